@@ -26,8 +26,8 @@ _GENERAL_NAMES = frozenset(
         *("whatsapp", "whatsapp chat", "conversa do whatsapp", "chat de whatsapp"),
     }
 )
-# A year, a month, or both. A longer number is a name: often that of an order.
-_DATE = re.compile(r"(?:19|20)\d\d(?:[\s._-]?(?:0?[1-9]|1[0-2]))?|0?[1-9]|1[0-2]", re.ASCII)
+# A year, a month or a day, or several of them. Another number is a name: often that of an order.
+_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?|\d{1,2}|(?=.{1,10}$)\d+(?:[\s._-]+\d+)+", re.ASCII)
 # An archive's folder begins with the time of the chat's last message.
 _FOLDER_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T_]\d\d[ ._:-]\d\d[ ._:-]\d\d\s+-\s+")
 

@@ -233,7 +233,7 @@ def test_the_wait_for_a_file_that_cannot_be_opened_ends(
         assert row is not None
         found = reread_of_file(conn, row[0])
         assert found is not None
-        assert (found.read_at is not None, found.can_be_opened) == (True, False)
+        assert (found.read_at is not None, found.can_be_read) == (True, False)
         assert waiting_files(conn, 9) == []
     assert _tick(instance, url) == ([], "no file waits to be read again")
 

@@ -259,6 +259,8 @@ def test_a_sessions_order_is_decided(api: Api) -> None:
         ({"state": ""}, 409),
         ({"state": f"linked|1|1|{'1' * 60}x"}, 409),  # must not take longer, either
         ({"extra": 1}, 422),
+        ({"id": True}, 422),
+        ({"id": "7"}, 422),
     ],
 )
 def test_unfit_decisions_change_nothing(shared: Api, change: Mapping[str, Any], status: int) -> None:

@@ -51,6 +51,13 @@ from whatsapp_pipeline.domain.chat_names import ChatName, chat_key, read_chat_na
         ("x.zip", "Ana/2025.txt", ChatName(None, "Ana", False)),
         ("x.zip", "Ana/2025-01.txt", ChatName(None, "Ana", False)),
         ("x.zip", "Ana/12/_chat.txt", ChatName(None, "Ana", False)),
+        *(
+            ("x.zip", f"Ana/{date}/_chat.txt", ChatName(None, "Ana", False))
+            for date in ("01-2025", "2025_01", "202501", "01_25", "2025/01/31", "2025-01-31", "15.01.2025")
+        ),
+        ("x.zip", "2025/01/31/_chat.txt", ChatName(None, None, True)),
+        ("x.zip", "Ana/15.txt", ChatName(None, "Ana", False)),
+        ("x.zip", "Ana/301.txt", ChatName(None, "301", False)),
         ("WhatsApp Chat - Ana.zip", "chat.txt", ChatName(None, "Ana", True)),
         ("WhatsApp Chat - Ana/chat.txt", None, ChatName(None, "Ana", True)),
         ("2025/01/chat.txt", None, ChatName(None, None, False)),

@@ -1,7 +1,6 @@
 -- Chats and live conversations without a customer, with their messages as one hash; the key of a live one is negative.
 -- %(live_only)s: only live ones that changed since they were read. Chats of the months %(held)s are left as they are.
--- Those that a person decided are nobody's (work_nobodys) are left out. The condition on m.source keeps a run of live ones from reading every message of the archive: `f.id IS NULL` alone is
--- tested only after messages and chats are joined.
+-- Those that a person decided are nobody's (work_nobodys) are left out.
 INSERT INTO work_unlinked (key, messages, input_hash)
 SELECT coalesce(m.id_chat_file, -m.conversation_id), count(*),
        md5(concat_ws('/', %(options)s::text, count(*),
@@ -10,6 +9,7 @@ SELECT coalesce(m.id_chat_file, -m.conversation_id), count(*),
   LEFT JOIN chat_files f ON f.id = m.id_chat_file
   LEFT JOIN conversations c ON c.id = m.conversation_id
  WHERE m.id_contato IS NULL AND NOT coalesce(f.is_group, c.is_group)
+   -- Without this a run of live ones reads every message of the archive: f.id is tested after the join only.
    AND (NOT %(live_only)s OR m.source = 'webhook')
    AND (f.id IS NULL OR NOT %(live_only)s AND f.month <> ALL (%(held)s::text[]))
    AND (c.id IS NULL OR NOT %(live_only)s

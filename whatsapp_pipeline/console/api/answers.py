@@ -15,8 +15,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Item = TypeVar("Item")
 BIGINT = 2**63 - 1
-Id = Annotated[int, Field(ge=1, le=BIGINT)]
 REF = r"^(chat|webhook):[0-9]{1,19}$"
+
+
+def _number(value: object) -> object:
+    """Refuse a JSON value that is no number: 7.0 is the integer 7, but neither true nor "7" is one."""
+    if isinstance(value, (bool, str)):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
+Id = Annotated[int, Field(ge=1, le=BIGINT)]
+# In a body: a query's numbers arrive as text and are converted.
+BodyId = Annotated[Id, BeforeValidator(_number)]
 
 
 class Listing(BaseModel, Generic[Item]):
@@ -230,14 +241,16 @@ Scope = Annotated[
     Literal["chat", "phone", "title"] | None,
     Field(description="which chats it is about; null: those of the phone, or the chat where it has none"),
 ]
-SessionNumber = Annotated[int, Field(ge=1, le=2**31 - 1, description="the session of the item")]
+SessionNumber = Annotated[
+    int, Field(ge=1, le=2**31 - 1, description="the session of the item"), BeforeValidator(_number)
+]
 
 
 class ContactDecision(_NewDecision):
     """A chat is a customer's."""
 
     decision: Literal["contact"]
-    id: Id
+    id: BodyId
     scope: Scope = None
 
 
@@ -253,14 +266,14 @@ class NotContactDecision(_NewDecision):
     """A chat is not this customer's; the rules decide again."""
 
     decision: Literal["not_contact"]
-    id: Id
+    id: BodyId
 
 
 class NewOrderDecision(_NewDecision):
     """A session is about an order."""
 
     decision: Literal["order"]
-    id: Id
+    id: BodyId
     session: SessionNumber
 
 
@@ -370,15 +383,7 @@ class ApiDeadLetter(BaseModel):
     can_be_replayed: bool = Field(description="false: its content was deleted since")
 
 
-def _number(value: object) -> object:
-    """Refuse a JSON value that is no number, which pydantic would convert."""
-    if isinstance(value, (bool, str)):
-        raise ValueError("Input should be a valid integer")
-    return value
-
-
 # Up to the largest number that a program in JavaScript keeps, which no inbox reaches.
-# In JSON 7.0 is the integer 7, but neither true nor "7" is one.
 _Delivery = Annotated[int, Field(ge=1, le=2**53 - 1), BeforeValidator(_number)]
 
 
@@ -432,7 +437,7 @@ class NewAccount(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     phone_number_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Meta's id of the number")
-    tenant_id: Id | None = Field(None, description="null: the tenant stays as it is")
+    tenant_id: BodyId | None = Field(None, description="null: the tenant stays as it is")
 
 
 class AddedAccount(ApiAccount):

@@ -89,7 +89,7 @@ class ApiServer:
             session = hmac.digest(self._parts.key, f"api token:{found.id}".encode(), "sha256")
             if found.is_stale:  # once a minute; the session lasts an hour
                 store.touch_token(conn, found.id)
-            # Disabling the program's user deletes its session, and another key has another one.
+            # Disabling the program's user deletes its session. A console with a new key computes another one.
             if found.level != "manager" and (found.is_stale or not store.has_client_session(conn, session)):
                 store.keep_client_session(conn, found.name, session)
         return Client(store.client_user(found.name), found.level, session)
@@ -137,6 +137,11 @@ class ApiServer:
 def _query_names(request: Request) -> set[str]:
     document = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
     return {one["name"] for one in document.get("parameters", []) if one["in"] == "query"}
+
+
+def without_nul(cursor: str | None) -> str | None:
+    """Return a cursor without the character that PostgreSQL's text can't hold."""
+    return None if cursor is None else cursor.replace("\x00", "")
 
 
 def answer(request: Request, content: BaseModel, *, status: int = 200) -> Response:

@@ -1,8 +1,7 @@
 """The API's application: its routes, its OpenAPI document, and its answers to what is no good request.
 
 What belongs here: which address leads to which function, at which level. What does not: the functions
-(reading.py, reviewing.py, deliveries.py, pipeline_state.py,
-managing.py).
+(reading.py, reviewing.py, deliveries.py, pipeline_state.py, managing.py).
 """
 
 from __future__ import annotations

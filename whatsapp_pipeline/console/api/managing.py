@@ -20,7 +20,7 @@ from whatsapp_pipeline.console.api.answers import (
     NewAccount,
     NewTenant,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, without_nul
 from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.api.reading import IdInPath, Limit
 from whatsapp_pipeline.store.connection import Connection
@@ -43,7 +43,7 @@ class ManagingApi:
     def tenants(self, request: Request, cursor: TenantCursor = None, limit: Limit = 50) -> Response:
         """List tenants by name, with how many business numbers each has."""
         with self._server.management(request) as conn:
-            found = store.tenants(conn, after=_clean(cursor), limit=limit + 1)
+            found = store.tenants(conn, after=without_nul(cursor), limit=limit + 1)
         items = [ApiTenant(**one._asdict()) for one in found[:limit]]
         return answer(
             request, Listing[ApiTenant](items=items, next=items[-1].name if len(found) > limit else None)
@@ -94,10 +94,6 @@ class ManagingApi:
             if not store.disable_account(conn, phone_number_id):
                 raise ApiError("not_found")
             return answer(request, _account(conn, phone_number_id))
-
-
-def _clean(cursor: str | None) -> str | None:
-    return None if cursor is None else cursor.replace("\x00", "")
 
 
 def _tenant(conn: Connection, id_tenant: int) -> ApiTenant:

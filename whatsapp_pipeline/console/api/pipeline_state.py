@@ -19,7 +19,7 @@ from whatsapp_pipeline.console.api.answers import (
     ApiUnreadFile,
     Listing,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, without_nul
 from whatsapp_pipeline.console.api.reading import Limit
 from whatsapp_pipeline.store.exceptions import unread_files
 from whatsapp_pipeline.store.operations.home import coverage_and_checks
@@ -73,7 +73,7 @@ class PipelineStateApi:
         limit: Limit = 50,
     ) -> Response:
         """List files that could not be read in whole or in part, by their path."""
-        after = None if cursor is None else cursor.replace("\x00", "")
+        after = without_nul(cursor)
         with self._server.page(request) as page:
             found = unread_files(page.conn, month=month, after=after, limit=limit + 1)
         items = [

@@ -104,10 +104,12 @@ def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: C
         return commitment
     if is_quote:
         return replace(commitment, outcome="approved", outcome_order=order)
-    # "Em 40 minutos" counts from when the device is brought, of which an order's date says nothing.
-    if commitment.due_on is None or (commitment.said.mention.due or "")[:1] in {"h", "m"}:
+    if commitment.due_on is None:
         return commitment
-    return replace(commitment, outcome="kept" if day <= commitment.due_on else "broken", outcome_order=order)
+    # "Em 40 minutos" counts from when the device is brought. A later date of the order does not show that
+    # such a promise was broken.
+    late: Outcome = "superseded" if (commitment.said.mention.due or "")[:1] in {"h", "m"} else "broken"
+    return replace(commitment, outcome="kept" if day <= commitment.due_on else late, outcome_order=order)
 
 
 class _Ledger:

@@ -162,7 +162,7 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
     pending = [order for order in facts.orders if order["open"]]
     quotes = unanswered_offer(case)
     # The deadline of work that the customer has not decided on does not run yet.
-    deadlines = [] if quotes else awaited(case)
+    deadlines = [one for one in awaited(case) if not quotes or one.said.at < quotes[0].said.at]
     parts = []
     if facts.waiting_since is not None:
         parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")

@@ -298,10 +298,8 @@ def _unreadable(error: Exception) -> UnreadableFileError:
     """
     if isinstance(error, UnreadableFileError):
         return error
-    if isinstance(
-        error, MemoryError | PipelineError
-    ):  # no fault of the file, such as a store that does not answer
-        raise error
+    if isinstance(error, MemoryError | PipelineError):
+        raise error  # no fault of the file, such as a store that does not answer
     place = traceback.extract_tb(error.__traceback__)[-1]
     return UnreadableFileError(
         "reader_failed", f"reading failed: {type(error).__name__} in {place.name}, line {place.lineno}"

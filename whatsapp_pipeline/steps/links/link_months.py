@@ -65,7 +65,7 @@ class MonthLinking(ABC):
             link_parts.keep_parts(conn, self.stage, month, parts)
         elif differing := queue_refresh.repair_month(conn, month):
             self._log.warning(
-                "%s: the review queue had other values than the links for %s chats; repaired",
+                "%s: repaired the review queue's rows of %s chats, which differed from their links",
                 month,
                 differing,
                 extra=fields(month=month),

@@ -133,7 +133,7 @@ def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
             report += in_transaction(conn, partial(linking.link, chunk))
     if differing := queue_refresh.repair_live(conn):
         log.warning(
-            "the review queue had other values than the links for %s live conversations; repaired",
+            "repaired the review queue's rows of %s live conversations, which differed from their links",
             differing,
             extra=fields(conversations=differing),
         )

@@ -20,14 +20,14 @@ from whatsapp_pipeline.store.connection import Connection
 class Reread(NamedTuple):
     """The last choice for a file: who made it and when, and when its wait ended (None: it still waits).
 
-    `can_be_opened`: False where the file is missing from the archive, or the index could not open it.
+    `can_be_read`: False where the file is missing from the archive, or could not be opened or loaded.
     """
 
     options: dict[str, Any]
     requested_by: str
     requested_at: datetime
     read_at: datetime | None
-    can_be_opened: bool
+    can_be_read: bool
 
 
 class WaitingReread(NamedTuple):
@@ -73,7 +73,7 @@ def reread_of_file(conn: Connection, path: str) -> Reread | None:
         return cursor.execute(
             """
             SELECT r.options, r.requested_by, r.requested_at, r.read_at,
-                   f.processing_status <> 'vanished' AND f.content_hash IS NOT NULL AS can_be_opened
+                   f.processing_status NOT IN ('failed', 'vanished') AS can_be_read
               FROM chat_files f JOIN chat_rereads r ON r.id_chat_file = f.id
              WHERE f.file_path = %s ORDER BY r.requested_at DESC, f.processing_status = 'vanished' LIMIT 1
             """,
@@ -126,8 +126,8 @@ def record_indexed(conn: Connection, seen: Sequence[WaitingReread]) -> None:
     conn.execute(
         """
         UPDATE chat_rereads r SET indexed_at = now(),
-               read_at = CASE WHEN coalesce(f.message_count, 0) = 0 OR f.content_hash IS NULL
-                                   OR f.processing_status = 'vanished' THEN now() END
+               read_at = CASE WHEN coalesce(f.message_count, 0) = 0
+                                   OR f.processing_status IN ('failed', 'vanished') THEN now() END
           FROM chat_files f, unnest(%s::bigint[], %s::timestamptz[]) AS seen (id, requested_at)
          WHERE f.id = r.id_chat_file AND r.id_chat_file = seen.id AND r.requested_at = seen.requested_at
            AND r.read_at IS NULL

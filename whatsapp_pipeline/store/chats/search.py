@@ -17,6 +17,9 @@ from whatsapp_pipeline.store.chats.search_words import UNKNOWN_WORDS
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import MESSAGE_KEY, NEWEST_FIRST
 
+COMPARED: LiteralString = "plain_text(left({text}, 5000))"
+"""The form of a text that is compared with the words of a search; a longer text only by its beginning."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
@@ -199,8 +202,8 @@ def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
         columns=_COLUMNS,
         conditions=" AND ".join(conditions),
         score="ts_rank(m.search, wanted.query)::float8" if by_rank else "0::float8",
-        matches="""m.search @@ wanted.query AND m.text IS NOT NULL
-            AND (%(recheck)s::text IS NULL OR plain_text(left(m.text, 5000)) ~ %(recheck)s)"""
+        matches=f"""m.search @@ wanted.query AND m.text IS NOT NULL
+            AND (%(recheck)s::text IS NULL OR {COMPARED.format(text="m.text")} ~ %(recheck)s)"""
         if search.words
         else "true",
     )
@@ -214,7 +217,7 @@ _TEXTS: dict[str, str] = {
 _TIED = "UNION ALL SELECT source, message_id, score FROM ({} UNION ALL {}) tied"
 # Most messages with the words fit. The planner expects one in 200 to fit a pattern, and would read all with a
 # common word instead of the newest. It expects one CASE in two to be true.
-_FITS = "CASE WHEN plain_text(left({text}, 5000)) ~ %(recheck)s THEN true ELSE false END"
+_FITS = f"CASE WHEN {COMPARED} ~ %(recheck)s THEN true ELSE false END"
 
 
 def _found_everywhere(

@@ -27,8 +27,6 @@ _REMEMBERED: Final[dict[Table, LiteralString]] = {
         WHERE EXISTS (SELECT FROM ordens_servico t WHERE t.id = s.id_ordem_servico)""",
 }
 
-_ENTITY = r"&(?:amp|quot|apos|lt|gt|nbsp|#\d+|[A-Za-z]+(?:acute|grave|circ|tilde|cedil|uml));"
-
 
 class ContactSource(NamedTuple):
     """The stored source of a contact.
@@ -58,14 +56,13 @@ class OrderSource(NamedTuple):
 def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[int, str]:
     """Return the ids whose item is unchanged, was not truncated, and is still in `contatos`.
 
-    A name with an HTML entity was stored by an older version, and is read again. The value is the version of
-    the API that named the fields.
+    The value is the version of the API that named the fields.
     """
     rows = conn.execute(
         """SELECT s.id_contato, s.field_names FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
            JOIN contact_sources s ON s.id_contato = i.id AND s.item_hash = i.hash AND s.truncated = '{}'
-           WHERE EXISTS (SELECT FROM contatos c WHERE c.id = i.id AND NOT coalesce(c.nome, '') ~ %s)""",
-        (list(hashes), list(hashes.values()), _ENTITY),
+           WHERE EXISTS (SELECT FROM contatos c WHERE c.id = i.id)""",
+        (list(hashes), list(hashes.values())),
     )
     return dict(rows.fetchall())
 

@@ -18,6 +18,7 @@ from typing import Literal, LiteralString, NamedTuple, TypeAlias
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
+from whatsapp_pipeline.store.chats.search import COMPARED
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import MESSAGE_KEY, MESSAGE_ORDER, NEWEST_FIRST
 
@@ -244,7 +245,8 @@ def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -
 
     The query reads the scope's messages first and then searches them, because the index over the words of all
     customers would be slower. OFFSET 0 keeps the planner from using that index. The subqueries parse the
-    words once and not for every message. As in the search, words that only share a stem are told apart.
+    words once and not for every message. As in the search, a message that only has another word of the same
+    stem is no hit.
     """
     statement: LiteralString = f"""
         SELECT source, message_id, at, file, ordinal FROM (
@@ -253,7 +255,7 @@ def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -
                  WHERE {_SCOPES[scope.kind]} OFFSET 0
             ) mine
             WHERE search @@ (SELECT search_query(%(words)s)) AND text IS NOT NULL
-              AND coalesce(plain_text(left(text, 5000)) ~ (SELECT search_recheck(%(words)s)), true)
+              AND coalesce({COMPARED.format(text="text")} ~ (SELECT search_recheck(%(words)s)), true)
             ORDER BY {NEWEST_FIRST} LIMIT %(limit)s
         ) newest ORDER BY {MESSAGE_ORDER}
     """

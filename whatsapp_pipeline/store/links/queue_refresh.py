@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 
 _SETTING = "whatsapp_pipeline.review_queue"
 
@@ -31,11 +31,9 @@ def refresh_month_at_end(conn: Connection, month: str) -> Iterator[None]:
 
 def repair_month(conn: Connection, month: str) -> int:
     """Refresh the month's chats whose rows of the queue differ from the tables; return how many did."""
-    row = conn.execute("SELECT repair_review_queue('chat', %s)", (month,)).fetchone()
-    return int(row[0]) if row else 0
+    return int(one_row(conn.execute("SELECT repair_review_queue('chat', %s)", (month,)))[0])
 
 
 def repair_live(conn: Connection) -> int:
     """Refresh the live conversations whose rows of the queue differ from the tables; return how many did."""
-    row = conn.execute("SELECT repair_review_queue('webhook', NULL)").fetchone()
-    return int(row[0]) if row else 0
+    return int(one_row(conn.execute("SELECT repair_review_queue('webhook', NULL)"))[0])

@@ -12,7 +12,7 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 
 
@@ -171,5 +171,4 @@ def decision_effect(conn: Connection, id_override: int) -> DecisionEffect:
     """Return what a decision changed, by the links as they are now."""
     statement = queries.load("links/decision_effect").replace("{about_chat}", ABOUT)
     statement = statement.replace("{about_conversation}", ABOUT_CONVERSATION)
-    row = conn.execute(statement.encode(), {"id": id_override}).fetchone()
-    return DecisionEffect(*row) if row else DecisionEffect(0, 0, 0)
+    return DecisionEffect(*one_row(conn.execute(statement.encode(), {"id": id_override})))

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from psycopg.rows import class_row
 
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.operations.console_access import CLIENT_PREFIX, add_user
 
 TokenLevel: TypeAlias = Literal["reader", "analyst", "reviewer", "manager"]
@@ -110,11 +110,11 @@ def touch_token(conn: Connection, id_token: int) -> None:
 
 def has_client_session(conn: Connection, session: bytes) -> bool:
     """Return whether this session can record views now."""
-    row = conn.execute(
+    found = conn.execute(
         "SELECT EXISTS (SELECT FROM console_sessions WHERE token_hash = %s AND expires_at > now())",
         (session,),
-    ).fetchone()
-    return bool(row and row[0])
+    )
+    return bool(one_row(found)[0])
 
 
 def keep_client_session(conn: Connection, name: str, session: bytes) -> None:

@@ -20,14 +20,17 @@ from whatsapp_pipeline.store.queries import load
 from whatsapp_pipeline.store.summaries.summary_work import truncate_part_tables
 
 # A person decided that these are no customer's: a supplier, a private chat, a wrong number. The work of
-# somebody who is only not registered yet counts.
+# somebody who is only not registered yet counts. Of several decisions the narrowest and then the newest holds
+# (domain/matching/overrides.py).
 _NOBODYS = """
     SELECT f.id FROM {table} f
      WHERE f.match_status = 'manual' AND f.id_contato IS NULL
-       AND NOT EXISTS (
-           SELECT FROM link_overrides o
-            WHERE o.removed_at IS NULL AND o.decision = 'no_contact'
-              AND o.nobody_kind IN ('unregistered', 'new_customer') AND {about})
+       AND coalesce((
+           SELECT o.nobody_kind FROM link_overrides o
+            WHERE o.removed_at IS NULL AND o.decision IN ('contact', 'no_contact') AND {about}
+            ORDER BY array_position(ARRAY['file', 'conversation', 'phone', 'title'], o.target_kind),
+                     o.chat_number IS NULL, o.id DESC
+            LIMIT 1), '') NOT IN ('unregistered', 'new_customer')
 """
 _NOBODYS_CHATS = _NOBODYS.format(table="chat_files", about=ABOUT)
 _NOBODYS_CONVERSATIONS = _NOBODYS.format(table="conversations", about=ABOUT_CONVERSATION)

@@ -215,6 +215,7 @@ def test_a_faulty_device_refuses_nothing(text: str, *, refused: bool) -> None:
         ("mandou o valor por email", False),
         ("mando o valor da nota", False),
         ("mandei o doc por email", False),
+        ("vou fazer o doc do carro amanhã", False),
         ("meu marido mandou o doc", False),
         ("levo o doc amanhã", False),
         ("dou um sinal quando chegar", False),
@@ -302,16 +303,20 @@ def test_the_time_of_a_promise_is_that_of_the_work_and_not_of_bringing_the_devic
 
 
 @pytest.mark.parametrize(
-    ("text", "outcome"),
+    ("text", "closed", "outcome"),
     [
-        ("fica pronto hoje", "broken"),
-        # It counts from when the device is brought, of which the order's date says nothing.
-        ("em 40 minutos fica pronto", None),
-        ("em 2 horas fica pronto", None),
+        ("fica pronto hoje", 4, "kept"),
+        ("fica pronto hoje", 6, "broken"),
+        # It counts from when the device is brought, so a later date does not show that it was broken.
+        ("em 40 minutos fica pronto", 4, "kept"),
+        ("em 2 horas fica pronto", 4, "kept"),
+        ("em 48 horas fica pronto", 5, "kept"),
+        ("em 40 minutos fica pronto", 6, "superseded"),
+        ("em 2 horas fica pronto", 6, "superseded"),
     ],
 )
-def test_an_order_closed_later_breaks_no_promise_of_minutes(text: str, outcome: str | None) -> None:
-    (made,) = settle(_said(1, 4, text, "staff", order=5), {5: date(2025, 3, 6)}, HOLIDAYS)
+def test_an_order_closed_later_breaks_no_promise_of_minutes(text: str, closed: int, outcome: str) -> None:
+    (made,) = settle(_said(1, 4, text, "staff", order=5), {5: date(2025, 3, closed)}, HOLIDAYS)
     assert made.outcome == outcome
 
 

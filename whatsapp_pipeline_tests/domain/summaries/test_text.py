@@ -257,6 +257,14 @@ def test_a_deadline_waits_for_the_answer_to_its_quote() -> None:
     assert "falta confirmar" not in _texts(commitments=offered)["open"]
 
 
+def test_a_later_quote_does_not_hide_the_deadline_of_approved_work() -> None:
+    said = [
+        *committed("fica pronto sexta", "staff", day=6),
+        *committed("a película fica 30", "staff", 5, day=7),
+    ]
+    assert "falta confirmar o serviço prometido para 10/01/2025" in _texts(commitments=said)["open"]
+
+
 @pytest.mark.parametrize(
     ("earlier", "words"),
     [("fica 350", "ficou de passar na loja em"), ("fica pronto amanhã", "ficou de buscar o aparelho em")],

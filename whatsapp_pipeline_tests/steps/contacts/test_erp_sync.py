@@ -20,6 +20,7 @@ from whatsapp_pipeline.sandbox.erp_server import ErpSandbox, Fault, serving
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.contacts.erp_sync import SyncReport, sync_contacts, sync_orders
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.migrate import MIGRATIONS_DIR
 from whatsapp_pipeline_tests.erp import worlds
 
 LOG = logging.getLogger(__name__)
@@ -88,14 +89,19 @@ def test_a_full_pass_brings_every_status(conn: Connection, sync: Callable[..., S
     assert _one(conn, "SELECT count(*) FROM erp_pass_items") == 0
 
 
-def test_a_name_with_an_entity_of_an_older_version_is_read_again(
+def test_a_name_with_an_entity_of_an_older_version_is_read_again_once(
     conn: Connection, sync: Callable[..., SyncReport]
 ) -> None:
     sync()
-    conn.execute("UPDATE contatos SET nome = 'Casa &amp; Cia' WHERE nome = 'Cliente 0'")
+    conn.execute("UPDATE contatos SET fantasia = 'D&#x27;Ávila &amp; Cia' WHERE nome = 'Cliente 0'")
+    migration = (
+        (MIGRATIONS_DIR / "0099_names_with_entities.sql").read_bytes().partition(b"-- migrate:down")[0]
+    )
+    conn.execute(migration)
     report = sync(full=True)
     assert (report.updated, report.unchanged) == (1, 249)
-    assert _one(conn, "SELECT count(*) FROM contatos WHERE nome = 'Cliente 0'") == 1
+    assert _one(conn, "SELECT count(*) FROM contatos WHERE fantasia ~ '&'") == 0
+    assert sync(full=True).unchanged == 250
 
 
 def test_running_twice_touches_no_row(conn: Connection, sync: Callable[..., SyncReport]) -> None:

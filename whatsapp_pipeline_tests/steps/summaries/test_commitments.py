@@ -425,6 +425,23 @@ def test_chats_that_a_person_decided_are_nobodys_have_no_commitments(
     assert len(owners(empty)) == 4
 
 
+def test_of_two_decisions_about_a_nobody_the_narrower_one_holds(empty: Connection) -> None:
+    add_chat(empty, None, "a", UNLINKED, status="unmatched")
+    empty.execute("UPDATE chat_files SET phone_key = '4199990001'")
+    for target_kind, target, kind in (
+        ("phone", "'4199990001'", "new_customer"),
+        ("file", "(SELECT file_path FROM chat_files)", "wrong_number"),
+    ):
+        empty.execute(
+            f"SELECT override_link('{target_kind}', {target}, 'no_contact', NULL, 'w', 'rita',"
+            " nobody_kind => %s)".encode(),
+            (kind,),
+        )
+    empty.execute("UPDATE chat_files SET match_status = 'manual', match_method = 'override'")
+    run(empty)
+    assert owners(empty) == []
+
+
 @pytest.mark.parametrize("part_messages", [1, 4, 100_000])
 def test_parts_of_any_size_give_the_same_commitments_without_customers(
     empty: Connection, part_messages: int

@@ -6,6 +6,7 @@ import contextlib
 import random
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 
 import psycopg
 import pytest
@@ -193,7 +194,9 @@ def test_a_candidate_that_is_written_while_its_chat_enters_the_queue_counts(
 def _await_lock(url: str, backend: int, thread: Thread) -> None:
     """Return when the backend waits for a lock, or its statement has ended."""
     with connect(url) as looking:
+        deadline = monotonic() + 60
         while thread.is_alive():
+            assert monotonic() < deadline, "it neither waits nor ends"
             waits = looking.execute(
                 "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", (backend,)
             ).fetchone()

@@ -41,10 +41,10 @@ _BEFORE_TIME = b", "
 _QUOTE, _QUOTE_END = ": «".encode(), "»".encode()
 _MARKS_LEAD = "«".encode()[0]  # the first byte of both
 _ANSWER = _QUOTE_END + b"\n\n"
-# A quote of a picture or a recording may lack its quotation marks: `➜ Respondendo para Rita, …: (Áudio)`.
-_BARE_QUOTE = re.compile(r"➜ [^\n]+, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (\(([^()\n]+)\)) ?(?:\n+|\Z)")
-# Any other quote without them ends at a blank line.
-_PLAIN_QUOTE = re.compile(r"➜ [^\n]+?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (?=[^\n])")
+# A quote may lack its quotation marks. It is of a picture or a recording, as in
+# `➜ Respondendo para Rita, …: (Áudio)`, or it ends at a blank line.
+_QUOTE_HEAD = re.compile(r"➜ [^\n]+?, (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d): (?=[^\n])")
+_QUOTED_MEDIUM = re.compile(r"(\(([^()\n]+)\)) ?(?:\n+|\Z)")
 _BLANK_LINE = re.compile(r"\n(?:[ \t]*\n)+")
 _SIZE = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,3})?) ?(B|[KMG]i?B|bytes)")
 _DURATION = re.compile(r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{2})")
@@ -231,7 +231,7 @@ def _take_bare_quotes(lines: Lines, starts: Ints, ends: Ints, places: Ints) -> l
         if lines.data.find(_QUOTE, start, first_end if first_end >= 0 else end) >= 0:
             continue
         text = lines.data[start:end].decode()
-        quote = _media_quote(text) or _text_quote(text)
+        quote = _bare_quote(text)
         time = parse_header_time(quote.time) if quote else None
         if quote is None or time is None:
             continue
@@ -246,19 +246,15 @@ class _FoundQuote(NamedTuple):
     end: int  # where the answer begins
 
 
-def _media_quote(text: str) -> _FoundQuote | None:
-    match = _BARE_QUOTE.match(text)
-    if match is None or match[3].lower() not in phrases().attachment_kinds:
+def _bare_quote(text: str) -> _FoundQuote | None:
+    head = _QUOTE_HEAD.match(text)
+    if head is None:
         return None
-    return _FoundQuote(match[1], match[2], match.end())
-
-
-def _text_quote(text: str) -> _FoundQuote | None:
-    match = _PLAIN_QUOTE.match(text)
-    blank = _BLANK_LINE.search(text, match.end()) if match else None
-    if match is None or blank is None:
-        return None
-    return _FoundQuote(match[1], text[match.end() : blank.start()], blank.end())
+    medium = _QUOTED_MEDIUM.match(text, head.end())
+    if medium is not None and medium[2].lower() in phrases().attachment_kinds:
+        return _FoundQuote(head[1], medium[1], medium.end())
+    blank = _BLANK_LINE.search(text, head.end())
+    return blank and _FoundQuote(head[1], text[head.end() : blank.start()], blank.end())
 
 
 def _quotes(lines: Lines, marks: Ints, starts: Ints) -> Ints:

@@ -249,7 +249,8 @@ class _Speakers:
         self._headers, self._part_of, self._known = headers, part_of, known
         self._are_all = are_all
         self._found: dict[int, set[str]] = {}
-        self._with_colon: dict[int, tuple[set[str], int]] = {}  # and the length of the longest
+        # Names with a colon by part, and the length of the longest.
+        self._with_colon: dict[int, tuple[set[str], int]] = {}
         self._tight: Counter[tuple[int, str]] = Counter()
 
     def count(self, lines: Sequence[str], parts: Sequence[int]) -> None:
@@ -268,7 +269,7 @@ class _Speakers:
     def begins_with_whole_name(self, text: str, part: int) -> bool:
         """Return whether a line begins with the name of a sender that contains a colon itself."""
         if part not in self._with_colon:
-            found = {name for name in self._names_in(part) if ":" in name}
+            found = {name for name in self._names_in(part) if ":" in name and len(name) <= _LONGEST_NAME}
             self._with_colon[part] = found, max(map(len, found), default=0)
         names, longest = self._with_colon[part]
         return any(text[end] == " " and text[:end] in names for end in range(min(longest + 1, len(text))))
