@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import socket
 import textwrap
 from collections.abc import Mapping
 from functools import cache
@@ -100,6 +101,7 @@ _HeaderName = Annotated[
     _matches(r"[A-Za-z0-9-]{1,60}", "the name of an HTTP header such as X-Remote-User"),
     AfterValidator(str.lower),
 ]
+_HostName = Annotated[str, _matches(r"[\w.:-]{1,100}", "a name such as worker-1, without spaces")]
 _WebAddress = Annotated[
     str,
     _matches(
@@ -368,6 +370,11 @@ class Settings(BaseModel):
         False,
         example="1",
     )
+    host_name: _HostName | None = _setting(
+        "PIPELINE_HOST_NAME",
+        "What this host is called in messages and in `privacy status`. Left out: the machine's own name.",
+        example="worker-1",
+    )
     celery_broker_url: SecretStr | None = _setting(
         "CELERY_BROKER_URL",
         "The queue between Dagster and Celery workers (docs/scale.md).",
@@ -483,6 +490,11 @@ class Settings(BaseModel):
         if self.archive or self.database_url:
             return self.archive
         return str(PROJECT_ROOT / "data" / "organized_whatsapp_chats")
+
+    @property
+    def host(self) -> str:
+        """The name of this host, for people."""
+        return self.host_name or socket.gethostname()
 
     @property
     def tzinfo(self) -> ZoneInfo:

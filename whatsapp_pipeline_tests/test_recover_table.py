@@ -32,6 +32,7 @@ from whatsapp_pipeline.sandbox.erp_server import API, TOKEN_PATH, ErpSandbox, Fa
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store import migrate
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.contacts import erp_tokens
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.erp import worlds
 from whatsapp_pipeline_tests.erp_resources import erp_resources
@@ -214,6 +215,23 @@ def _killed_refresh(world: World) -> list[str]:
     return [world.read(source="tiny")]
 
 
+def _interrupted_host(world: World) -> list[str]:
+    _saved_tokens(world, ends=4e9)
+    world.monkeypatch.setenv("SEVERAL_HOSTS", "1")
+    world.monkeypatch.setenv("PRIVACY_KEY", "k" * 32)
+    with connect(world.url) as conn:
+        erp_tokens.write_tokens(
+            conn,
+            access_token="old",
+            refresh_token="spent",
+            expires_at=0,
+            refresh_expires_at=None,
+            host="worker-1",
+        )
+        erp_tokens.begin_refresh(conn, "worker-1")
+    return [world.read(source="tiny")]
+
+
 def _saved_page(world: World) -> list[str]:
     (world.folder / "contatos").mkdir()
     (world.folder / "contatos" / "B-000000.json").write_text('{"itens": [')
@@ -378,6 +396,7 @@ PRODUCED: Final[dict[str, Produce]] = {
     "the refresh token is dead": _dead_token,
     "the disk is full when tokens are renewed": _full_disk,
     "a run is killed while it renews tokens": _killed_refresh,
+    "one of several hosts is killed while it renews tokens": _interrupted_host,
     "a saved page is damaged": _saved_page,
     "the ERP counts other rows than it lists, or lists one twice": _wrong_count,
     "rows move during each of four readings": _moving,

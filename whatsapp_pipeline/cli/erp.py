@@ -41,7 +41,7 @@ def authorize(redirect_uri: str, code: str | None) -> None:
         say(f"Open this page, sign in and allow the access:\n\n  {page}\n")
         code = click.prompt("Paste the address you were led to, or the code in it")
     tokens.exchange_code(_code_in(str(code).strip(), state), redirect_uri)
-    say(f"Authorised; the tokens are in {token_store(configured).path} and renew themselves.")
+    say(f"Authorised; the tokens are in {token_store(configured).place} and renew themselves.")
 
 
 def _code_in(text: str, state: str) -> str:

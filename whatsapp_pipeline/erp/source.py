@@ -14,12 +14,14 @@ from typing import Final, Literal, Protocol, Self, TypeAlias
 
 import requests
 
+from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.client import ErpClient, ErpError
 from whatsapp_pipeline.erp.folder import FolderSource
 from whatsapp_pipeline.erp.items import Item, ItemError, items_of
 from whatsapp_pipeline.erp.listing_page import ListingPage
-from whatsapp_pipeline.erp.token_store import TokenStore
+from whatsapp_pipeline.erp.shared_token_store import SharedTokenStore
+from whatsapp_pipeline.erp.token_store import TokenStorage, TokenStore
 from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials
 from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
 from whatsapp_pipeline.errors import PipelineError, SettingError
@@ -183,6 +185,9 @@ def open_tokens(
     return AccessTokens(token_store(settings), credentials, clock=clock, budget=budget)
 
 
-def token_store(settings: Settings) -> TokenStore:
-    """Return the store of the real ERP's tokens."""
-    return TokenStore(settings.local_dir / "tiny_tokens.json")
+def token_store(settings: Settings) -> TokenStorage:
+    """Return the store of the real ERP's tokens: the database with several hosts, otherwise a local file."""
+    on_disk = TokenStore(settings.local_dir / "tiny_tokens.json")
+    if settings.several_hosts:
+        return SharedTokenStore(pipeline_url(settings), on_disk, host=settings.host)
+    return on_disk

@@ -1,8 +1,9 @@
 """The files of the ERP's tokens: the pair, the lock, and the token endpoint's answer during a refresh.
 
-What belongs here: the files. What does not: requesting tokens (`tokens`). The process writes an answer to the
-disk before it does anything else with it, because the old token is invalid from then on. If the process is
-killed before it saves the pair, the next process finds the answer.
+What belongs here: the files of one machine, and what every store of tokens offers. What does not: requesting
+tokens (`tokens`) and the pair that several hosts share (`shared_token_store`). The process writes an answer
+to the disk before it does anything else with it, because the old token is invalid from then on. If the
+process is killed before it saves the pair, the next process finds the answer.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from whatsapp_pipeline import private_files
 
@@ -41,16 +43,18 @@ class KeptAnswer:
 
 
 class TokenRoom:
-    """Reserved disk space for one refresh: for the endpoint's answer, and for the pair read from it."""
+    """Reserved disk space for the endpoint's answer during one refresh, and the way to save the pair."""
 
-    def __init__(self, path: Path, answer_path: Path) -> None:
-        """Reserve the space beside `path`; raises OSError when there is none."""
+    def __init__(self, answer_path: Path, save: Callable[[Tokens], None]) -> None:
+        """Reserve the space of `answer_path`; raises OSError when there is none.
+
+        `save` saves the pair in its store; it raises OSError when it can't.
+        """
         self._answer_path = answer_path
+        self._save = save
         self._lock = threading.Lock()
         self._descriptor: int | None = None
-        self._stack = contextlib.ExitStack()
         try:
-            self._save = self._stack.enter_context(private_files.prepared(path, _FILE_BYTES))
             self._descriptor = os.open(answer_path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
             private_files.write_all(self._descriptor, bytes(_FILE_BYTES))
             os.fsync(self._descriptor)
@@ -68,11 +72,11 @@ class TokenRoom:
     def kept(self) -> KeptAnswer | None:
         """Return the answer that was written to the disk, if there is one."""
         with self._lock:
-            return _read_answer(self._answer_path)
+            return read_kept_answer(self._answer_path)
 
     def save(self, tokens: Tokens) -> None:
-        """Replace the token file; raises OSError when the disk fails in spite of the reserved space."""
-        self._save(json.dumps(asdict(tokens)))
+        """Save the pair; raises OSError when that fails. The answer on the disk is then still there."""
+        self._save(tokens)
         self._answer_path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -82,17 +86,69 @@ class TokenRoom:
                 os.close(self._descriptor)
                 self._descriptor = None
             with contextlib.suppress(OSError):
-                if _read_answer(self._answer_path) is None:
+                if read_kept_answer(self._answer_path) is None:
                     self._answer_path.unlink(missing_ok=True)
-        self._stack.close()
+
+
+class TokenStorage(Protocol):
+    """Where the pair is: in a file of this machine, or in the database that several hosts share."""
+
+    @property
+    def place(self) -> str:
+        """The place in words, for messages."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What a person does when the pair can't be saved there."""
+        ...
+
+    def load(self) -> Tokens | None:
+        """Return the pair; None when there is none or it can't be read."""
+        ...
+
+    def save(self, tokens: Tokens) -> None:
+        """Replace the pair. The caller holds the lock. Raises OSError when it can't be saved."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Wait until no other process refreshes, and let none begin during the block."""
+        ...
+
+    def room(self) -> AbstractContextManager[TokenRoom]:
+        """Prepare one refresh under the lock. Raises OSError before any token is sent."""
+        ...
+
+    def unsaved_answer(self) -> KeptAnswer | None:
+        """Return the answer that a killed process left on this machine. The caller holds the lock."""
+        ...
+
+    def forget_answer(self) -> None:
+        """Remove an answer that contains no pair."""
+        ...
+
+    def why_empty(self) -> str:
+        """Return why `load` returns None, in words."""
+        ...
+
+    def interrupted_on(self) -> str | None:
+        """Return the host whose disk may hold a pair newer than the saved one; None for this machine."""
+        ...
 
 
 class TokenStore:
     """The token file, readable only by its owner, and the lock that lets one process refresh at a time."""
 
+    remedy = "free disk space"
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._answer_path = path.with_name(f".{path.name}.answer")
+        self.answer_path = path.with_name(f".{path.name}.answer")
+
+    @property
+    def place(self) -> str:
+        """The path of the file."""
+        return str(self.path)
 
     def load(self) -> Tokens | None:
         """Read the pair; None when the file is missing or unreadable."""
@@ -105,17 +161,18 @@ class TokenStore:
         """Replace the pair atomically: a reader sees the old one or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         private_files.replace_file(self.path, json.dumps(asdict(tokens)))
-        self._answer_path.unlink(missing_ok=True)
+        self.answer_path.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def room(self) -> Iterator[TokenRoom]:
-        """Reserve the space that one refresh needs. The caller holds the lock. Raises OSError."""
+        """Reserve the space that the answer and the pair need. The caller holds the lock. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        room = TokenRoom(self.path, self._answer_path)
-        try:
-            yield room
-        finally:
-            room.close()
+        with private_files.prepared(self.path, _FILE_BYTES) as write:
+            room = TokenRoom(self.answer_path, lambda tokens: write(json.dumps(asdict(tokens))))
+            try:
+                yield room
+            finally:
+                room.close()
 
     def unsaved_answer(self) -> KeptAnswer | None:
         """Return the answer that a killed process left, and remove its other files.
@@ -124,11 +181,20 @@ class TokenStore:
         """
         for leftover in self.path.parent.glob(f".{self.path.name}.*.new"):
             leftover.unlink(missing_ok=True)
-        return _read_answer(self._answer_path)
+        return read_kept_answer(self.answer_path)
 
     def forget_answer(self) -> None:
         """Remove an answer that contains no pair."""
-        self._answer_path.unlink(missing_ok=True)
+        self.answer_path.unlink(missing_ok=True)
+
+    def why_empty(self) -> str:
+        """Return whether the file is missing or unreadable."""
+        if self.path.exists():
+            return f"the file of the ERP's tokens, {self.path}, can't be read"
+        return "no ERP tokens yet"
+
+    def interrupted_on(self) -> None:
+        """Return None: an answer that a killed process left is on this machine, and was used."""
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -142,7 +208,7 @@ class TokenStore:
             os.close(descriptor)
 
 
-def _read_answer(path: Path) -> KeptAnswer | None:
+def read_kept_answer(path: Path) -> KeptAnswer | None:
     """Read an answer; None when the file has only the reserved zeros."""
     try:
         body, at = path.read_bytes().rstrip(b"\0"), path.stat().st_mtime

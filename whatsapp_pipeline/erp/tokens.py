@@ -1,10 +1,11 @@
 """The ERP's tokens: refreshed by one process at a time.
 
 What belongs here: the refresh with its rotation, and the exchange of an authorisation code. What does not:
-the token file (`token_store`) and requests to the API (`client`). Each refresh returns a new refresh token
-and may invalidate the old one at once. So the process reserves disk space for the new pair before it sends
-the old token, writes the answer to the disk as soon as it comes, and saves the pair before it uses it. If it
-is killed in between, the next process finds the answer. No log line or error contains a token.
+the stores of tokens (`token_store`, `shared_token_store`) and requests to the API (`client`). Each refresh
+returns a new refresh token and may invalidate the old one at once. So the process reserves disk space for the
+answer before it sends the old token, writes the answer to the disk as soon as it comes, and saves the pair
+before it uses it. If it is killed in between, the next process finds the answer. No log line or error
+contains a token.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import requests
 
 from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within
 from whatsapp_pipeline.erp.budget import PassBudget
-from whatsapp_pipeline.erp.token_store import KeptAnswer, TokenRoom, Tokens, TokenStore
+from whatsapp_pipeline.erp.token_store import KeptAnswer, TokenRoom, Tokens, TokenStorage
 from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
 from whatsapp_pipeline.erp.waits import backoff, retry_after
 from whatsapp_pipeline.errors import PipelineError
@@ -42,8 +43,7 @@ _WALL: Final = (
     "login page between this machine and the ERP, or is TINY_TOKEN_URL wrong?"
 )
 _NO_ROOM: Final = (
-    "the ERP's tokens could not be saved in {} ({}); the saved tokens are still valid: free disk space, then "
-    "run again"
+    "the ERP's tokens could not be saved in {} ({}); the saved tokens are still valid: {}, then run again"
 )
 _EARLY_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 6
@@ -78,7 +78,7 @@ class AccessTokens:
 
     def __init__(
         self,
-        store: TokenStore,
+        store: TokenStorage,
         credentials: Credentials,
         *,
         session: requests.Session | None = None,
@@ -201,7 +201,8 @@ class AccessTokens:
         try:
             return stack.enter_context(manager)
         except OSError as error:
-            raise TokenError(_NO_ROOM.format(self._store.path, error.strerror)) from error
+            reason, remedy = error.strerror or type(error).__name__, self._store.remedy
+            raise TokenError(_NO_ROOM.format(self._store.place, reason, remedy)) from error
 
     def _recover(self, answer: KeptAnswer) -> None:
         """Save the pair of an answer whose process was killed before it could save it."""
@@ -223,10 +224,11 @@ class AccessTokens:
         except OSError as error:
             self._unsaved = (pair, spent)
             _log.error(
-                "the ERP's new tokens could not be saved in %s (%s): free disk space. This run uses them and "
-                "tries again to save them. If it ends before that, %s",
-                self._store.path,
+                "the ERP's new tokens could not be saved in %s (%s): %s. This run uses them and tries again "
+                "to save them. If it ends before that, %s",
+                self._store.place,
                 error.strerror,
+                self._store.remedy,
                 AUTHORIZE_AGAIN,
                 extra=fields(reason=error.strerror),
             )
@@ -235,7 +237,7 @@ class AccessTokens:
 
     def _save_again(self) -> None:
         """Try again to save the pair that is only in memory, unless another process has saved one."""
-        with contextlib.suppress(TokenError), self._locked():
+        with contextlib.suppress(PipelineError), self._locked():
             self._current()
             if self._unsaved is not None:
                 with contextlib.suppress(OSError):
@@ -243,12 +245,15 @@ class AccessTokens:
                     self._unsaved = None
 
     def _why_none(self) -> str:
-        if self._store.path.exists():
-            return f"the file of the ERP's tokens, {self._store.path}, can't be read; {AUTHORIZE_AGAIN}"
-        return f"no ERP tokens yet; {AUTHORIZE_AGAIN}"
+        return f"{self._store.why_empty()}; {AUTHORIZE_AGAIN}"
 
     def _why_dead(self, tokens: Tokens | None) -> str:
         """Return why the ERP accepts no refresh token, as far as the saved times show it."""
+        if (host := self._store.interrupted_on()) is not None:
+            return (
+                f"the host {host} was interrupted while it refreshed the ERP's tokens, and its disk may hold "
+                f"the new pair: run `whatsapp-pipeline erp status` there, or {AUTHORIZE_AGAIN}"
+            )
         ends = tokens.refresh_expires_at if tokens else None
         if ends is not None and ends <= self._clock.now():
             reason = "it expired: a refresh token is valid for a day, and no run renewed it in time"

@@ -136,10 +136,11 @@ _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 _REFRESH = sql.SQL("refresh_review_queue(text, bigint[]), repair_review_queue(text, text)")
 _REPLAY = sql.SQL("replay_dead_deliveries(bytea, bigint[])")
-# What not even an analyst sees: raw deliveries, and what privacy is kept with.
+# What not even an analyst sees: raw deliveries, the ERP's tokens, and what privacy is kept with.
 _NO_ANALYST = {
     "webhook_inbox",
     "webhook_events",
+    "pipeline_erp_tokens",
     "privacy_suppressions",
     "privacy_key",
     "audit_log",

@@ -22,7 +22,8 @@ from whatsapp_pipeline_tests.erp import worlds
 _RACER = """
 import sys
 from pathlib import Path
-from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenStore
+from whatsapp_pipeline.erp.token_store import TokenStore
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials
 url, path, refused = sys.argv[1:]
 tokens = AccessTokens(TokenStore(Path(path)), Credentials(url, "client", "secret"))
 print("ready", flush=True)
@@ -206,7 +207,8 @@ def test_an_answer_without_a_refresh_token_keeps_the_old_one(
 _SMALL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError, TokenStore
+from whatsapp_pipeline.erp.token_store import TokenStore
+from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError
 url, path = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # as a full disk: no file grows beyond 100 bytes

@@ -80,6 +80,8 @@ def _may(url: str, statement: str) -> bool:
         ("SELECT * FROM conversation_only_messages", {"analyses", "reviews", "writes"}),
         ("SELECT body FROM webhook_inbox", {"writes"}),
         ("SELECT * FROM audit_log", {"writes"}),
+        ("SELECT refresh_token FROM pipeline_erp_tokens", {"writes"}),
+        ("UPDATE pipeline_erp_tokens SET refresh_token = ''", {"writes"}),
         ("SELECT * FROM console_users", {"writes", "logs_in"}),
         ("SELECT * FROM console_sessions", {"writes", "logs_in"}),
         ("SELECT * FROM console_login_links", {"writes", "logs_in"}),

@@ -148,7 +148,7 @@ def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[
     with dumps.scratch_database(url) as scratch:
         dumps.load_dump(scratch, programs, path, clean=False)
         with connect(scratch) as conn:
-            found = dumps.count_tables(conn)
+            found = dumps.count_dumped(conn)
     if wrong := dumps.count_differences(tables, found):
         raise PipelineError(f"the backup does not hold what the database held ({wrong[0]}); it was not kept")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -21,6 +21,8 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect, describe, one_row
 from whatsapp_pipeline.store.pg_tools import Programs, environment
 
+UNDUMPED = ("pipeline_erp_tokens",)
+"""The pipeline's tables whose rows are in no dump: secrets that end sooner than a dump is kept."""
 # The server's own schemas, which are in no dump.
 _OWN_TABLES = """
     SELECT n.nspname, c.relname
@@ -48,15 +50,35 @@ def has_no_tables(conn: Connection) -> bool:
     return conn.execute(_OWN_TABLES).fetchone() is None
 
 
-def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
-    """Write a dump of the whole database to `target` (custom format); return the row count of each table.
+def _undumped(conn: Connection) -> list[str]:
+    """Return the tables of `UNDUMPED` that the database has, as quoted `schema.table`."""
+    rows = conn.execute(
+        """
+        SELECT format('%%I.%%I', n.nspname, c.relname)
+        FROM unnest(%s::text[]) AS t (name)
+        JOIN pg_class c ON c.oid = to_regclass(t.name) JOIN pg_namespace n ON n.oid = c.relnamespace
+        """,
+        (list(UNDUMPED),),
+    )
+    return [name for (name,) in rows]
 
-    Dump and counts use one snapshot. Raises PipelineError with pg_dump's message if it fails.
+
+def count_dumped(conn: Connection) -> dict[str, int]:
+    """Return the row count of every table whose rows a dump holds, by `schema.table`."""
+    without = _undumped(conn)
+    return {name: rows for name, rows in count_tables(conn).items() if name not in without}
+
+
+def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
+    """Write a dump of the database to `target` (custom format); return the row count of each table in it.
+
+    Of the tables `UNDUMPED` the dump has the definition and no rows. Dump and counts use one snapshot. Raises
+    PipelineError with pg_dump's message if it fails.
     """
     with connect(url, application_name="whatsapp-pipeline backup") as conn, conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         row = one_row(conn.execute("SELECT pg_export_snapshot()"))
-        counts = count_tables(conn)
+        counts, without = count_dumped(conn), _undumped(conn)
         _run(
             [
                 programs.path("pg_dump"),
@@ -65,6 +87,7 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
                 "--no-privileges",
                 f"--snapshot={row[0]}",
                 f"--file={target}",
+                *(f"--exclude-table-data={name}" for name in without),
             ],
             url,
             f"pg_dump of {describe(url)} failed",
@@ -84,7 +107,8 @@ def listed_tables(programs: Programs, source: Path) -> int:
 def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
     """Load the dump into the database at `url` in one transaction; with `clean`, drop replaced objects first.
 
-    Raises PipelineError, and changes nothing, if any statement fails.
+    The rows of the tables `UNDUMPED` stay as they are. Raises PipelineError, and changes nothing, if any
+    statement fails.
     """
     command = [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)]
     if clean:
@@ -92,6 +116,7 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
     psql = [programs.path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "--file=-"]
     with connect(url) as conn:
         major = conn.info.server_version // 10000
+        kept = _undumped(conn) if clean else []
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader,
         subprocess.Popen(
@@ -107,7 +132,7 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
         assert writer.stdin is not None
         assert writer.stderr is not None
         with contextlib.suppress(BrokenPipeError):  # psql stopped early; its error message follows
-            _pass_on(reader.stdout, writer.stdin, major)
+            _pass_on(reader.stdout, writer.stdin, major, kept)
         with contextlib.suppress(BrokenPipeError):
             writer.stdin.close()
         said = writer.stderr.read().decode(errors="replace")
@@ -122,12 +147,20 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
         )
 
 
-def _pass_on(script: IO[bytes], target: IO[bytes], server_major: int) -> None:
-    """Copy the script without a setting in its first lines that servers before 17 do not have."""
+def _pass_on(script: IO[bytes], target: IO[bytes], server_major: int, kept: Sequence[str]) -> None:
+    """Copy the script without a setting in its first lines that servers before 17 do not have.
+
+    The rows of the tables `kept` are set aside before it and put back after it.
+    """
+    for place, table in enumerate(kept):
+        target.write(f"CREATE TEMP TABLE kept_{place} ON COMMIT DROP AS TABLE {table};\n".encode())
     for number, line in enumerate(script):
         if server_major < 17 and number < 60 and line.startswith(b"SET transaction_timeout"):
             continue
         target.write(line)
+    for place, table in enumerate(kept):
+        again = f"INSERT INTO {table} TABLE pg_temp.kept_{place} ON CONFLICT DO NOTHING;\n"
+        target.write(again.encode())
 
 
 @contextlib.contextmanager
