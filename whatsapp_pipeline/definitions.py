@@ -97,6 +97,7 @@ def build_defs(
             *webhook.SENSORS,
             *live_summaries.SENSORS,
             *alert_sensor.SENSORS,
+            *(upkeep.SENSORS if configured.several_hosts else ()),
         ],
         resources=resources,
         metadata=overview(configured),

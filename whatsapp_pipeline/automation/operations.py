@@ -1,4 +1,4 @@
-"""Jobs and schedules of operation: backups, the report, the weekly backfill, retention by age."""
+"""Jobs, schedules and the sensor of operation: backups, report, weekly backfill, retention, erasures."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 
@@ -14,6 +14,7 @@ from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.run_tags import RETRIED
+from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.steps.operations.retention import delete_old
 from whatsapp_pipeline.store.operations.console_views import delete_views_before
 
@@ -109,6 +110,23 @@ def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """Delete data that is older than the settings of retention allow, on Sundays at 5:30."""
     return once_a_day("retention", context)
 
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Erase from the files of the code server's host whom other hosts have erased. Starts no run.",
+)
+def erasures_of_other_hosts(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
+    """Apply the queue of erasures to the files of this host, if it keeps copies."""
+    with database.connect(application_name="whatsapp-pipeline erasures") as conn:
+        applied = apply_erasures(conn, settings.load_settings(), register=False, log=context.log)
+    if not applied.erasures:
+        return dg.SkipReason("no erasure waits for this host")
+    return dg.SkipReason(f"{applied.erasures} erasure(s) applied to the files of this host")
+
+
+SENSORS = [erasures_of_other_hosts]
+"""Only of several hosts: on one machine `privacy erase` itself reaches every file."""
 
 JOBS: list[Job] = [backups, reports, retention]
 SCHEDULES = [nightly_backup, daily_report, weekly_catch_up, weekly_retention]

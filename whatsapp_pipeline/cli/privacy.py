@@ -1,4 +1,4 @@
-"""`privacy export|erase|reapply|audit`: what the law lets a customer ask for."""
+"""`privacy`: what the law lets a customer ask for, and which hosts have done it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ from whatsapp_pipeline.cli.backup import cli_log
 from whatsapp_pipeline.cli.database_option import migrated_url, open_database
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.steps.operations.privacy import FindSubject
+    from whatsapp_pipeline.store.operations.erasure_queue import ErasureHost
+
+
+_APPLY_THERE = (
+    "its receiver, worker or daemon does it when it next looks, or `whatsapp-pipeline privacy apply` there; "
+    "`privacy status` shows when"
+)
 
 
 @click.group(cls=Group)
@@ -99,6 +107,78 @@ def erase_command(
     say("stays:")
     for name, reason in erasure.stays.items():
         say(f"  {name}: {reason}")
+    if erasure.waiting:
+        say("not yet erased from the files of:")
+        for host in erasure.waiting:
+            say(f"  {host.name}: {_APPLY_THERE}")
+
+
+@privacy.command("apply")
+def apply_erasures_command() -> None:
+    """Erase from the files of this host whom the other hosts have erased, and confirm it.
+
+    These files are the webhook's spool and quarantine, saved ERP pages and QA reports. With several hosts the
+    receiver, the workers and the daemon do this by themselves. The host is listed in `privacy status` then.
+    """
+    from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
+
+    configured = settings.load_settings()
+    with open_database(configured) as conn:
+        applied = apply_erasures(conn, configured, register=True, log=cli_log())
+    if not applied.erasures:
+        say(f"{configured.host}: nothing waits")
+        return
+    counts = ", ".join(f"{count} {name}" for name, count in applied.removed.items())
+    say(f"{configured.host}: {applied.erasures} erasure(s) applied and confirmed ({counts})")
+
+
+@privacy.command("status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def privacy_status_command(as_json: bool) -> None:
+    """Show which hosts keep copies of personal data, and which erasures they have not confirmed.
+
+    Ends with 1 as long as a host has not confirmed an erasure.
+    """
+    from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
+
+    with open_database(settings.load_settings()) as conn:
+        hosts = erasure_hosts(conn)
+    if as_json:
+        say_json({"hosts": [host._asdict() for host in hosts]}, default=str)
+    else:
+        for host in hosts:
+            say(f"{host.name:<24} last seen {host.seen_at:%Y-%m-%d %H:%M}  {_state(host)}  {host.id}")
+        if not hosts:
+            say("no host is known to keep copies of personal data in files")
+    if any(host.unconfirmed for host in hosts):
+        raise SystemExit(1)
+
+
+def _state(host: ErasureHost) -> str:
+    if host.oldest is None:
+        return "all erasures confirmed"
+    return f"{host.unconfirmed} erasure(s) not confirmed, since {host.oldest:%Y-%m-%d %H:%M}"
+
+
+@privacy.command("forget-host")
+@click.argument("host")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def forget_host_command(host: str, yes: bool) -> None:
+    """Take HOST, a name or id of `privacy status`, off the list because its disk no longer exists."""
+    from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts, forget_host
+
+    with open_database(settings.load_settings()) as conn:
+        found = [known for known in erasure_hosts(conn) if host in (known.name, str(known.id))]
+        if not found:
+            raise PipelineError(f"there is no host {host!r}; `whatsapp-pipeline privacy status` shows them")
+        if len(found) > 1:
+            raise PipelineError(
+                f"{len(found)} hosts are called {host!r}; give the id that `privacy status` shows"
+            )
+        if not yes:
+            click.confirm(f"Forget {host}? Copies on its disk are not erased any more", abort=True)
+        forget_host(conn, found[0].id)
+    say(f"{host}: forgotten")
 
 
 @privacy.command("reapply")

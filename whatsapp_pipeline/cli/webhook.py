@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -44,7 +45,22 @@ def serve_command(host: str, port: int, insecure: bool) -> None:
         return
     config = receiver.config_from(configured, insecure=insecure)
     require_free(host, port, "--port")
+    if configured.several_hosts:
+        _start_applying_erasures(configured)
     receiver.serve_receiver(config, _receiver_url, host=host, port=port, say=lambda text: say(text, err=True))
+
+
+def _start_applying_erasures(configured: settings.Settings) -> None:
+    """Erase from this host's spool and quarantine whom other hosts have erased, beside the receiver."""
+    import logging
+
+    from whatsapp_pipeline.steps.operations.local_erasures import keep_applying
+
+    log = logging.getLogger("whatsapp_pipeline.webhook.erasures")
+    arguments = (pipeline_url(configured), configured)
+    options = {"register": True, "stop": threading.Event(), "log": log}
+    # The process may end at any time: an erasure that is not confirmed is applied again.
+    threading.Thread(target=keep_applying, args=arguments, kwargs=options, daemon=True).start()
 
 
 def _receiver_url() -> str:

@@ -1,7 +1,8 @@
 """Runs on Celery workers: the application of the workers, and the launcher that `dagster.yaml` names.
 
-What belongs here: what dagster-celery leaves open. The run of a lost worker is found, and a worker takes no
-run with other code than the database's. What does not: queues and executing runs (dagster-celery).
+What belongs here: what dagster-celery leaves open. The run of a lost worker is found, a worker takes no run
+with other code than the database's, and erasures reach a worker's disk. What does not: queues and executing
+runs (dagster-celery).
 
 A worker is started with
 
@@ -11,12 +12,13 @@ A worker is started with
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from time import monotonic
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_ready
 from dagster import DagsterRun
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.make_app import make_app
@@ -29,6 +31,7 @@ from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
+from whatsapp_pipeline.steps.operations.local_erasures import keep_applying
 
 # dagster-celery makes the same task again at every launch, which Celery warns of and then leaves as it was.
 warnings.filterwarnings("ignore", message="Task name 'execute_job' is already registered")
@@ -98,11 +101,23 @@ def _refuse_to_start(**_: object) -> None:
         raise SystemExit(f"this worker takes no run: {problem}")
 
 
+def _start_applying_erasures(**_: object) -> None:
+    """Erase from this worker's disk whom other hosts have erased, also while no run comes."""
+    configured = settings.load_settings()
+    log = logging.getLogger("whatsapp_pipeline.worker.erasures")
+    options = {"register": False, "stop": threading.Event(), "log": log}
+    # The worker may end at any time: an erasure that is not confirmed is applied again.
+    threading.Thread(
+        target=keep_applying, args=(pipeline_url(configured), configured), kwargs=options, daemon=True
+    ).start()
+
+
 def make_worker_app() -> Celery:
     """Return the application that a worker runs."""
     made = make_app(app_options())
     create_execute_job_task(made, base=CurrentCodeTask)
     worker_init.connect(_refuse_to_start, weak=False)
+    worker_ready.connect(_start_applying_erasures, weak=False)
     return made
 
 

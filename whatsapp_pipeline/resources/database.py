@@ -21,9 +21,11 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
+from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending_migrations
@@ -45,8 +47,22 @@ def _ready_url(url: str | None, configured: Settings) -> str:
         migrate(resolved)  # no other program uses the embedded server
     if configured.several_hosts and (problem := why_not_current(resolved)):
         raise PipelineError(f"nothing was done: {problem}")
-    recall_erasures(resolved, configured, log=logging.getLogger("whatsapp_pipeline.privacy"))
+    log = logging.getLogger("whatsapp_pipeline.privacy")
+    recall_erasures(resolved, configured, log=log)
+    if configured.several_hosts:
+        _apply_erasures_of_other_hosts(resolved, configured, log)
     return resolved
+
+
+def _apply_erasures_of_other_hosts(url: str, configured: Settings, log: logging.Logger) -> None:
+    """Erase from this host's files, if it keeps any; a run goes on without it, and the erasure waits."""
+    try:
+        with connect(url, application_name="whatsapp-pipeline erasures") as conn:
+            apply_erasures(conn, configured, register=False, log=log)
+    except psycopg.errors.InsufficientPrivilege:
+        log.debug("erasures are applied by a login that may write")
+    except (PipelineError, OSError) as error:
+        log.warning("erasures can't be applied on this host now (%s)", error, extra=fields(reason=str(error)))
 
 
 @cache

@@ -33,6 +33,7 @@ _READ_BYTES = 2 * 2**20  # bytes per read, and so the approximate size of one tr
 _IDLE_SECONDS = 0.2
 _UNMIGRATED = "the database is not migrated; run `whatsapp-pipeline migrate`"
 _LONGEST_PAUSE = 5.0
+_OPEN_SECONDS = 5.0  # until a segment is made final, so that it can be deleted however busy the receiver is
 
 
 @contextmanager
@@ -196,8 +197,12 @@ class Drainer:
                 else:
                     path.unlink(missing_ok=True)
                 offsets.pop(path, None)
-            elif self._seal is not None and not drained and 0 < size == offsets.get(path, 0):
-                self._seal()  # nothing was added since the last call: once final, the segment can be deleted
+            elif (
+                self._seal is not None
+                and 0 < size == offsets.get(path, 0)
+                and (not drained or spool.age(path) > _OPEN_SECONDS)
+            ):
+                self._seal()  # once final, the segment can be deleted
         return drained
 
     def _set_aside(self, conn: Connection, path: Path) -> int:
@@ -224,17 +229,19 @@ def damaged(directory: Path) -> list[Path]:
 def drain_now(directory: Path, conn: Connection, *, wait_seconds: float = 10) -> bool:
     """Drain the spool here if no other process owns it; otherwise wait until its owner has drained it.
 
-    Returns whether the spool was empty within `wait_seconds`.
+    Returns whether all that was in the spool at first left it within `wait_seconds`. New deliveries may have
+    come meanwhile.
     """
     if not directory.exists():
         return True
+    at_first = set(spool.segments(directory))
     deadline = time.monotonic() + wait_seconds
     patience = threading.Event()
     while time.monotonic() < deadline:
         with ownership(directory) as mine:
             if mine:
                 Drainer(directory, "").drain(conn)
-        if not spool.segments(directory):
+        if at_first.isdisjoint(spool.segments(directory)):
             return True
         patience.wait(0.2)
     return False

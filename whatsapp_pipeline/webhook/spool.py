@@ -56,6 +56,11 @@ def segments(directory: Path) -> list[Path]:
     )
 
 
+def age(segment: Path) -> float:
+    """Return the seconds since a segment was begun, which its name says."""
+    return (time.time_ns() - int(segment.name.split("-")[0])) / 1e9
+
+
 def list_stray(directory: Path) -> list[Path]:
     """List the files in `stray/`."""
     return sorted(directory / STRAY / entry.name for entry in _entries(directory / STRAY))

@@ -65,6 +65,7 @@ _ARGUMENTS = {
     "checkpoint waive": "links_reviewed --reason x",
     "privacy export": "--contact 1",
     "privacy erase": "--contact 1",
+    "privacy forget-host": "worker-1",
     "qa accept": "--check chats_are_linked --reason x",
     "qa withdraw": "--check chats_are_linked",
     "exceptions heed": "--file x",

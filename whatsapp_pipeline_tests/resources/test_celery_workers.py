@@ -22,7 +22,7 @@ from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.steps.operations.current_code import record_deployment
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.operations import deployed_code
+from whatsapp_pipeline.store.operations import deployed_code, erasure_queue
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.processes import ended_at_last, free_port, wait_for
 from whatsapp_pipeline_tests.resources.held_job import held
@@ -220,3 +220,14 @@ def test_runs_on_celery_need_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
     with pytest.raises(SettingError, match="CELERY_BROKER_URL and CELERY_RESULT_BACKEND"):
         app_options()
+
+
+def test_a_worker_that_has_no_run_erases_from_its_disk_whom_others_erased(cluster: Cluster) -> None:
+    reports = cluster.home / "local" / "reports"
+    reports.mkdir(parents=True)
+    (reports / "qa-all.html").write_text("names")
+    with connect(cluster.database_url) as conn:
+        erasure_queue.queue_erasure(conn, None, "another host")
+        with cluster.worker():
+            wait_for(lambda: not list(reports.iterdir()), 60)
+            wait_for(lambda: [host.unconfirmed for host in erasure_queue.erasure_hosts(conn)] == [0], 60)

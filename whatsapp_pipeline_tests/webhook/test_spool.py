@@ -6,12 +6,14 @@ import asyncio
 import resource
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.webhook import drainer as drainer_module
 from whatsapp_pipeline.webhook import quarantine, records, spool
 from whatsapp_pipeline.webhook.drainer import CORRUPT, Drainer, drain_now, ownership
 from whatsapp_pipeline_tests.webhook.deliveries import clear, rows
@@ -63,6 +65,44 @@ def test_a_segment_in_use_is_read_and_not_deleted(conn: Connection, directory: P
 
     asyncio.run(scenario())
     assert drained(conn, directory) == [b"one", b"two", b"three"]
+
+
+def test_a_segment_that_is_open_too_long_is_deleted_though_deliveries_keep_coming(
+    conn: Connection, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure waits until what was on the disk before it has left it."""
+    monkeypatch.setattr(drainer_module, "_OPEN_SECONDS", 0.0)
+
+    async def scenario() -> None:
+        writer = spool.SpoolWriter(directory)
+        drainer = Drainer(directory, "", seal=writer.seal)
+        await writer.append(b"0")
+        (first,) = spool.segments(directory)
+        for number in (b"1", b"2"):
+            assert await asyncio.to_thread(drainer.drain, conn) == 1
+            await writer.append(number)  # after the seal, in a new segment
+        assert await asyncio.to_thread(drainer.drain, conn) == 1
+        assert first not in spool.segments(directory)
+        writer.close()
+
+    asyncio.run(scenario())
+    assert drained(conn, directory) == [b"0", b"1", b"2"]
+
+
+def test_a_wait_for_the_spool_ends_when_its_first_segments_are_gone(
+    conn: Connection, directory: Path
+) -> None:
+    """New deliveries come all the time at a busy receiver; they are not waited for."""
+    fill(directory, [b"old"])
+    (old,) = spool.segments(directory)
+    with ownership(directory) as mine:  # the receiver's drainer
+        assert mine
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(drain_now, directory, conn, wait_seconds=30)
+            fill(directory, [b"new"])
+            old.unlink()
+            assert waiting.result(timeout=30)
+    assert len(spool.segments(directory)) == 1
 
 
 def test_a_second_drain_of_the_same_records_adds_nothing(conn: Connection, directory: Path) -> None:

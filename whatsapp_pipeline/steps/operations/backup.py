@@ -221,7 +221,7 @@ def restore(
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
     dumps.load_dump(url, programs, options.folder / backup.file, clean=not empty)
     with connect(url) as conn:
-        found = dumps.count_tables(conn)
+        found = dumps.count_dumped(conn)
     if wrong := dumps.count_differences(
         backup.tables, {t: n for t, n in found.items() if t in backup.tables}
     ):

@@ -6,12 +6,10 @@ statements (store/operations/privacy.py, store/operations/privacy_webhooks.py).
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,12 +20,20 @@ from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.steps.operations import local_copies
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
+from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction
 from whatsapp_pipeline.store.operations import privacy, privacy_chats, privacy_texts, suppression
+from whatsapp_pipeline.store.operations.erasure_queue import (
+    ErasureHost,
+    erasure_hosts,
+    has_queue,
+    queue_erasure,
+)
 from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_listed_webhooks
 from whatsapp_pipeline.store.operations.privacy_webhooks import erase_webhook_data as erase_from_tables
 from whatsapp_pipeline.webhook import privacy as webhooks
@@ -41,10 +47,14 @@ LIST_FILE = "privacy.list"
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """The result of an erasure: counts of removed rows by table or place, and what stays, with the reason."""
+    """The result of an erasure: counts of removed rows by table or place, and what stays, with the reason.
+
+    `waiting` are the other hosts that have not erased their copies yet.
+    """
 
     removed: dict[str, int]
     stays: dict[str, str] = field(default_factory=dict)
+    waiting: list[ErasureHost] = field(default_factory=list)
 
 
 FindSubject = Callable[[Connection], privacy.Subject]
@@ -89,11 +99,10 @@ def export_person(conn: Connection, settings: Settings, find: FindSubject) -> di
         subject = find(conn)
         held = privacy.export_rows(conn, subject)
         held.update(webhooks.export_webhooks(conn, subject.person, spool))
-        folder = settings.local_dir / "erp_backup"
         held["erp_backup"] = (
             []
             if subject.id_contato is None
-            else [item for _, item in _saved_items(folder, subject.id_contato)]
+            else local_copies.saved_items(settings, str(subject.id_contato).__eq__)
         )
         _refuse_nobody(subject, held)
         key = privacy_key.find_or_make()
@@ -112,9 +121,10 @@ def erase_person(
 ) -> Erasure:
     """Erase a person everywhere, and add them to the suppression list, so that no later run stores them.
 
-    The tables are erased in one transaction, the files after it. If the process is killed in between, running
-    the command again, or `privacy reapply`, completes the erasure. Raises PipelineError when there is no such
-    person, or when the role may not erase.
+    The tables are erased in one transaction, this host's files after it; other hosts erase theirs from the
+    queue. If the process is killed in between, running the command again, `privacy apply` or `privacy
+    reapply` completes the erasure. Raises PipelineError when there is no such person, or when the role may
+    not erase.
     """
     spool = spool_directory(settings)
     with _as_writer("erase a person"):
@@ -136,18 +146,21 @@ def erase_person(
             removed = privacy.erase_rows(conn, subject, keep_contact_row=keep_contact_row)
             removed[_OTHERS] = _erase_named_files(conn, subject.person.is_named, subject.person.needles())
             key = suppression.key_in_use(conn)
-            privacy.add_audit_row(conn, "privacy.erase", _audit_subject(key, subject), removed)
+            hashed = _audit_subject(key, subject)
+            privacy.add_audit_row(conn, "privacy.erase", hashed, removed)
+            queue_erasure(conn, hashed, settings.host)
             return removed, from_webhooks
 
         removed, from_webhooks = in_transaction(conn, erase)
         statistics.forget_deleted_rows(conn, privacy.TABLES)
         _remember(settings, suppression.entries(conn))
-        is_erased = suppression.name_test(conn)
+        of_files = apply_erasures(conn, settings, register=True, log=log).removed
+        waiting = [host for host in erasure_hosts(conn) if host.unconfirmed]
     removed["conversations"] = from_webhooks.conversations
     removed["conversation_messages"] = from_webhooks.messages
     removed["webhook deliveries"] = from_webhooks.deliveries
     removed["leads"] = from_webhooks.leads
-    removed |= _erase_files(settings, subject, is_erased)
+    removed |= of_files
     log.info(
         "one person erased: %s",
         ", ".join(f"{n} {name}" for name, n in removed.items() if n),
@@ -158,7 +171,7 @@ def erase_person(
         stays[f"the files of {removed[_OTHERS]} chat(s) of others"] = (
             "their names contain this number; rename them in the archive, and the next run reads them again"
         )
-    return Erasure(removed, stays)
+    return Erasure(removed, stays, waiting)
 
 
 def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
@@ -169,20 +182,6 @@ def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str]
     chats = privacy_chats.chats_of_named_files(conn, is_person, needles, ())
     suppression.add_entries(conn, [("file", suppression.file_value(*chat)) for chat in chats])
     return privacy.delete_chats(conn, chats)
-
-
-def _erase_files(settings: Settings, subject: privacy.Subject, is_erased: NameTest | None) -> dict[str, int]:
-    """Remove the person from files: quarantine, damaged segments, saved ERP pages. Delete the reports."""
-    if is_erased is not None:
-        webhooks.rewrite_files(spool_directory(settings), is_erased)
-    pages = 0
-    if subject.id_contato is not None:
-        pages = _scrub_pages(settings.local_dir / "erp_backup", subject.id_contato)
-    # A report can show names and titles; the command `report` makes it again.
-    reports = list((settings.report_dir or settings.local_dir / "reports").glob("qa-*.html"))
-    for report in reports:
-        report.unlink(missing_ok=True)
-    return {"saved ERP pages": pages, "QA reports": len(reports)}
 
 
 def _refuse_nobody(subject: privacy.Subject, held: dict[str, Any]) -> None:
@@ -249,11 +248,11 @@ def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int
     return 0
 
 
-def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
+def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger, with_files: bool = True) -> int:
     """Erase everybody on the suppression list from the database at `url`; return how many rows changed.
 
     This is for a restored backup, which may be older than an erasure. Then it also lacks the list's newer
-    entries.
+    entries. With `with_files` this host's files follow, and those of the other hosts by the queue.
     """
     with connect(url) as conn:
         remembered = _remembered(settings)
@@ -264,23 +263,35 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger) -> in
                     "run `whatsapp-pipeline migrate`, which erases these people from it"
                 )
             return 0
-        return _recall(conn, settings, remembered, log=log)
+        return _recall(conn, settings, remembered, log=log, with_files=with_files)
 
 
 def _recall(
-    conn: Connection, settings: Settings, remembered: frozenset[tuple[str, bytes]], *, log: logging.Logger
+    conn: Connection,
+    settings: Settings,
+    remembered: frozenset[tuple[str, bytes]],
+    *,
+    log: logging.Logger,
+    with_files: bool = True,
 ) -> int:
     """Add the entries of `.local` to the database's list and erase everybody on it, in one transaction."""
+    has_hosts = has_queue(conn)  # a database from an old backup may not have the tables yet
 
     def recall() -> int:
         suppression.add_hashes_of_key(conn, remembered)
-        return 0 if suppression.has_no_entries(conn) else _erase_listed(conn)
+        if suppression.has_no_entries(conn):
+            return 0
+        if with_files and has_hosts:
+            queue_erasure(conn, None, settings.host)
+        return _erase_listed(conn)
 
     count = in_transaction(conn, recall)
     if count:
         statistics.forget_deleted_rows(conn, privacy.TABLES)
-    if (is_erased := suppression.name_test(conn)) is not None:
-        webhooks.rewrite_files(spool_directory(settings), is_erased)
+    if with_files and has_hosts:
+        apply_erasures(conn, settings, register=False, log=log)
+    elif with_files:
+        local_copies.remove_erased(settings, suppression.contact_test(conn), suppression.name_test(conn))
     if count:
         log.info("the people on the suppression list were erased again", extra=fields(changes=count))
     return count
@@ -296,7 +307,11 @@ def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: 
         taken.file
         for taken in kept(options.folder)
         if rewrite(
-            url, taken, options, lambda scratch: reapply_erasures(scratch, settings, log=log) > 0, log=log
+            url,
+            taken,
+            options,
+            lambda scratch: reapply_erasures(scratch, settings, log=log, with_files=False) > 0,
+            log=log,
         )
     ]
 
@@ -353,56 +368,3 @@ def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
     if fingerprints:
         suppression.require_key(fingerprints[0])
     return entries
-
-
-def _saved_items(folder: Path, id_contato: int) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield each saved object that is the contact, or the contact inside an order, with its file."""
-    for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
-        try:
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except ValueError:  # an incomplete page, whose objects can't be separated
-            continue
-        for found in _objects(content, id_contato, is_contact_page="contatos" in path.parts):
-            yield path, found
-
-
-def _objects(value: object, id_contato: int, *, is_contact_page: bool) -> Iterator[dict[str, Any]]:
-    if isinstance(value, list):
-        for item in value:
-            yield from _objects(item, id_contato, is_contact_page=is_contact_page)
-    elif isinstance(value, dict):
-        if is_contact_page and str(value.get("id")) == str(id_contato):
-            yield value
-            return
-        for name, item in value.items():
-            is_mention = name in {"contato", "cliente"} and isinstance(item, dict)
-            if is_mention and str(item.get("id")) == str(id_contato):
-                yield item
-            else:
-                yield from _objects(item, id_contato, is_contact_page=is_contact_page)
-
-
-def _scrub_pages(folder: Path, id_contato: int) -> int:
-    """Remove everything but the contact's id from saved pages, so that a page's count of items stays right.
-
-    Returns how many pages changed.
-    """
-    changed = 0
-    for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
-        try:
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
-        except ValueError:
-            continue
-        found = [
-            item
-            for item in _objects(content, id_contato, is_contact_page="contatos" in path.parts)
-            if set(item) != {"id"}
-        ]
-        for item in found:
-            kept = item["id"]
-            item.clear()
-            item["id"] = kept
-        if found:
-            private_files.replace_file(path, json.dumps(content))
-            changed += 1
-    return changed

@@ -21,7 +21,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity", "session", "name"]
 
-_REMEMBERED = 200_000  # answers in the cache of `name_test`
+_REMEMBERED = 200_000  # answers in the cache of a test
 
 
 def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
@@ -284,18 +284,30 @@ def name_test(conn: Connection) -> NameTest | None:
 
     Returns None for an empty list.
     """
+    return _test(conn, "identity")
+
+
+def contact_test(conn: Connection) -> Callable[[str], bool] | None:
+    """Return a function that checks whether an ERP id, as text, is on the list, without further queries.
+
+    Returns None for an empty list.
+    """
+    return _test(conn, "contact")
+
+
+def _test(conn: Connection, kind: Kind) -> Callable[[str], bool] | None:
     if has_no_entries(conn):
         return None
     key = key_in_use(conn)
-    hashes = {value for kind, value in entries(conn) if kind == "identity"}
+    hashes = {value for listed, value in entries(conn) if listed == kind}
     known: dict[str, bool] = {}
 
-    def is_erased(name: str) -> bool:
-        if name not in known:
+    def is_erased(value: str) -> bool:
+        if value not in known:
             if len(known) > _REMEMBERED:
                 known.clear()
-            known[name] = hash_of(key, "identity", name) in hashes
-        return known[name]
+            known[value] = hash_of(key, kind, value) in hashes
+        return known[value]
 
     return is_erased
 

@@ -51,6 +51,8 @@ _OUR_WORDS = {
     "pipeline_migration_checksums.file_name",
     "pipeline_migration_checksums.version",
     "pipeline_migrations.version",
+    "privacy_erasures.queued_on",
+    "privacy_hosts.name",
     "privacy_suppressions.kind",
     "qa_acceptances.check_name",
     "qa_acceptances.made_by",

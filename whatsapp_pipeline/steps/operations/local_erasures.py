@@ -1,0 +1,124 @@
+"""Erasures on this host: its copies of erased people are removed, and the database learns that it is done.
+
+What belongs here: who this host is, and applying the queue to its disk. What does not: the files
+(local_copies.py) and erasing from the tables (privacy.py).
+
+A host applies the whole list each time, so the order of erasures does not matter, and a host that is killed
+before it confirms does it again. Its number is in `.local/host.id`, beside the copies: two containers that
+share the folder are one host, whatever they are called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import psycopg
+
+from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.steps.operations import local_copies
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.operations import erasure_queue, suppression
+from whatsapp_pipeline.webhook import privacy as webhooks
+from whatsapp_pipeline.webhook.spool import spool_directory
+
+HOST_FILE = "host.id"
+INTERVAL_SECONDS = 15.0
+"""Seconds between two looks of a running receiver or worker at the queue."""
+
+
+class AppliedErasures(NamedTuple):
+    """How many erasures this host has confirmed now, and how many files it changed or deleted by kind."""
+
+    erasures: int
+    removed: dict[str, int]
+
+
+def apply_erasures(
+    conn: Connection, settings: Settings, *, register: bool, log: logging.Logger
+) -> AppliedErasures:
+    """Remove erased people from this host's files, if an erasure waits for this host, and confirm it.
+
+    With `register` the host is registered in any case, otherwise only if it keeps copies. Raises
+    PipelineError when the spool can't be drained; the erasure then waits.
+    """
+    host_id = _host_id(settings)
+    if host_id is None:
+        if not register and not local_copies.has_copies(settings):
+            return AppliedErasures(0, {})
+        host_id = _make_host_id(settings)
+    erasure_queue.register_host(conn, host_id, settings.host)
+    waiting = erasure_queue.unconfirmed_erasures(conn, host_id)
+    if not waiting:
+        return AppliedErasures(0, {})
+    webhooks.empty_spool(conn, spool_directory(settings))
+    removed = local_copies.remove_erased(
+        settings, suppression.contact_test(conn), suppression.name_test(conn)
+    )
+    erasure_queue.confirm_erasures(conn, host_id, waiting)
+    log.info(
+        "%d erasure(s) applied to the files of %s",
+        len(waiting),
+        settings.host,
+        extra=fields(counts={"erasures": len(waiting), **removed}),
+    )
+    return AppliedErasures(len(waiting), removed)
+
+
+def keep_applying(
+    url: str, settings: Settings, *, register: bool, stop: threading.Event, log: logging.Logger
+) -> None:
+    """Apply erasures until `stop` is set; a problem is logged once until it is over, and tried again."""
+    problem: str | None = None
+    while True:
+        try:
+            with connect(url, application_name="whatsapp-pipeline erasures") as conn:
+                apply_erasures(conn, settings, register=register, log=log)
+            problem = None
+        except (psycopg.Error, PipelineError, OSError) as error:
+            words = str(error) if isinstance(error, PipelineError) else type(error).__name__
+            if words != problem:
+                log.warning(
+                    "erasures can't be applied on this host now (%s); it is tried again",
+                    words,
+                    extra=fields(reason=words),
+                )
+            problem = words
+        if stop.wait(INTERVAL_SECONDS):
+            return
+
+
+def _host_id(settings: Settings) -> UUID | None:
+    """Read this host's number; None before it is registered. Raises PipelineError for a damaged file."""
+    path = settings.local_dir / HOST_FILE
+    try:
+        return UUID(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise PipelineError(
+            f"{path.parent.name}/{HOST_FILE} holds no number of a host; delete the file, and the host gets "
+            "a new one (then `whatsapp-pipeline privacy forget-host` removes the old one)"
+        ) from None
+
+
+def _make_host_id(settings: Settings) -> UUID:
+    """Write a number for this host, unless another process has just done it; return the number."""
+    path = settings.local_dir / HOST_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number = uuid4()
+    beside = path.with_name(f".{HOST_FILE}.{number}.new")
+    beside.write_text(f"{number}\n", encoding="ascii")
+    with contextlib.suppress(FileExistsError):
+        os.link(beside, path)  # all of the file or none, and the first process wins
+    beside.unlink()
+    made = _host_id(settings)
+    if made is None:
+        raise PipelineError(f"{path.parent.name}/{HOST_FILE} was deleted while it was made; try again")
+    return made
