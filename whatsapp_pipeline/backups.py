@@ -16,12 +16,17 @@ from whatsapp_pipeline.steps.operations.backup import BackupOptions
 def backup_options(settings: Settings) -> BackupOptions:
     """Return the backup folder, how many backups are kept, and the server for a trial restore.
 
-    The trial restore uses `scratch_url` when the database's own server refuses to create a database.
+    The trial restore uses `scratch_url` when the database's own server refuses to create a database. With
+    several hosts there is none: the embedded server would bring all rows to the disk of whichever host runs.
     """
+
+    def embedded() -> str:
+        return server_url(settings.local_dir, "postgres", port=settings.embedded_port)
+
     return BackupOptions(
         folder=settings.backup_dir or settings.local_dir / "backups",
         keep_daily=settings.backup_keep_daily,
         keep_monthly=settings.backup_keep_monthly,
         bin_dir=settings.pg_bin_dir,
-        scratch_url=lambda: server_url(settings.local_dir, "postgres", port=settings.embedded_port),
+        scratch_url=None if settings.several_hosts else embedded,
     )

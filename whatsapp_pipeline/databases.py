@@ -24,11 +24,7 @@ def pipeline_url(settings: Settings) -> str:
     Raises SettingError for PIPELINE_SCHEMA without DATABASE_URL: the setting would have no effect.
     """
     if not settings.database_url:
-        if settings.several_hosts:
-            raise SettingError(
-                "SEVERAL_HOSTS=1 needs DATABASE_URL: the embedded server serves one host. Set DATABASE_URL "
-                "to a PostgreSQL that all hosts reach, or leave SEVERAL_HOSTS unset"
-            )
+        _refuse_embedded_server(settings)
         if settings.pipeline_schema:
             raise SettingError(
                 f"PIPELINE_SCHEMA={settings.pipeline_schema} needs DATABASE_URL: nothing else is in the "
@@ -45,6 +41,16 @@ def pipeline_url(settings: Settings) -> str:
     return make_conninfo(url, options=path)
 
 
+def _refuse_embedded_server(settings: Settings) -> None:
+    """Raise SettingError where several hosts would each start an embedded server of their own."""
+    if settings.several_hosts:
+        raise SettingError(
+            f"{settings.why_several_hosts} needs DATABASE_URL: the embedded server serves one host. Set "
+            "DATABASE_URL to a PostgreSQL that all hosts reach, or set SEVERAL_HOSTS=0 where there is only "
+            "this one"
+        )
+
+
 def shared_url(settings: Settings) -> str:
     """Return the URL for another program on this machine: DATABASE_URL with PIPELINE_SCHEMA as its search
     path, or the embedded server's port.
@@ -53,6 +59,7 @@ def shared_url(settings: Settings) -> str:
     """
     if settings.database_url:
         return pipeline_url(settings)
+    _refuse_embedded_server(settings)
     if settings.embedded_port is None:
         raise SettingError(
             "the embedded PostgreSQL has no address yet; set EMBEDDED_PORT in .env, for example to 5433, "
@@ -67,11 +74,13 @@ def dagster_url(settings: Settings) -> str:
 
     The first that applies: DAGSTER_DATABASE_URL; with DATABASE_URL, the database `<database>_dagster` on the
     same server, which is created if it is missing; the embedded server. Raises SettingError when the database
-    is missing and can't be created, and PipelineError when the server can't be reached.
+    is missing and can't be created, or when several hosts need one, and PipelineError when the server can't
+    be reached.
     """
     if settings.dagster_database_url:
         return settings.dagster_database_url.get_secret_value()
     if not settings.database_url:
+        _refuse_embedded_server(settings)
         return server_url(settings.local_dir, DAGSTER_DATABASE, port=settings.embedded_port)
     users = settings.database_url.get_secret_value()
     describe(users)

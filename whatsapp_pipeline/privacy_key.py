@@ -24,9 +24,10 @@ def find_key() -> bytes | None:
         return _checked(configured.privacy_key.get_secret_value(), "PRIVACY_KEY")
     if configured.several_hosts:
         raise SettingError(
-            "SEVERAL_HOSTS=1 needs PRIVACY_KEY: the other hosts do not know a key that one host generates, "
-            f"and would load erased people again. Put the content of the first host's {KEY_FILE} into "
-            "PRIVACY_KEY on every host; where there is none yet, make one with `openssl rand -hex 32`"
+            f"{configured.why_several_hosts} needs PRIVACY_KEY: the other hosts do not know a key that one "
+            "host generates, and would load erased people again. Put the content of the first host's "
+            f"{KEY_FILE} into PRIVACY_KEY on every host; where there is none yet, make one with "
+            "`openssl rand -hex 32`"
         )
     path = configured.local_dir / KEY_FILE
     with contextlib.suppress(FileNotFoundError):

@@ -363,11 +363,11 @@ class Settings(BaseModel):
     )
 
     # --- Several hosts
-    several_hosts: bool = _setting(
+    several_hosts_setting: bool | None = _setting(
         "SEVERAL_HOSTS",
         "1: more than one host works on the same database. Each process then compares its code with the "
-        "database's before it works, and state that only one host could see is refused.",
-        False,
+        "database's before it works, and state that only one host could see is refused. Left out: 1 where "
+        "CELERY_BROKER_URL is set.",
         example="1",
     )
     host_name: _HostName | None = _setting(
@@ -492,6 +492,18 @@ class Settings(BaseModel):
         return str(PROJECT_ROOT / "data" / "organized_whatsapp_chats")
 
     @property
+    def several_hosts(self) -> bool:
+        """Whether more than one host works on the database: Celery workers count as other hosts."""
+        if self.several_hosts_setting is None:
+            return self.celery_broker_url is not None
+        return self.several_hosts_setting
+
+    @property
+    def why_several_hosts(self) -> str:
+        """The setting that says so, for error messages."""
+        return "SEVERAL_HOSTS=1" if self.several_hosts_setting else "CELERY_BROKER_URL"
+
+    @property
     def host(self) -> str:
         """The name of this host, for people."""
         return self.host_name or socket.gethostname()
@@ -600,7 +612,7 @@ _SECTIONS = {
     "whatsapp_app_secrets": "Webhooks",
     "assistant_base_url": "Assistant (off by default)",
     "backup_dir": "Operation",
-    "several_hosts": "Several hosts (docs/scale.md)",
+    "several_hosts_setting": "Several hosts (docs/scale.md)",
     "privacy_key": "Privacy",
     "console_hosts": "Console",
     "log_format": "Logs",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.cli import cli
-from whatsapp_pipeline.databases import pipeline_url
+from whatsapp_pipeline.databases import dagster_url, pipeline_url
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.privacy_key import find_or_make
 from whatsapp_pipeline.resources.database import Database
@@ -74,16 +75,64 @@ def test_a_run_on_one_of_several_hosts_does_nothing_with_other_code(
     assert deployed_code.history(db)[0].code_hash == own_hash()
 
 
-def test_several_hosts_share_neither_an_embedded_server_nor_a_generated_key(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("SEVERAL_HOSTS", "1")
+@pytest.fixture
+def two_hosts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Settings of one of several hosts, by either way to say so; returns the setting that says it."""
+    for variable in ("DATABASE_URL", "DAGSTER_DATABASE_URL", "PRIVACY_KEY", "SEVERAL_HOSTS"):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    with pytest.raises(SettingError, match="SEVERAL_HOSTS=1 needs DATABASE_URL"):
-        pipeline_url(load_settings())
-    with pytest.raises(SettingError, match="SEVERAL_HOSTS=1 needs PRIVACY_KEY"):
+    name, value = request.param
+    monkeypatch.setenv(name, value)
+    return "SEVERAL_HOSTS=1" if name == "SEVERAL_HOSTS" else name
+
+
+_BOTH_WAYS = pytest.mark.parametrize(
+    "two_hosts", [("SEVERAL_HOSTS", "1"), ("CELERY_BROKER_URL", "redis://broker:6379/0")], indirect=True
+)
+
+
+@_BOTH_WAYS
+def test_several_hosts_share_neither_an_embedded_server_nor_a_generated_key(
+    two_hosts: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for address in (pipeline_url, dagster_url):
+        with pytest.raises(SettingError, match=f"{two_hosts} needs DATABASE_URL: .* or set SEVERAL_HOSTS=0"):
+            address(load_settings())
+    with pytest.raises(SettingError, match=rf"{two_hosts} needs PRIVACY_KEY: .* content of .* privacy\.key"):
         find_or_make()
+    assert backup_options(load_settings()).scratch_url is None
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("PRIVACY_KEY", "a-key-of-all-the-hosts")
     assert find_or_make() == b"a-key-of-all-the-hosts"
+
+
+@_BOTH_WAYS
+@pytest.mark.parametrize("command", ["migrate", "webhook status", "backup now", "privacy status", "db url"])
+def test_a_command_on_one_of_several_hosts_says_what_to_set(
+    two_hosts: str, command: str, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(cli, command.split())
+    assert result.exit_code == 1
+    assert str(result.exception).startswith(f"{two_hosts} needs DATABASE_URL")
+    assert list(tmp_path.iterdir()) == []
+
+
+@_BOTH_WAYS
+def test_an_erasure_on_one_of_several_hosts_needs_the_key_of_all(
+    two_hosts: str, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", fresh_database_url)
+    with connect(fresh_database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana')")
+    (tmp_path / "privacy.key").write_text("a-key-that-one-host-generated")
+    result = CliRunner().invoke(cli, ["privacy", "erase", "--contact", "1", "--yes"])
+    assert str(result.exception).startswith(f"{two_hosts} needs PRIVACY_KEY")
+    with connect(fresh_database_url) as conn:
+        assert conn.execute("SELECT nome FROM contatos").fetchall() == [("Ana",)]
+
+
+def test_workers_of_one_machine_may_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://broker:6379/0")
+    assert load_settings().several_hosts
+    monkeypatch.setenv("SEVERAL_HOSTS", "0")
+    assert not load_settings().several_hosts
