@@ -80,7 +80,7 @@ AREAS = (
         (
             "links/link_*.sql",
             "links/links_update.sql",
-            "links/judged_titles.sql",
+            "links/judged_*.sql",
             "links/part_contacts.sql",
             "links/part_links_contact_links.sql",
             "links/stamp_contact_links_*.sql",
@@ -96,6 +96,7 @@ AREAS = (
             "steps/links/test_link_contacts.py",
             "steps/links/test_decide.py",
             "steps/links/test_name_evidence.py",
+            "steps/links/test_chat_ends.py",
             "steps/links/test_link_stamps.py",
             "steps/links/test_staleness.py",
             "steps/links/test_live_inputs.py",
@@ -145,9 +146,13 @@ AREAS = (
         ),
         (
             "conversations/add_*.sql",
+            "conversations/apply_*.sql",
+            "conversations/carry_*.sql",
             "conversations/keep_*.sql",
             "conversations/lease_*.sql",
+            "conversations/merge.sql",
             "conversations/rename.sql",
+            "conversations/settle_*.sql",
             "conversations/sessions_*.sql",
         ),
         (

@@ -14,7 +14,8 @@ SqlKind = Literal["constant", "comparison", "clause", "logic"]
 Change = tuple[SqlKind, int, int, str]
 
 _TOKEN = re.compile(
-    r"""(?P<skip>--[^\n]*|\s+|%\(\w+\)s|%s|\{[^}]*\}|::\w+(\[\])?|["\\])
+    r"""(?P<skip>--[^\n]*|\s+|%s|\{[^}]*\}|::\w+(\[\])?|["\\])
+      | (?P<parameter>%\(\w+\)s)
       | (?P<text>'(?:[^'\n]|'')*')
       | (?P<number>(?<![\w.$])\d+(?:\.\d+)?(?![\w.]))
       | (?P<word>[A-Za-z_]\w*(?:\.\w+)?)
@@ -149,7 +150,9 @@ def _dropped(words: list[_Word], i: int) -> Iterator[Change]:
     """Yield a statement without one of its clauses."""
     word, upper = words[i], words[i].text.upper()
     following = words[i + 1].text.upper() if i + 1 < len(words) else ""
-    if upper in {"WHERE", "AND", "ON"} and following not in {"CONFLICT", ""}:
+    before = words[i - 1].text.upper() if i else ""
+    is_condition = upper in {"WHERE", "AND"} or (upper == "ON" and before not in {"DISTINCT", "COMMIT"})
+    if is_condition and following not in {"CONFLICT", "TRUE", ""}:
         end = _end(words, i)
         if end > word.end:
             yield "clause", word.end, end, " true"

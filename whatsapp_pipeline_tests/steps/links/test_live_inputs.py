@@ -405,6 +405,49 @@ def test_a_conversation_is_staged_with_all_that_linking_asks_of_a_chat(linked: C
     assert staged == {}
 
 
+# Three numbers of one person. A case gives each with its phone key and the day when it was replaced.
+OLDER, OLD, NEW = "5541988880111", "5541988880122", "5541988880133"
+
+
+@pytest.mark.parametrize(
+    ("external_id", "names", "phone", "others"),
+    [
+        # The number under which the conversation is known comes first, even one that was replaced.
+        (OLD, ((OLDER, "01", None), (OLD, "02", 5), (NEW, "03", None)), (OLD, "02"), ["01", "03"]),
+        # Under a user id it is a number that was not replaced, the smallest of several.
+        ("BR.9", ((OLDER, "01", 3), (NEW, "03", None), (OLD, "02", None)), (OLD, "02"), ["03", "01"]),
+        ("BR.9", ((OLDER, "01", 9), (OLD, "02", 3), (NEW, "03", None)), (NEW, "03"), ["02", "01"]),
+        # All numbers were replaced: the one that was replaced first.
+        ("BR.9", ((OLDER, "01", 9), (OLD, "02", 3)), (OLD, "02"), ["01"]),
+        # Two variants of one number are one phone; a name without a phone key is none.
+        (NEW, ((NEW, "03", None), ("554188880133", "03", None), ("BR.9", None, None)), (NEW, "03"), []),
+        ("BR.9", (("BR.9", None, None),), (None, None), []),
+    ],
+)
+def test_the_phone_of_a_conversation_is_chosen_among_its_numbers(
+    linked: Connection,
+    external_id: str,
+    names: tuple[tuple[str, str | None, int | None], ...],
+    phone: tuple[str | None, str | None],
+    others: list[str],
+) -> None:
+    with linked.transaction(force_rollback=True):
+        ((new,),) = rows(
+            linked,
+            "INSERT INTO conversations (phone_number_id, external_id) VALUES ('acc-1', %s) RETURNING id",
+            external_id,
+        )
+        for value, key, replaced in names:
+            linked.execute(
+                "INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, phone_key,"
+                " conversation_id, replaced_at) VALUES ('acc-1', %s, %s, 'wa_id', %s, %s, %s)",
+                (value, value, key, new, replaced and f"2026-01-{replaced:02}"),
+            )
+        [staged] = store.stage(linked, [new])
+    assert (staged.phone_number, staged.phone_key) == (phone[0] and f"+{phone[0]}", phone[1])
+    assert staged.header_keys == others
+
+
 def test_a_decision_says_how_many_conversations_it_is_about(linked: Connection) -> None:
     with linked.transaction(force_rollback=True):
         ids = {who: number for number, who in _who(linked).items()}
