@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,35 @@ def test_a_reader_gets_rows_for_each_chart(prepared_url: str, chart: dict[str, A
         one["column_name"]: one.get("expression", one["column_name"]) for one in dataset["columns"]
     }
     metrics = {one["metric_name"]: one["expression"] for one in dataset["metrics"]}
-    assert _names(chart) <= expressions.keys()
-    shown = [*(expressions[name] for name in _names(chart)), *(metrics[name] for name in _metrics(chart))]
-    groups = [expressions[name] for name in _names(chart)] if _metrics(chart) else []
-    group_by = f" GROUP BY {', '.join(groups)}" if groups else ""
+    names = sorted(_names(chart))
+    assert set(names) <= expressions.keys()
+    groups = [expressions[name] for name in names]
+    measures = [metrics[name] for name in _metrics(chart)]
+    group_by = f" GROUP BY {', '.join(groups)}" if groups and measures else ""
+    query = f"SELECT {', '.join([*groups, *measures])} FROM {dataset['table_name']}"
+    where = " AND ".join(_condition(expressions, one) for one in chart["params"]["adhoc_filters"]) or "true"
+    order_by = ", ".join(_sorting(expressions, one) for one in chart["params"].get("order_by_cols", ()))
     with connect(prepared_url) as conn, conn.transaction(force_rollback=True):
         grants.apply(conn)
         conn.execute("SET LOCAL ROLE whatsapp_reader")
-        rows = conn.execute(f"SELECT {', '.join(shown)} FROM {dataset['table_name']}{group_by}").fetchall()
+        rows = conn.execute(f"{query}{group_by}").fetchall()
+        conn.execute(f"{query} WHERE {where}{group_by} ORDER BY {order_by or 1}")
     assert rows
-    assert all(row[-1] is not None for row in rows)
+    for number, measure in enumerate(measures, len(groups)):
+        assert all(row[number] is not None for row in rows), measure
+
+
+def _sorting(expressions: dict[str, str], stored: str) -> str:
+    """Return a sorting of a chart, which is stored as JSON, as Superset writes it into the query."""
+    name, is_ascending = json.loads(stored)
+    return f"{expressions[name]} {'ASC' if is_ascending else 'DESC'}"
+
+
+def _condition(expressions: dict[str, str], one: dict[str, Any]) -> str:
+    """Return a chart's filter as Superset writes it into the query."""
+    assert (one["expressionType"], one["clause"]) == ("SIMPLE", "WHERE")
+    assert one["operator"] in ("IS TRUE", "IS FALSE"), "write this operator as a condition here"
+    return f"({expressions[one['subject']]}) {one['operator']}"
 
 
 def test_the_dashboard_holds_each_chart_once() -> None:

@@ -246,8 +246,9 @@ def test_the_made_secrets_are_read_from_their_files_and_never_made_twice(
     subprocess.run(["sh", str(tmp_path / "make-secrets")], check=True, capture_output=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "secrets").iterdir()} == made
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()}
+    assert modes == {0o400 if os.getuid() == 0 else 0o444}
     if os.getuid() == 0:
-        # SeaweedFS's container gives up root and works as user 1000.
         owners = {path.name: path.stat().st_uid for path in (tmp_path / "secrets").iterdir()}
         assert owners == {name: 1000 if name == "object_store_users" else 10001 for name in made}
     for variable in ("DATABASE_URL", "PRIVACY_KEY", "WHATSAPP_APP_SECRET"):
@@ -259,6 +260,26 @@ def test_the_made_secrets_are_read_from_their_files_and_never_made_twice(
     assert configured.database_url is not None
     assert made["postgres_password"].decode() in configured.database_url.get_secret_value()
     assert from_mapping({}).database_url is None
+
+
+def test_the_secrets_of_root_belong_to_the_users_of_the_containers(tmp_path: Path) -> None:
+    """Only root may give files away. The test may run as another user, so it records the commands."""
+    shutil.copy(DEPLOY / "make-secrets", tmp_path)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, does in (("id", "echo 0"), ("chown", f'echo "$@" >>{tmp_path}/owners')):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (programs / name).chmod(0o700)
+    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run(["sh", str(tmp_path / "make-secrets")], check=True, capture_output=True, env=environment)
+    owner = dict[str, str]()
+    for line in (tmp_path / "owners").read_text(encoding="utf-8").splitlines():
+        user, *files = line.split()
+        owner |= dict.fromkeys((file.removeprefix("./") for file in files), user)
+    secrets = _yaml(DEPLOY / "compose.yaml")["secrets"]
+    # SeaweedFS's container gives up root and works as user 1000.
+    assert owner == {name: "1000:1000" if name == "object_store_users" else "10001:10001" for name in secrets}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()} == {0o400}
 
 
 @pytest.mark.skipif(

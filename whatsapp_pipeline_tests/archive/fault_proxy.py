@@ -49,8 +49,8 @@ class FaultProxy:
         self.requests: list[Request] = []
         self.port = 0
         self.in_flight = self.most_in_flight = 0
-        self.together = 0
         # How many requests must be under way at once before any is answered; 0: each is answered as it comes.
+        self.together = 0
         self._are_together = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
@@ -70,11 +70,17 @@ class FaultProxy:
             client.transport.abort()
 
     def answer_together(self, count: int) -> None:
-        """Answer no further request before `count` are under way at once; then answer all as they come."""
+        """Answer no further request before `count` are under way at once; then answer all as they come.
+
+        With 0, requests that are held and all further ones are answered as they come.
+        """
 
         def hold() -> None:
             self.together = count
-            self._are_together.clear()
+            if count:
+                self._are_together.clear()
+            else:
+                self._are_together.set()
 
         self.loop.call_soon_threadsafe(hold)
 

@@ -75,6 +75,7 @@ def store(running: Store) -> Iterator[Store]:
     yield running
     running.proxy.fault = lambda _: None
     running.proxy.delay = 0.0
+    running.proxy.answer_together(0)  # a test that failed may have left requests held
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -21,7 +23,7 @@ def held() -> None:
 
 @pytest.fixture
 def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    monkeypatch.setattr(launching, "_POLL_SECONDS", 0.1)
+    monkeypatch.setattr(launching, "_POLL_SECONDS", 0.0)
     with dg.instance_for_test(overrides={"run_retries": {"enabled": True, "max_retries": 1}}) as made:
         yield made
 
@@ -32,19 +34,53 @@ def _followed(instance: dg.DagsterInstance, run_id: str) -> list[Ended]:
     return list(runs.follow())
 
 
+@contextmanager
+def _tagged_before_a_look(
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    run_id: str,
+    tags: Mapping[int, dict[str, str]],
+) -> Iterator[None]:
+    """Add tags to a run, as Dagster's daemon does, just before the follower looks for the nth time."""
+    looks, read = count(1), instance.get_runs
+
+    def read_after_tagging(*arguments: Any, **more: Any) -> Sequence[dg.DagsterRun]:
+        with monkeypatch.context() as reading:  # adding tags reads the run, too
+            reading.setattr(instance, "get_runs", read)
+            instance.add_run_tags(run_id, tags.get(next(looks), {}))
+        return read(*arguments, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(instance, "get_runs", read_after_tagging)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("decided", "launched", "is_followed"),
+    [
+        (1, 1, True),
+        (3, 3, True),
+        (3, 6, True),  # the daemon says that it will try again before it has launched the attempt
+        (3, 30, True),
+        (11, 11, True),
+        (12, 12, False),  # after ten looks without an answer the run counts as over
+    ],
+)
 def test_a_failure_that_is_tried_again_a_moment_later_is_followed_to_the_next_attempt(
     instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    decided: int,
+    launched: int,
+    is_followed: bool,
 ) -> None:
     failed = instance.create_run_for_job(held, status=_STATUS.FAILURE)
     attempt = instance.create_run_for_job(held, status=_STATUS.SUCCESS)
-    tags = {"dagster/will_retry": "true", "dagster/auto_retry_run_id": attempt.run_id}
-    decided = threading.Timer(0.4, instance.add_run_tags, (failed.run_id, tags))
-    decided.start()
-    try:
+    tags = {launched: {"dagster/auto_retry_run_id": attempt.run_id}}
+    tags[decided] = tags.get(decided, {}) | {"dagster/will_retry": "true"}
+    with _tagged_before_a_look(instance, monkeypatch, failed.run_id, tags):
         [ended] = _followed(instance, failed.run_id)
-    finally:
-        decided.join()
-    assert (ended.run_id, ended.ok) == (attempt.run_id, True)
+    expected = attempt if is_followed else failed
+    assert (ended.run_id, ended.status) == (expected.run_id, expected.status)
 
 
 @pytest.mark.parametrize("tags", [{}, {"dagster/will_retry": "false"}])

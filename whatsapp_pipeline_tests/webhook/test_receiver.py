@@ -77,8 +77,9 @@ def ordinary_user(conn: Connection) -> Iterator[Path]:
                 os.seteuid(0)
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(true: Callable[[], bool]) -> None:
+    """Return when it is true. The bound only ends a test that would wait for ever."""
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         threading.Event().wait(0.02)
@@ -199,28 +200,58 @@ def test_without_a_secret_it_refuses_to_start() -> None:
     assert "secret" not in repr(config)
 
 
-def test_what_is_answered_is_in_the_inbox_within_a_second(
+def test_what_is_answered_is_in_the_inbox_a_moment_later(
     conn: Connection, database_url: str, config: ReceiverConfig
 ) -> None:
     with running(config, database_url) as base:
         wait_until(lambda: requests.get(base + "/health", timeout=5).json().get("waiting", 1) is None)
         for n in range(20):
             assert post(base, b"body %d" % n).status_code == 200
-        wait_until(lambda: len(rows(conn, "SELECT 1 FROM webhook_inbox")) == 20, seconds=1.0)
-        wait_until(lambda: not spool.segments(config.spool_dir), seconds=2)
+        wait_until(lambda: len(rows(conn, "SELECT 1 FROM webhook_inbox")) == 20)
+        wait_until(lambda: not spool.segments(config.spool_dir))
     assert [bytes(b) for (b,) in rows(conn, "SELECT body FROM webhook_inbox ORDER BY id")] == [
         b"body %d" % n for n in range(20)
     ]
     clear(conn)
 
 
+def test_the_drainer_looks_into_the_spool_five_times_a_second(
+    conn: Connection, database_url: str, config: ReceiverConfig
+) -> None:
+    """An idle drainer waits no longer than this, so that a delivery is in the inbox within a second."""
+
+    class Stop(threading.Event):
+        """Notes for how long the drainer waits, and ends it at the third wait."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.waits: list[float | None] = []
+
+        def wait(self, timeout: float | None = None) -> bool:
+            self.waits.append(timeout)
+            if len(self.waits) == 3:
+                self.set()
+            return True
+
+    spool.SpoolWriter(config.spool_dir).close()
+    stop = Stop()
+    drainer = Drainer(config.spool_dir, database_url)
+    drainer.run(stop)
+    assert (stop.waits[:3], drainer.state.last_error) == ([0.2, 0.2, 0.2], None)
+
+
 def test_the_answer_does_not_wait_for_the_database(config: ReceiverConfig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts connections and never answers
+        port = silent.getsockname()[1]
+        with running(config, f"postgresql://nobody@127.0.0.1:{port}/nothing?connect_timeout=600") as base:
+            connection, _ = silent.accept()
+            with connection:  # the drainer waits for the database from here on
+                assert post(base, b"while it is silent").status_code == 200
+                assert spooled(config) == [b"while it is silent"]
     with running(config, "postgresql://nobody@127.0.0.1:1/nothing") as base:
-        began = time.monotonic()
         assert post(base, b"while it is down").status_code == 200
-        assert time.monotonic() - began < 0.5
         wait_until(lambda: requests.get(base + "/health", timeout=5).json()["waiting"] is not None)
-    assert spooled(config) == [b"while it is down"]
+    assert spooled(config) == [b"while it is silent", b"while it is down"]
 
 
 @contextmanager
@@ -262,6 +293,28 @@ def is_closed(connection: socket.socket) -> bool:
     return True
 
 
+def answered_health(port: int) -> socket.socket:
+    """Return a connection whose request for health was answered.
+
+    On a busy machine a request may begin after the time for its headers: then it is sent again.
+    """
+    while True:
+        connection = begin(port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            if answer := connection.recv(65536):
+                assert b"200 OK" in answer
+                return connection
+        connection.close()
+
+
+def _takes(port: int, body: bytes) -> bool:
+    """Post a body. Return whether it was taken, and not given up because the machine is busy."""
+    try:
+        return post(f"http://127.0.0.1:{port}", body).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
 def head(length: int, *, signature: str | None = "sha256=00") -> bytes:
     signed = f"X-Hub-Signature-256: {signature}\r\n" if signature else ""
     return f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{signed}Content-Length: {length}\r\n\r\n".encode()
@@ -272,13 +325,14 @@ def test_headers_that_trickle_end_the_connection(config: ReceiverConfig) -> None
     with limited(replace(config, limits=HttpLimits(header_seconds=0.3)), load) as port:
         slow = [begin(port, part) for part in (b"", b"POST ", head(5)[:-4])]
         assert all(is_closed(connection) for connection in slow)
+        assert load.slow_headers == 3
         # A connection that was answered before gets no more time for the next request.
-        again = begin(port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200 OK" in again.recv(65536)
+        again = answered_health(port)
+        before = load.slow_headers
         again.sendall(b"GET /hea")
         assert is_closed(again)
-        assert load.slow_headers == 4
-        assert post(f"http://127.0.0.1:{port}", b"{}").status_code == 200
+        assert load.slow_headers == before + 1
+        wait_until(lambda: _takes(port, b"{}"))
 
 
 @pytest.mark.parametrize(
@@ -337,7 +391,7 @@ def test_a_body_that_trickles_is_given_up(config: ReceiverConfig) -> None:
         assert b"408" in slow.recv(65536)
         assert is_closed(slow)
         assert (load.slow_bodies, load.held_bytes) == (1, 0)
-        assert post(f"http://127.0.0.1:{port}", b"{}").status_code == 200
+        wait_until(lambda: _takes(port, b"{}"))
     assert spooled(config) == [b"{}"]
 
 
