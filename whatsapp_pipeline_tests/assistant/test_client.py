@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,21 +107,18 @@ def test_anything_else_is_one_clear_error(
 
 
 def test_the_deadline_is_for_the_whole_of_it() -> None:
-    """A server that drips a byte at a time never makes a read time out."""
+    """A server that sends one byte after another, without end, never makes a read time out."""
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         handler.end_headers()
-        for _ in range(40):
+        while True:  # until the client has closed the connection
             handler.wfile.write(b" ")
             handler.wfile.flush()
             threading.Event().wait(0.1)
 
-    with endpoint(drip) as (base, _):
-        began = time.monotonic()
-        with pytest.raises(AssistantError, match="no reply within"):
-            OpenAiAssistant(base, "m", deadline_seconds=0.4).reply([{"role": "user", "content": "oi"}])
-        assert time.monotonic() - began < 1
+    with endpoint(drip) as (base, _), pytest.raises(AssistantError, match=r"no reply within 0\.4 s"):
+        OpenAiAssistant(base, "m", deadline_seconds=0.4).reply([{"role": "user", "content": "oi"}])
 
 
 def test_an_endpoint_that_is_not_there() -> None:

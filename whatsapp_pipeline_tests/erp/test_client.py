@@ -55,10 +55,10 @@ def test_an_answer_that_drips_is_given_up_and_asked_again(
 ) -> None:
     assert world.total() == 147
     monkeypatch.setattr("whatsapp_pipeline.erp.client._ANSWER_SECONDS", 0.5)
-    world.sandbox.faults = [Fault("drip", "/contatos", seconds=5)]
+    world.sandbox.faults = [Fault("drip", "/contatos", seconds=300)]
     began = time.monotonic()
     assert world.total() == 147
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60  # half a second for an answer, on a busy machine
     assert len(world.clock.waits) == 1
 
 
@@ -283,19 +283,19 @@ def test_the_pauses_of_a_small_limit_count(world: World) -> None:
 
 def test_slow_answers_count_as_real_time_passes(tmp_path: Path) -> None:
     sandbox = worlds.sandbox(150)
-    sandbox.faults = [Fault("slow", "/contatos", seconds=0.4, times=99)]
+    sandbox.faults = [Fault("slow", "/contatos", seconds=0.4, times=999)]
     with serving(sandbox) as base:
         clock = SystemClock()
         budget = PassBudget(clock, 1.0)
         client = ErpClient(base + API, worlds.tokens(base, tmp_path), clock=clock, budget=budget)
         began = time.monotonic()
         with pytest.raises(ErpError, match=r"ERP_PASS_MINUTES=0 allows.*the next run resumes"):
-            deque((client.get("/contatos", {}) for _ in range(20)), maxlen=0)
-        assert time.monotonic() - began < 2.5
-        sandbox.faults = [Fault("drip", "/contatos", seconds=30)]
+            deque((client.get("/contatos", {}) for _ in range(300)), maxlen=0)  # two minutes without a budget
+        assert time.monotonic() - began < 60
+        sandbox.faults = [Fault("drip", "/contatos", seconds=300)]
         with pytest.raises(ErpError, match="the next run resumes"):
             client.get("/contatos", {})
-        assert time.monotonic() - began < 3.5
+        assert time.monotonic() - began < 120
 
 
 def test_a_token_endpoint_that_stays_limited_does_not_outlast_the_pass(tmp_path: Path) -> None:
