@@ -107,12 +107,9 @@ def test_a_group_keeps_its_chat_without_her(db: Connection, tmp_path: Path) -> N
     assert_frame_equal(kept.sessions, before.sessions)
     assert sorted(kept.phones["raw"]) == [BIAS, CAIOS, "ramal 12"]
     [chat] = kept.files[0].chats
-    changed = {
-        "title": f"Turma de {ERASED}",
-        "customer_name": "Turma de",
-        "chat_key": "group:turma de [apagado]",
-    }
-    assert chat == before.files[0].chats[0]._replace(**changed)
+    assert chat == before.files[0].chats[0]._replace(
+        title=f"Turma de {ERASED}", customer_name="Turma de", chat_key="group:turma de [apagado]"
+    )
 
 
 def test_a_path_names_her_by_one_of_its_numbers(db: Connection) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from whatsapp_pipeline.domain.matching.phone_reliability import MethodVerdicts
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import models
 
@@ -48,8 +49,8 @@ def judged(database_url: str) -> Iterator[Connection]:
 
 def test_contacts_are_counted_by_method_and_newest_verdict(judged: Connection) -> None:
     assert models.phone_verdicts(judged) == [
-        models.MethodVerdicts("exact_phone", right=2, wrong=1),
-        models.MethodVerdicts("normalized_phone", right=1, wrong=0),
-        models.MethodVerdicts("phone_header", right=1, wrong=0),
-        models.MethodVerdicts("secondary_phone", right=0, wrong=1),
+        MethodVerdicts("exact_phone", right=2, wrong=1),
+        MethodVerdicts("normalized_phone", right=1, wrong=0),
+        MethodVerdicts("phone_header", right=1, wrong=0),
+        MethodVerdicts("secondary_phone", right=0, wrong=1),
     ]

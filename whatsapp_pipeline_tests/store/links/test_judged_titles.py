@@ -85,8 +85,8 @@ VERDICTS = (
 @pytest.fixture(scope="module")
 def judged(database_url: str) -> Iterator[Connection]:
     with connect(database_url) as conn:
-        for contact in (ANA, BIA, DELETED):
-            conn.execute("INSERT INTO contatos (id, nome) VALUES (%s, 'x')", (contact,))
+        for id_ in (ANA, BIA, DELETED):
+            conn.execute("INSERT INTO contatos (id, nome) VALUES (%s, 'x')", (id_,))
         conn.execute("INSERT INTO ordens_servico (id, id_contato) VALUES (9, %s)", (ANA,))
         for path, number, title, is_group, contact in CHATS:
             conn.execute(
@@ -94,10 +94,10 @@ def judged(database_url: str) -> Iterator[Connection]:
                 " id_contato, match_status) VALUES (%s, %s, %s, '2025-01', %s, %s, %s, %s)",
                 (path, path, number, title, is_group, contact, "linked" if contact else "unmatched"),
             )
-        for kind, target, decision, id_, number in DECISIONS:
+        for kind, target, decision, decided, of_chat in DECISIONS:
             conn.execute(
                 "SELECT override_link(%s, %s, %s, %s, 'why', 'vera', %s)",
-                (kind, target, decision, id_, number),
+                (kind, target, decision, decided, of_chat),
             )
         conn.execute(
             "SELECT remove_override(override_link('file', 'taken back', 'contact', %s, 'why'), 'why')", (ANA,)

@@ -16,13 +16,13 @@ ANAS, BIAS = "wa:554199990001", "wa:554188880002"  # their canonical identities
 PERSON = Person((1, 2), frozenset({ANAS, "id:BR.1"}))
 GROUP = 3  # a conversation of a group in which both write
 # Conversations: id, external id, contact, profile's name. The second is Ana's, too, under her user id.
-CONVERSATIONS = (
+CONVERSATIONS: tuple[tuple[Any, ...], ...] = (
     (2, "BR.1", None, None),
     (1, ANA, 7, "Ana"),
     (GROUP, "g-1", None, "Turma"),
     (4, BIA, None, "Bia"),
 )
-IDENTITIES = (
+IDENTITIES: tuple[tuple[Any, ...], ...] = (
     (2, "BR.1", "id:BR.1", "user_id"),
     (1, "41999990001", ANAS, "wa_id"),
     (1, ANA, ANAS, "wa_id"),
@@ -30,7 +30,7 @@ IDENTITIES = (
     (4, BIA, BIAS, "wa_id"),
 )
 # Messages: id, conversation, role, text, sender, minute.
-MESSAGES = (
+MESSAGES: tuple[tuple[Any, ...], ...] = (
     (11, 2, "user", "pelo id", None, 1),
     (12, 1, "assistant", "resposta", None, 3),
     (13, 1, "user", "oi", ANAS, 2),
@@ -40,14 +40,14 @@ MESSAGES = (
     (17, 4, "user", "de outra", BIAS, 1),
 )
 # Statuses: message, status, recipient, participant, minute.
-STATUSES = (
+STATUSES: tuple[tuple[Any, ...], ...] = (
     ("w12", "read", ANAS, "", 5),
     ("w12", "delivered", ANAS, "", 4),
     ("w09", "read", BIAS, "id:BR.1", 6),
     ("w17", "read", BIAS, "", 6),
     ("w18", "read", "group:g-1", BIAS, 6),
 )
-LEADS = (
+LEADS: tuple[tuple[Any, ...], ...] = (
     (22, "BR.1", "id:BR.1", "Ana do id"),
     (21, ANA, ANAS, "Ana"),
     (23, BIA, BIAS, "Bia"),
