@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from whatsapp_pipeline.console.access import new_token, token_hash
 from whatsapp_pipeline.console.api import errors
 from whatsapp_pipeline.console.api.api_server import Client
+from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import api_tokens
 from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
@@ -94,10 +95,10 @@ def shared(database_url: str) -> Iterator[Api]:
 
 
 @contextmanager
-def open_api(url: str) -> Iterator[Api]:
+def open_api(url: str, config: ConsoleConfig | None = None) -> Iterator[Api]:
     people = write_people(url)
     chats = write_doubts(url)
-    with running_console(url) as running:
+    with running_console(url, config) as running:
         made = Api(running, people, chats)
         yield made
         for client in made.clients.values():
@@ -234,6 +235,20 @@ def test_a_decision_counts_at_once_and_is_undone(api: Api) -> None:
     again = reviewer.post(f"decisions/{record['id']}/undo", json={})
     assert (again.status_code, again.json()["error"]) == (409, "not_in_force")
     assert reviewer.post("decisions/999/undo", json={}).status_code == 404
+
+
+def test_the_scopes_say_what_a_decision_would_move(shared: Api) -> None:
+    phone, chat, title = shared.get(f"review/chat:{shared.chats['D1']}/scopes")["items"]
+    assert (phone["scope"], phone["target"], phone["chats"], phone["messages"]) == (
+        "phone",
+        "4199990008",
+        3,
+        45,
+    )
+    assert (chat["scope"], chat["chats"], chat["messages"], chat["months"]) == ("chat", 1, 40, ["2025-01"])
+    assert (title["scope"], title["target"]) == ("title", "D1")
+    assert {one["customer_id"] for one in phone["linked_now"]} == {None}
+    assert shared.client("reviewer").get("review/chat:999999/scopes").status_code == 404
 
 
 def test_a_sessions_order_is_decided(api: Api) -> None:
@@ -401,13 +416,22 @@ ALLOWED = {
     "GET messages/chat:1": "analyst",
     "GET search?q=tela": "analyst",
     "GET cases": "reader",
+    "GET commitments": "reader",
     "GET review": "reviewer",
     "GET review/chat:1": "reviewer",
+    "GET review/chat:1/scopes": "reviewer",
     "POST review/chat:1/decisions": "reviewer",
     "GET decisions": "reviewer",
     "POST decisions/1/undo": "reviewer",
+    "GET sample": "reviewer",
+    "GET sample/chat:1": "reviewer",
+    "GET sample/chat:1/messages": "reviewer",
+    "POST sample/chat:1/verdicts": "reviewer",
     "GET state": "reader",
     "GET unread": "analyst",
+    "GET unread/file?file=A": "analyst",
+    "GET rereads": "analyst",
+    "POST rereads": "reviewer",
     "GET dead-letters": "analyst",
     "POST dead-letters/replay": "reviewer",
     "GET tenants": "manager",
@@ -450,13 +474,23 @@ def test_the_database_enforces_the_level(shared: Api, monkeypatch: pytest.Monkey
     item = f"review/chat:{shared.chats['D1']}"
     body = {"decision": "contact", "id": 8, "state": shared.get(item)["state"]}
     assert shared.client("analyst").post(f"{item}/decisions", json=body).status_code == 403
+    unsure = {"answer": "unsure"}
+    sample = f"sample/{shared.get('sample')['item']['item']}"
+    assert shared.client("analyst").post(f"{sample}/verdicts", json=unsure).status_code == 403
+    for path in ("sample", "rereads", "unread/file?file=A"):
+        assert shared.client("reader").get(path).status_code == 403, path
+        assert shared.client("manager").get(path).status_code == 403, path
+    assert shared.client("manager").get("commitments").status_code == 403
+    reread = {"file": "A", "format": "ios"}
+    assert shared.client("analyst").post("rereads", json=reread).status_code == 403
     for other in LEVELS:
         replayed = shared.client(other).post("dead-letters/replay", json={"ids": None})
         assert (replayed.status_code == 403) == (other != "reviewer"), other
     assert shared.client("reader").get("dead-letters").status_code == 403
     for level in ("reader", "reviewer"):
         assert shared.client(level).post("tenants", json={"name": "x"}).status_code == 403, level
-    assert shared.rows("SELECT FROM link_overrides") == []
+    for table in ("link_overrides", "review_verdicts", "chat_rereads"):
+        assert shared.rows(f"SELECT FROM {table}") == []
 
 
 @settings(
@@ -623,11 +657,15 @@ def test_the_guides_requests_work_as_typed(api: Api) -> None:
         )
         assert run.returncode == 0, (block, run.stderr)
         said.append(run.stdout)
-    assert len(said) == 5
+    assert len(said) == 8
     example = re.search(r"^```json\n(\{\"items.*?)\n```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
     assert example is not None
     assert said[0] == example[1]
-    assert api.rows("SELECT removed_by FROM link_overrides") == [("client.reviewer",)]
+    assert api.rows("SELECT removed_by FROM link_overrides WHERE id = 1") == [("client.reviewer",)]
+    assert api.rows("SELECT reviewer, is_blind FROM review_verdicts WHERE is_blind") == [
+        ("client.reviewer", True)
+    ]
+    assert api.rows("SELECT parse_options FROM chat_files WHERE filename = 'A'") == [({"date_order": "mdy"},)]
 
 
 def test_the_guide_names_every_route_with_its_level_and_every_error() -> None:

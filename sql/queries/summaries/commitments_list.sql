@@ -3,7 +3,7 @@
 SELECT * FROM (
     SELECT k.id_contato, c.nome::text, k.kind, k.side, k.status, k.said_at, k.amount, k.length, k.due_on, k.due_time,
            k.id_ordem_servico, o.numero_ordem_servico::text, k.source, k.message_id, k.outcome_source, k.outcome_id,
-           k.id_chat_file, k.conversation_id
+           k.id_chat_file, k.conversation_id, k.number
       FROM (
             SELECT * FROM (
                 SELECT *, commitment_status(kind, outcome, due_on, %(today)s) AS status

@@ -177,6 +177,33 @@ class ApiCase(BaseModel):
     handled_note: str | None
 
 
+class ApiCommitment(BaseModel):
+    """A price, deadline, decision, pick-up, payment or warranty that was named in a message."""
+
+    customer_id: int | None = Field(description="null: nobody knows the customer of `chat`")
+    customer_name: str | None
+    chat: str | None = Field(
+        description="ref of the chat or live conversation; null where the customer is known"
+    )
+    kind: str
+    side: str = Field(description="who promised: staff or customer")
+    status: str = Field(
+        description="open, due (today), overdue, noted, superseded, approved, refused, kept, broken"
+    )
+    said_at: datetime
+    amount: str | None = Field(description="in reais, such as 350.00")
+    length: str | None = Field(description="of a warranty: 90d, 2w, 3m, 1y")
+    due_on: date | None
+    due_time: str | None = Field(description="HH:MM; null: no time was named")
+    order_id: int | None
+    order_number: str | None
+    message: str = Field(description="ref of the message that says it")
+    outcome: str | None = Field(
+        description="ref of the message, or `order:` and the id, that shows the outcome"
+    )
+    text: str = Field(description="in Portuguese, as the pages say it")
+
+
 class ApiQueuedItem(BaseModel):
     """Something that waits for a decision: whose a chat is, or which order one of its sessions is about."""
 
@@ -191,6 +218,85 @@ class ApiQueuedItem(BaseModel):
     customer_name: str | None
     best: str | None = Field(description="name or number of the best candidate")
     confidence: float | None
+
+
+class ApiBlindCustomer(BaseModel):
+    """A customer to choose from."""
+
+    id: int
+    name: str | None
+    trade_name: str | None
+    phones: list[str]
+
+
+class ApiBlindItem(BaseModel):
+    """A chat whose link is judged blind; one of the customers is linked, and nothing here says which."""
+
+    item: str = Field(description="ref of the chat")
+    month: str
+    title: str | None
+    messages: int
+    first_at: datetime | None
+    last_at: datetime | None
+    customers: list[ApiBlindCustomer]
+
+
+class ApiPrecision(BaseModel):
+    """The share of right links that the verdicts guarantee, over all months."""
+
+    at_least: float = Field(description="rounded down to a thousandth")
+    confidence: float
+    verdicts: int
+    wrong: int = Field(description="judged wrong or unsure")
+    links: int
+
+
+class ApiSample(BaseModel):
+    """The link to judge next (null: each has a verdict), and what the verdicts so far guarantee."""
+
+    item: ApiBlindItem | None
+    precision: ApiPrecision | None = Field(description="null: there is no verdict yet")
+
+
+class _NewVerdict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", max_length=500)
+
+
+class CustomerVerdict(_NewVerdict):
+    """The chat is this customer's."""
+
+    answer: Literal["customer"]
+    id: Id
+
+
+class NobodyVerdict(_NewVerdict):
+    """The chat is no customer's."""
+
+    answer: Literal["nobody"]
+
+
+class UnsureVerdict(_NewVerdict):
+    """The reviewer can't say."""
+
+    answer: Literal["unsure"]
+
+
+NewVerdict = CustomerVerdict | NobodyVerdict | UnsureVerdict
+
+
+class GivenVerdict(BaseModel):
+    """A verdict that counts now, and the link of the rules that it is about."""
+
+    item: str
+    verdict: str = Field(description="right, wrong or unsure")
+    customer_id: int = Field(description="whom the rules had linked")
+    method: str | None
+    confidence: float | None
+    is_kept: bool = Field(
+        description="false: the link is refused, but the customer of the answer could not be linked instead"
+    )
 
 
 class ApiReason(BaseModel):
@@ -228,6 +334,24 @@ class ApiItem(BaseModel):
     last_at: datetime | None
     candidates: list[ApiCandidate]
     state: str = Field(description="send it back with a decision, which is refused if something changed")
+
+
+class ApiLinkedNow(BaseModel):
+    """How many chats of a scope are linked to a customer now; `customer_id` is null for those without one."""
+
+    customer_id: int | None
+    chats: int
+
+
+class ApiScope(BaseModel):
+    """What a decision can be about, and what it would move."""
+
+    scope: str
+    target: str = Field(description="the chat's file, the phone or the title")
+    chats: int
+    messages: int
+    months: list[str]
+    linked_now: list[ApiLinkedNow]
 
 
 class _NewDecision(BaseModel):
@@ -371,6 +495,64 @@ class ApiUnreadFile(BaseModel):
     lines: int
     severity: str
     kinds: list[str]
+
+
+class ApiLine(BaseModel):
+    """A line of a file of the archive."""
+
+    line: int
+    text: str
+
+
+class ApiFinding(BaseModel):
+    """Something of a file that could not be read; `line` is null where it is about the whole file."""
+
+    kind: str
+    words: str = Field(description="in Portuguese, as the pages say it")
+    severity: str
+    line: int | None
+    detail: str
+    near: list[ApiLine] = Field(
+        description="the line and its neighbours; empty where the file can't be opened"
+    )
+
+
+class ApiReread(BaseModel):
+    """How a person chose that a file is read; `read_at` is null while no run has read it so."""
+
+    file: str
+    options: dict[str, Any] = Field(
+        description="`format`, `date_order` and `owner`; null: the reader decides again"
+    )
+    requested_by: str
+    requested_at: datetime
+    read_at: datetime | None
+    can_be_opened: bool = Field(description="false: the file is missing or can't be opened")
+
+
+class ApiUnreadDetail(BaseModel):
+    """A file's findings, those about the whole file first, and the last choice of how it is read."""
+
+    file: str
+    month: str | None
+    findings: list[ApiFinding] = Field(description="the first 100")
+    has_more: bool
+    reread: ApiReread | None
+
+
+class NewReread(BaseModel):
+    """How a file is to be read; what is not given stays as it is, and at least one must be given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: str = Field(min_length=1, max_length=4000, description="its path in the archive")
+    format: Literal["auto", "block", "android", "ios"] | None = Field(
+        None, description="auto: the reader decides again"
+    )
+    date_order: Literal["auto", "dmy", "mdy", "ymd"] | None = Field(
+        None, description="auto: the reader decides again"
+    )
+    owner: str | None = Field(None, min_length=1, max_length=200, description="the shop's name in the file")
 
 
 class ApiDeadLetter(BaseModel):

@@ -1,7 +1,7 @@
 """The API's application: its routes, its OpenAPI document, and its answers to what is no good request.
 
 What belongs here: which address leads to which function, at which level. What does not: the functions
-(reading.py, reviewing.py, deliveries.py, pipeline_state.py, managing.py).
+(reading.py, reviewing.py, sampling.py and the other modules of this package).
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from starlette.responses import JSONResponse, Response
 
 from whatsapp_pipeline.console.api import answers as shapes
 from whatsapp_pipeline.console.api.api_server import ApiServer
+from whatsapp_pipeline.console.api.commitments import CommitmentsApi
 from whatsapp_pipeline.console.api.deliveries import DeliveriesApi
 from whatsapp_pipeline.console.api.errors import STATUSES, ApiError, api_error, message_of
 from whatsapp_pipeline.console.api.managing import ManagingApi
 from whatsapp_pipeline.console.api.pipeline_state import PipelineStateApi
 from whatsapp_pipeline.console.api.reading import ReadingApi
 from whatsapp_pipeline.console.api.reviewing import ReviewingApi
+from whatsapp_pipeline.console.api.sampling import SamplingApi
+from whatsapp_pipeline.console.api.unread_files import UnreadFilesApi
 from whatsapp_pipeline.console.server_parts import ServerParts
 from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
 
@@ -73,7 +76,8 @@ def api_application(parts: ServerParts) -> FastAPI:
 
 def _routes(server: ApiServer) -> list[_ApiRoute]:
     read, review, manage = ReadingApi(server), ReviewingApi(server), ManagingApi(server)
-    letters, pipeline = DeliveriesApi(server), PipelineStateApi(server)
+    letters, pipeline, files = DeliveriesApi(server), PipelineStateApi(server), UnreadFilesApi(server)
+    promised, sample = CommitmentsApi(server), SamplingApi(server, read)
     messages = shapes.Listing[shapes.ApiMessage]
     return [
         _ApiRoute("reader", "GET", "/customers", read.customers, shapes.Listing[shapes.ApiCustomer]),
@@ -86,13 +90,24 @@ def _routes(server: ApiServer) -> list[_ApiRoute]:
         _ApiRoute("analyst", "GET", "/messages/{ref}", read.message, shapes.ApiMessage),
         _ApiRoute("analyst", "GET", "/search", read.search, shapes.Listing[shapes.ApiHit]),
         _ApiRoute("reader", "GET", "/cases", read.cases, shapes.Listing[shapes.ApiCase]),
+        _ApiRoute(
+            "reader", "GET", "/commitments", promised.commitments, shapes.Listing[shapes.ApiCommitment]
+        ),
         _ApiRoute("reviewer", "GET", "/review", review.queue, shapes.Listing[shapes.ApiQueuedItem]),
         _ApiRoute("reviewer", "GET", "/review/{ref}", review.item, shapes.ApiItem),
+        _ApiRoute("reviewer", "GET", "/review/{ref}/scopes", review.scopes, shapes.Listing[shapes.ApiScope]),
         _ApiRoute("reviewer", "POST", "/review/{ref}/decisions", review.decide, shapes.MadeDecision, 201),
         _ApiRoute("reviewer", "GET", "/decisions", review.decisions, shapes.Listing[shapes.ApiDecision]),
         _ApiRoute("reviewer", "POST", "/decisions/{id}/undo", review.undo, shapes.UndoneDecision),
+        _ApiRoute("reviewer", "GET", "/sample", sample.sample, shapes.ApiSample),
+        _ApiRoute("reviewer", "GET", "/sample/{ref}", sample.sample_item, shapes.ApiBlindItem),
+        _ApiRoute("reviewer", "GET", "/sample/{ref}/messages", sample.sample_messages, messages),
+        _ApiRoute("reviewer", "POST", "/sample/{ref}/verdicts", sample.judge, shapes.GivenVerdict, 201),
         _ApiRoute("reader", "GET", "/state", pipeline.state, shapes.ApiState),
-        _ApiRoute("analyst", "GET", "/unread", pipeline.unread, shapes.Listing[shapes.ApiUnreadFile]),
+        _ApiRoute("analyst", "GET", "/unread", files.unread, shapes.Listing[shapes.ApiUnreadFile]),
+        _ApiRoute("analyst", "GET", "/unread/file", files.unread_file, shapes.ApiUnreadDetail),
+        _ApiRoute("analyst", "GET", "/rereads", files.rereads, shapes.Listing[shapes.ApiReread]),
+        _ApiRoute("reviewer", "POST", "/rereads", files.request_reread, shapes.ApiReread, 201),
         _ApiRoute(
             "analyst", "GET", "/dead-letters", letters.dead_letters, shapes.Listing[shapes.ApiDeadLetter]
         ),

@@ -1,14 +1,11 @@
-"""How the pipeline does, over the API: months, failing checks, what waits, and files that could not be read.
+"""How the pipeline does, over the API: months, failing checks, and what waits.
 
-What belongs here: the endpoints with what the home page and the page of unread files show. What does not:
-reading a file otherwise, which a person decides on the page.
+What belongs here: the endpoint with what the home page shows. What does not: files that could not be read
+(unread_files.py) and deliveries that failed (deliveries.py).
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,23 +13,15 @@ from whatsapp_pipeline.console.api.answers import (
     ApiCheck,
     ApiMonth,
     ApiState,
-    ApiUnreadFile,
-    Listing,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer, without_nul
-from whatsapp_pipeline.console.api.reading import Limit
-from whatsapp_pipeline.store.exceptions import unread_files
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer
 from whatsapp_pipeline.store.operations.home import coverage_and_checks
 
 _MONTHS, _CHECKS = 24, 100
-PathCursor = Annotated[str | None, Query(max_length=4000, description="`next` of the page before")]
-MonthWanted = Annotated[
-    str | None, Query(pattern="^[0-9]{4}-[0-9]{2}$", description="only files of this month")
-]
 
 
 class PipelineStateApi:
-    """The endpoints about the pipeline itself."""
+    """The endpoint about the pipeline itself."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -64,28 +53,3 @@ class PipelineStateApi:
                 deliveries_dead=health.dead,
             ),
         )
-
-    def unread(
-        self,
-        request: Request,
-        month: MonthWanted = None,
-        cursor: PathCursor = None,
-        limit: Limit = 50,
-    ) -> Response:
-        """List files that could not be read in whole or in part, by their path."""
-        after = without_nul(cursor)
-        with self._server.page(request) as page:
-            found = unread_files(page.conn, month=month, after=after, limit=limit + 1)
-        items = [
-            ApiUnreadFile(
-                file=one.file_path,
-                month=one.month,
-                findings=one.findings,
-                lines=one.lines,
-                severity=one.severity,
-                kinds=one.kinds,
-            )
-            for one in found[:limit]
-        ]
-        following = items[-1].file if len(found) > limit else None
-        return answer(request, Listing[ApiUnreadFile](items=items, next=following))

@@ -88,6 +88,9 @@ class SearchParameters(BaseModel):
     side: Literal["from", "to", "unsent", "notification"] | None = None
     customer: Id | None = Field(None, description="only messages of this customer")
     order: Id | None = Field(None, description="only messages of this order")
+    kind: Literal["image", "audio", "video", "document", "sticker", "contact", "location"] | None = Field(
+        None, description="only messages with such an attachment"
+    )
     sort: Literal["rank", "date"] = "rank"
     cursor: str | None = Field(
         None,
@@ -168,7 +171,7 @@ class ReadingApi:
         with self._server.page(request) as page:
             if not customer_names(page.conn, [number]):
                 raise ApiError("not_found")
-            return self._messages(page, StreamScope("customer", number), order, cursor, limit)
+            return self.messages_of(page, StreamScope("customer", number), order, cursor, limit)
 
     def order_messages(
         self,
@@ -182,7 +185,7 @@ class ReadingApi:
         with self._server.page(request) as page:
             if order_by_id(page.conn, number, with_device=False) is None:
                 raise ApiError("not_found")
-            return self._messages(page, StreamScope("order", number), order, cursor, limit)
+            return self.messages_of(page, StreamScope("order", number), order, cursor, limit)
 
     def chat_messages(
         self,
@@ -198,7 +201,7 @@ class ReadingApi:
         with self._server.page(request) as page:
             if chat_head(page.conn, scope) is None:
                 raise ApiError("not_found")
-            return self._messages(page, scope, order, cursor, limit)
+            return self.messages_of(page, scope, order, cursor, limit)
 
     def message(self, request: Request, ref: RefInPath) -> Response:
         """Return one message; for a copy in another export, the message that it is a copy of."""
@@ -229,7 +232,7 @@ class ReadingApi:
                 side=given.side,
                 customer=given.customer,
                 order=given.order,
-                kind=None,
+                kind=given.kind,
                 sort=given.sort,
                 after=after,
             )
@@ -274,9 +277,17 @@ class ReadingApi:
         following = f"{microseconds(last_one.open_since)}~{last_one.id_contato}" if last_one else None
         return answer(request, Listing[ApiCase](items=items, next=following))
 
-    def _messages(
-        self, page: Page, scope: StreamScope, order: str, cursor: str | None, limit: int
+    def messages_of(
+        self,
+        page: Page,
+        scope: StreamScope,
+        order: str,
+        cursor: str | None,
+        limit: int,
+        *,
+        is_blind: bool = False,
     ) -> Response:
+        """Return one page of messages. With `is_blind` they name no customer and no order."""
         place = END if order == "newest" else _START
         if cursor is not None:
             located = locate(page.conn, *parse_ref_of(cursor))
@@ -292,6 +303,8 @@ class ReadingApi:
         shown = read[:limit]
         page.record("view", seen_in(shown))
         following = shown[-1].ref if len(read) > limit else None
+        if is_blind:
+            shown = [one._replace(id_contato=None, id_ordem_servico=None) for one in shown]
         return answer(
             page.request, Listing[ApiMessage](items=[self._message(one) for one in shown], next=following)
         )

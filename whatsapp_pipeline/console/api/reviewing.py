@@ -20,8 +20,10 @@ from whatsapp_pipeline.console.api.answers import (
     ApiCandidate,
     ApiDecision,
     ApiItem,
+    ApiLinkedNow,
     ApiQueuedItem,
     ApiReason,
+    ApiScope,
     Listing,
     MadeDecision,
     NewDecision,
@@ -40,7 +42,12 @@ from whatsapp_pipeline.console.api.reading import (
 )
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
-from whatsapp_pipeline.console.review_state import decide_item, parse_shown_state, shown_text
+from whatsapp_pipeline.console.review_state import (
+    decide_item,
+    parse_shown_state,
+    scopes_of,
+    shown_text,
+)
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
@@ -119,6 +126,27 @@ class ReviewingApi:
                 state=shown_text(found),
             ),
         )
+
+    def scopes(self, request: Request, ref: RefInPath) -> Response:
+        """List what a decision on a chat's customer can be about, the usual scope first, and its extent."""
+        with self._server.page(request) as page:
+            found = _item(page, ref, None)
+            try:
+                offers = scopes_of(page.conn, found)
+            except PipelineError:
+                raise ApiError("not_found") from None
+        items = [
+            ApiScope(
+                scope=one.scope,
+                target=one.target,
+                chats=one.chats,
+                messages=one.messages,
+                months=list(one.months),
+                linked_now=[ApiLinkedNow(customer_id=id_, chats=chats) for id_, chats in one.linked_now],
+            )
+            for one in offers
+        ]
+        return answer(request, Listing[ApiScope](items=items, next=None))
 
     def decide(
         self,

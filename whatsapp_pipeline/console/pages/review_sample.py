@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -19,9 +19,20 @@ from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.search import customers_named
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts.directory import customer_names
 from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.links.precision_sample import BlindItem, next_links, rule_link
+
+
+class SamplePrecision(NamedTuple):
+    """The share of right links that the verdicts guarantee, rounded down to a thousandth, and its counts."""
+
+    least: float
+    confidence: float
+    verdicts: int
+    wrong: int
+    links: int
 
 
 def blind_sample(page: Page) -> Response:
@@ -84,7 +95,7 @@ def _sample_page(page: Page, item: BlindItem | None) -> Response:
         others=customers_named(page, who) if who and item is not None else None,
         judged=_judged(page),
         is_kept=page.text("kept") != "0",
-        precision=_precision(page) if item is None or page.text("judged") else None,
+        precision=sample_precision(page.conn) if item is None or page.text("judged") else None,
     )
 
 
@@ -103,17 +114,12 @@ def _judged(page: Page) -> dict[str, Any] | None:
     }
 
 
-def _precision(page: Page) -> dict[str, Any] | None:
-    """Return the share of right links that the verdicts guarantee, rounded down; None without verdicts."""
+def sample_precision(conn: Connection) -> SamplePrecision | None:
+    """Return the share of right links that the verdicts guarantee; None without verdicts."""
     from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
 
-    bound = guaranteed_precision(page.conn, None).overall
+    bound = guaranteed_precision(conn, None).overall
     if bound is None or not bound.verdicts:
         return None
-    return {
-        "least": math.floor(bound.share * 1000) / 10,
-        "confidence": 100 * bound.confidence,
-        "verdicts": bound.verdicts,
-        "wrong": bound.wrong,
-        "links": bound.links,
-    }
+    least = math.floor(bound.share * 1000) / 1000
+    return SamplePrecision(least, bound.confidence, bound.verdicts, bound.wrong, bound.links)

@@ -19,7 +19,9 @@ from whatsapp_pipeline.store.chats.rereads import request_reread, reread_of_file
 from whatsapp_pipeline.store.exceptions import findings_of_file, unread_files
 
 FORMATS, DATE_ORDERS = ("block", "android", "ios"), ("dmy", "mdy", "ymd")
-_LISTED, _FINDINGS, _CONTEXT = 50, 10, 2
+CONTEXT = 2
+"""Lines that are shown before and after a line that could not be read."""
+_LISTED, _FINDINGS = 50, 10
 _PATH_LENGTH = 4000
 
 
@@ -49,7 +51,7 @@ def unread_file(page: Page) -> Response:
     shown = findings[:_FINDINGS]
     root = page.config.archive
     lines = {one.line for one in shown if one.line is not None}
-    near = lines_near(root, path, lines, context=_CONTEXT) if root else {}
+    near = lines_near(root, path, lines, context=CONTEXT) if root else {}
     page.record("view", {(None, f"file:{path}")})
     return page.render(
         "unread_file.html",
@@ -73,17 +75,23 @@ def read_otherwise(page: Page) -> Response:
     form, date_order = fields.get("format", ""), fields.get("date_order", "")
     if form not in {"", "auto", *FORMATS} or date_order not in {"", "auto", *DATE_ORDERS}:
         raise NoPageError("bad_request")
+    options = reading_options(form, date_order, page.clean(fields.get("owner", "")))
+    if not options:
+        raise NoPageError("bad_request")
+    stored = request_reread(page.conn, path, options, requested_by=page.visitor.name)
+    return page.redirect(_address(path) + ("&saved=1" if stored else "&saved=0"))
+
+
+def reading_options(form: str, date_order: str, owner: str) -> dict[str, object]:
+    """Return the options of a choice: '' leaves one as it is, `auto` (None) lets the reader decide again."""
     options: dict[str, object] = {
         name: None if value == "auto" else value
         for name, value in (("format", form), ("date_order", date_order))
         if value
     }
-    if owner := page.clean(fields.get("owner", ""), longest=200):
+    if owner:
         options["owner"] = [owner]
-    if not options:
-        raise NoPageError("bad_request")
-    stored = request_reread(page.conn, path, options, requested_by=page.visitor.name)
-    return page.redirect(_address(path) + ("&saved=1" if stored else "&saved=0"))
+    return options
 
 
 def _address(path: str) -> str:

@@ -93,6 +93,21 @@ def waiting_files(conn: Connection, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+def waiting_choices(conn: Connection, *, after: str | None, limit: int) -> list[tuple[str, Reread]]:
+    """Return files that wait to be read again with the last choice for each, by path: those after `after`."""
+    rows = conn.execute(
+        """
+        SELECT DISTINCT ON (f.file_path) f.file_path, r.options, r.requested_by, r.requested_at, r.read_at,
+               f.processing_status <> 'vanished' AND f.content_hash IS NOT NULL AS can_be_opened
+          FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
+         WHERE r.read_at IS NULL AND (%(after)s::text IS NULL OR f.file_path > %(after)s)
+         ORDER BY f.file_path, r.requested_at DESC LIMIT %(limit)s
+        """,
+        {"after": after, "limit": limit},
+    )
+    return [(row[0], Reread(*row[1:])) for row in rows]
+
+
 def waiting_months(conn: Connection) -> list[WaitingMonth]:
     """Return the months with files that wait to be read again, in order."""
     with conn.cursor(row_factory=class_row(WaitingMonth)) as cursor:

@@ -42,6 +42,35 @@ class CommitmentLine(NamedTuple):
     outcome_id: int | None
     id_chat_file: int | None = None
     conversation_id: int | None = None
+    number: int = 1
+
+    def place(self, which: CommitmentList) -> CommitmentPlace:
+        """Where the commitment stands in a list."""
+        return CommitmentPlace(
+            which == "waiting" and self.status != "due",
+            self.due_on or self.said_at.date(),
+            self.due_time,
+            self.said_at,
+            self.source,
+            self.message_id,
+            self.number,
+        )
+
+
+class CommitmentPlace(NamedTuple):
+    """A place in a list: its parts in the order by which lists are sorted.
+
+    `is_after_due` is false for what is due today in the list `waiting`, and in every other list. `number`
+    counts the commitments of one message.
+    """
+
+    is_after_due: bool
+    day: date
+    due_time: time | None
+    said_at: datetime
+    source: str
+    message_id: int
+    number: int
 
 
 # A quote or a promise that is this old waits for nobody any more.
@@ -57,8 +86,16 @@ _CONDITIONS: dict[CommitmentList, LiteralString] = {
     "open": "status IN ('open', 'due', 'overdue')",
     "all": "true",
 }
+# The parts of a CommitmentPlace. No message names the time 24:00, so a commitment without a time is the last
+# of its day.
 _ORDER: LiteralString = (
-    "coalesce(due_on, said_at::date), due_time NULLS LAST, said_at, source, message_id, amount"
+    "coalesce(due_on, said_at::date), coalesce(due_time, '24:00'), said_at, source, message_id, number"
+)
+_DUE_FIRST: LiteralString = "status <> 'due'"
+_ANY_FIRST: LiteralString = "status IS NULL"  # false for each row
+_AFTER: LiteralString = (
+    "%(is_after_due)s::boolean, %(day)s::date, coalesce(%(due_time)s::time, '24:00'), "
+    "%(said_at)s::timestamp, %(source)s::text, %(message_id)s::bigint, %(number)s::int"
 )
 
 
@@ -70,6 +107,7 @@ def commitment_lines(
     contact: int | None = None,
     quiet_days: int = 0,
     limit: int = 100,
+    after: CommitmentPlace | None = None,
 ) -> list[CommitmentLine]:
     """Return the commitments of one list, sorted by due date.
 
@@ -81,9 +119,11 @@ def commitment_lines(
         contact: Only this customer's; None: everybody's, and nothing said more than 90 days before `today`.
         quiet_days: How many days a quote has had no answer.
         limit: How many rows at most.
+        after: Only what follows this place of the list.
     """
-    order = f"status <> 'due', {_ORDER}" if which == "waiting" else _ORDER
-    statement = load("summaries/commitments_list").replace("{condition}", _CONDITIONS[which])
+    order = f"{_DUE_FIRST if which == 'waiting' else _ANY_FIRST}, {_ORDER}"
+    follows = "" if after is None else f" AND ({order}) > ({_AFTER})"
+    statement = load("summaries/commitments_list").replace("{condition}", f"{_CONDITIONS[which]}{follows}")
     statement = statement.replace("{order}", order)
     with conn.cursor(row_factory=class_row(CommitmentLine)) as cursor:
         return cursor.execute(
@@ -93,6 +133,7 @@ def commitment_lines(
                 "contact": contact,
                 "quiet_days": quiet_days,
                 "limit": limit,
+                **(after._asdict() if after else {}),
                 "since": None if contact is not None else datetime.combine(today - FORGOTTEN, time()),
             },
         ).fetchall()

@@ -1,0 +1,134 @@
+"""Commitments over the API: what customers and staff promised each other, and what of it waits.
+
+What belongs here: the endpoint and its cursor. What does not: finding commitments in messages
+(steps/summaries/) and the lists (store/summaries/commitment_lists.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from whatsapp_pipeline import clock
+from whatsapp_pipeline.console.api.answers import BIGINT, ApiCommitment, Listing
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.errors import ApiError
+from whatsapp_pipeline.console.api.reading import Limit, microseconds, moment_of
+from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line
+from whatsapp_pipeline.store.summaries.commitment_lists import (
+    CommitmentLine,
+    CommitmentList,
+    CommitmentPlace,
+    commitment_lines,
+)
+
+CommitmentCursor = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[01]~[0-9]{1,7}~([0-9]{1,4})?~-?[0-9]{1,17}~(chat|webhook):[0-9]{1,18}~[0-9]{1,5}$",
+        description="`next` of the page before",
+    ),
+]
+ListWanted = Annotated[
+    CommitmentList,
+    Query(
+        alias="list",
+        description="`due` today, `overdue`, `waiting` (both, those due today first), `broken`, `quotes`"
+        " without an answer, all that are `open`, or `all`",
+    ),
+]
+CustomerWanted = Annotated[
+    int | None,
+    Query(ge=1, le=BIGINT, description="only this customer's, however old; null: those of the last 90 days"),
+]
+QuietDays = Annotated[
+    int, Query(ge=0, le=36_500, description="with `quotes`: for how many days nobody has answered")
+]
+
+
+class CommitmentsApi:
+    """The endpoint about commitments."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._zone = ZoneInfo(server.zone)
+
+    def commitments(
+        self,
+        request: Request,
+        which: ListWanted = "open",
+        customer: CustomerWanted = None,
+        quiet_days: QuietDays = 0,
+        cursor: CommitmentCursor = None,
+        limit: Limit = 50,
+    ) -> Response:
+        """List commitments by the day that they are due, or were made where no day was named."""
+        after = None if cursor is None else _place(cursor)
+        with self._server.page(request) as page:
+            found = commitment_lines(
+                page.conn,
+                which,
+                today=clock.today(),
+                contact=customer,
+                quiet_days=quiet_days,
+                limit=limit + 1,
+                after=after,
+            )
+        following = _cursor(found[limit - 1].place(which)) if len(found) > limit else None
+        items = [self._commitment(line) for line in found[:limit]]
+        return answer(request, Listing[ApiCommitment](items=items, next=following))
+
+    def _commitment(self, line: CommitmentLine) -> ApiCommitment:
+        chat = None
+        if line.id_contato is None:
+            chat = f"chat:{line.id_chat_file}" if line.id_chat_file else f"webhook:{line.conversation_id}"
+        return ApiCommitment(
+            customer_id=line.id_contato,
+            customer_name=line.nome,
+            chat=chat,
+            kind=line.kind,
+            side=line.side,
+            status=line.status,
+            said_at=line.said_at.replace(tzinfo=self._zone),
+            amount=None if line.amount is None else str(line.amount),
+            length=line.length,
+            due_on=line.due_on,
+            due_time=f"{line.due_time:%H:%M}" if line.due_time else None,
+            order_id=line.id_ordem_servico,
+            order_number=line.numero_ordem_servico,
+            message=f"{line.source}:{line.message_id}",
+            outcome=f"{line.outcome_source}:{line.outcome_id}" if line.outcome_source else None,
+            text=commitment_line(line),
+        )
+
+
+def _cursor(place: CommitmentPlace) -> str:
+    at = "" if place.due_time is None else str(place.due_time.hour * 60 + place.due_time.minute)
+    return (
+        f"{int(place.is_after_due)}~{place.day.toordinal()}~{at}~{microseconds(place.said_at)}"
+        f"~{place.source}:{place.message_id}~{place.number}"
+    )
+
+
+def _place(cursor: str) -> CommitmentPlace:
+    after_due, day, at, said, message, number = cursor.split("~")
+    source, message_id = message.split(":")
+    try:
+        due_time = time(*divmod(int(at), 60)) if at else None
+        return CommitmentPlace(
+            after_due == "1",
+            date.fromordinal(int(day)),
+            due_time,
+            moment_of(said),
+            source,
+            int(message_id),
+            int(number),
+        )
+    except (ValueError, OverflowError):
+        fields = [{"where": "query.cursor", "message": "no `next` of this list"}]
+        raise ApiError("invalid", fields) from None
