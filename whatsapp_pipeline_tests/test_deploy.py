@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -211,6 +212,14 @@ def _console_config(environment: dict[str, str], command: list[str]) -> ConsoleC
     return console_config(settings, host=host, port=int(port))
 
 
+def _interpolated(value: str, given: dict[str, str]) -> str:
+    """Return a value of compose.yaml with `given` and its own defaults, the innermost name first."""
+    name = re.compile(r"\$\{(\w+)(?::-([^${}]*)|:\?[^${}]*)?\}")
+    while (found := name.search(value)) is not None:
+        value = value.replace(found[0], given.get(found[1]) or found[2] or "")
+    return value
+
+
 def test_the_console_of_compose_starts_with_its_required_variables_and_not_without() -> None:
     service = _yaml(DEPLOY / "compose.yaml")["services"]["console"]
     required = {"CONSOLE_HOSTS": "console.example.com", "CONSOLE_PROXIES": "172.18.0.1"}
@@ -219,6 +228,15 @@ def test_the_console_of_compose_starts_with_its_required_variables_and_not_witho
     config = _console_config({**variables, **required}, service["command"])
     assert config.hosts[0] == "console.example.com"
     assert config.is_trusted_proxy("172.18.0.1")
+    # Each role makes links to the console and to Dagster, and the console answers to the name in them.
+    for name in ROLES:
+        written = _yaml(DEPLOY / "compose.yaml")["services"][name]["environment"]
+        filled = {variable: _interpolated(value, required) for variable, value in written.items()}
+        addresses = from_mapping(filled)
+        assert urlsplit(addresses.console_url).hostname in config.hosts[:1], name
+        assert addresses.dagster_ui_url == "http://127.0.0.1:3000", name
+    chosen = {**required, "CONSOLE_URL": "https://console.example.com:8443"}
+    assert _interpolated(variables["CONSOLE_URL"], chosen) == chosen["CONSOLE_URL"]
     assert set(variables) >= set(_yaml(DEPLOY / "compose.yaml")["x-role"]["environment"])
     with pytest.raises(SettingError, match="CONSOLE_PROXIES"):
         _console_config(variables, service["command"])
@@ -230,6 +248,8 @@ def test_the_console_of_kubernetes_starts_and_answers_its_probes() -> None:
     own = {entry["name"]: entry["value"] for entry in container["env"]}
     config = _console_config({**settings, **own}, container["args"])
     probes = [container[name]["httpGet"] for name in ("startupProbe", "readinessProbe")]
+    assert urlsplit(config.url).hostname == config.hosts[0] == "console.example.com"
+    assert config.dagster_url == settings["DAGSTER_UI_URL"]
     for probe in probes:
         (header,) = probe["httpHeaders"]
         assert header["name"] == "Host"

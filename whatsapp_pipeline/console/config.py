@@ -39,10 +39,16 @@ class ConsoleConfig:
     """Ids and secrets of the keys that sign links to single orders; the first makes new ones."""
     archive: str | None = None
     """Folder or URL of the exported chats, for the files that customers sent."""
+    public_url: str | None = None
+    """The address that browsers use (CONSOLE_URL); None: it was not set."""
 
     @property
     def url(self) -> str:
-        """The address to open in a browser on this machine."""
+        """The address to open in a browser, with which links to the console begin."""
+        if self.public_url is not None:
+            return self.public_url
+        if self.proxies and self.hosts[0] not in _LOOPBACK_NAMES:
+            return f"https://{self.hosts[0]}"  # the proxy's port, which is not the console's own
         return f"{'https' if self.tls_cert else 'http'}://{self.hosts[0]}:{self.port}"
 
     def is_trusted_proxy(self, address: str) -> bool:
@@ -89,6 +95,7 @@ def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig
             parse_link_keys([key.get_secret_value() for key in settings.console_link_keys]).items()
         ),
         archive=settings.archive_root,
+        public_url=settings.console_url if "console_url" in settings.model_fields_set else None,
     )
 
 

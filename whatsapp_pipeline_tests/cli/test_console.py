@@ -98,17 +98,35 @@ def test_the_record_of_views_is_listed_by_customer_user_and_day(
 def test_the_command_serves_and_logs_no_word_of_a_query(fresh_database_url: str, tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "console.log"
+    with connect(fresh_database_url) as conn:  # the start deletes what is older than CONSOLE_AUDIT_MONTHS
+        conn.execute("INSERT INTO console_users (name, level) VALUES ('rita', 'analyst')")
+        for months, subject in ((3, b"old"), (1, b"new")):
+            conn.execute(
+                "INSERT INTO console_views (id_user, subject, action, window_start, first_at, last_at)"
+                " SELECT id, %s, 'view', t, t, t"
+                " FROM console_users, (SELECT now() - %s * interval '1 month' AS t) x",
+                (subject, months),
+            )
     command = [str(Path(sys.executable).parent / "whatsapp-pipeline"), "console", "--port", str(port)]
-    environment = {**os.environ, "DATABASE_URL": fresh_database_url, "PIPELINE_LOCAL_DIR": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": fresh_database_url,
+        "PIPELINE_LOCAL_DIR": str(tmp_path),
+        "CONSOLE_URL": "https://console.example.com",
+        "CONSOLE_AUDIT_MONTHS": "2",
+    }
     with log.open("w") as file, subprocess.Popen(command, env=environment, stderr=file) as process:
         try:
             base = f"http://localhost:{port}"
             with httpx.Client(headers={"sec-fetch-site": "same-origin"}, timeout=30) as client:
                 _wait_for_console(client, base)
-                link = re.search(rf"{base}/login/once/\S+", log.read_text())
+                # The address that the administrator opens is the proxy's, and not the port's.
+                link = re.search(r"https://console\.example\.com(/login/once/\S+)", log.read_text())
                 assert link
-                assert client.post(link[0]).headers["location"] == "/account"
+                assert client.post(base + link[1]).headers["location"] == "/account"
                 assert client.get(f"{base}/search?q=segredo").status_code == 200
+            with connect(fresh_database_url) as conn:
+                assert conn.execute("SELECT subject FROM console_views").fetchall() == [(b"new",)]
         finally:
             process.terminate()
             process.wait(30)
