@@ -32,7 +32,7 @@ def write_doubts(url: str) -> dict[str, int]:
         add_candidates(conn, chats["D1"], [(8, 0.7), (7, 0.2)])
         add_candidates(conn, chats["D2"], [(8, 0.6)])
         add_candidates(conn, chats["D4"], [(7, 0.8)])
-        _session(conn)
+        add_session_doubt(conn)
     return chats
 
 
@@ -70,13 +70,14 @@ def add_candidates(conn: Connection, chat: int, candidates: list[tuple[int, floa
         )
 
 
-def _session(conn: Connection) -> None:
+def add_session_doubt(conn: Connection) -> tuple[int, int]:
+    """Write the second session of Ana's chat, whose order is in doubt; return the ids of chat and session."""
     row = conn.execute(
         """
         INSERT INTO chat_sessions (id_chat_file, number, started_at, ended_at, message_count,
                                    order_match_status)
         SELECT id, 2, '2025-01-05 12:00', '2025-01-05 13:00', 7, 'proposed'
-          FROM chat_files WHERE filename = 'A' RETURNING id
+          FROM chat_files WHERE filename = 'A' RETURNING id_chat_file, id
         """
     ).fetchone()
     assert row is not None
@@ -84,8 +85,9 @@ def _session(conn: Connection) -> None:
         conn.execute(
             "INSERT INTO order_candidates (id_chat_session, rank, id_ordem_servico, confidence, method,"
             " evidence) VALUES (%s, %s, %s, %s, 'model', %s)",
-            (row[0], rank, order, 0.6 / rank, json.dumps(EVIDENCE)),
+            (row[1], rank, order, 0.6 / rank, json.dumps(EVIDENCE)),
         )
+    return int(row[0]), int(row[1])
 
 
 def add_live_doubt(conn: Connection, number: str, name: str, messages: int) -> int:

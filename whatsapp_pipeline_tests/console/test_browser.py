@@ -18,8 +18,9 @@ from whatsapp_pipeline.console.passwords import hash_password
 from whatsapp_pipeline.store.chats.rereads import request_reread
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import console_access
+from whatsapp_pipeline_tests.console.accessibility import problems_of
 from whatsapp_pipeline_tests.console.people import PreparedPeople
-from whatsapp_pipeline_tests.console.running import RunningConsole
+from whatsapp_pipeline_tests.console.running import RunningConsole, running_console
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -204,6 +205,74 @@ def test_older_and_newer_messages_name_each_session_once(
         assert page.locator(".folded").all_inner_texts() == ["14 mensagens de outros assuntos antes"]
 
 
+def _two_frames(page: Any) -> None:
+    """Wait until the browser has drawn twice, so that it has reported what came into view."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+@pytest.mark.parametrize(
+    ("more", "start"), [("older", ""), ("newer", "?around=chat:{first}")], ids=["older", "newer"]
+)
+def test_scrolling_presses_the_link_to_more_messages(
+    open_page: Callable[..., Any],
+    people: PreparedPeople,
+    monkeypatch: pytest.MonkeyPatch,
+    more: str,
+    start: str,
+) -> None:
+    """Once for each time that the link comes into view, and only when somebody scrolls."""
+    monkeypatch.setattr(conversation, "PAGE_SIZE", 30)
+    page = open_page("analyst")
+    page.goto(f"/customers/7{start.format(first=people.first)}")
+    said, link = page.locator("article.said"), page.locator(f"a[data-more={more}]")
+    shown = said.count()
+    link.focus()  # the Tab key shows it as well, and must not press it
+    assert _visible_at_top(page, f"a[data-more={more}]")
+    _two_frames(page)
+    assert said.count() == shown
+
+    page.mouse.move(640, 400)
+    page.mouse.wheel(0, 10_000 if more == "older" else -10_000)
+    page.wait_for_function(
+        "more => { const at = document.querySelector(`a[data-more=${more}]`).getBoundingClientRect();"
+        " return at.bottom < 0 || at.top > innerHeight; }",
+        arg=more,
+    )
+    assert said.count() == shown
+    beside = said.first if more == "older" else said.last
+    name = beside.get_attribute("id")
+    link.evaluate("link => link.scrollIntoView({block: 'center', behavior: 'instant'})")
+    page.wait_for_function("n => document.querySelectorAll('article.said').length > n", arg=shown)
+    assert said.count() == shown + 30
+    _two_frames(page)
+    assert said.count() == shown + 30
+    # What was being read stays where it was.
+    assert _visible_at_top(page, f'[id="{name}"]')
+
+
+def test_scrolling_leaves_the_page_where_no_messages_come(open_page: Callable[..., Any]) -> None:
+    page = open_page("analyst")
+    page.goto("/customers/7")
+    page.context.clear_cookies()  # somebody logged out in another window
+    page.mouse.move(640, 400)
+    page.mouse.wheel(0, 10_000)
+    link = page.locator("a[data-more=older]")
+    page.wait_for_function("document.querySelector('a[data-more=older]').getBoundingClientRect().bottom < 0")
+    with page.expect_response(lambda answer: "/login" in answer.url):
+        link.evaluate("link => link.scrollIntoView({block: 'center', behavior: 'instant'})")
+    _two_frames(page)
+    assert page.url.endswith("/customers/7")
+    link.click()
+    page.wait_for_url("**/login?next=**")
+
+
+def test_the_print_button_is_there_where_it_works(open_page: Callable[..., Any]) -> None:
+    for script in (True, False):
+        page = open_page("analyst", java_script_enabled=script)
+        page.goto("/print/customers/7")
+        assert page.locator("button[data-print]").is_visible() == script
+
+
 def test_a_reader_sees_no_messages(open_page: Callable[..., Any], people: PreparedPeople) -> None:
     page = open_page("reader")
     page.goto("/customers/7")
@@ -342,8 +411,13 @@ PAGES = (
     "/orders/555",
     "/orders/-?id=90",
     "/chats/chat:2",
+    "/customers/7?day=2025-02-01",
+    "/orders/30415?id=70&find=tela",
     "/print/customers/7",
+    "/print/orders/70",
     "/customers/999",
+    "/?waiting=1",
+    "/?handled=1",
     "/login",
     "/login/once/x",
 )
@@ -355,13 +429,69 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture
+def upkeep(console: RunningConsole, people: PreparedPeople) -> Iterator[dict[str, int]]:
+    """Rows that fill every part of the pages, for one test; other tests count what waits.
+
+    Yields the ids of a live conversation in doubt, of a judged chat and of a chat with a session in doubt.
+    """
+    from whatsapp_pipeline_tests.console.doubts import add_live_doubt, add_session_doubt
+
+    with connect(console.database_url) as conn, conn.transaction():
+        conn.execute(
+            "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail) VALUES"
+            " ('chat_messages', 'ruim.txt', '2025-01', 4, 'line_unread', 'error', 'no date that fits')"
+        )
+        # A group is nobody's, so it does not wait for a reviewer.
+        conn.execute(
+            "INSERT INTO chat_files (filename, file_path, month, match_status, is_group)"
+            " VALUES ('ruim.txt', 'ruim.txt', '2025-01', 'group', true)"
+        )
+        request_reread(conn, "ruim.txt", {"format": "ios", "date_order": None}, requested_by="rita")
+        conn.execute(
+            "INSERT INTO webhook_inbox (delivery_id, received_at, body, status, error)"
+            " SELECT gen_random_uuid(), now(), '{}', status, 'KeyError'"
+            " FROM unnest('{dead,pending,parked}'::text[]) status"
+        )
+        conn.execute(
+            "INSERT INTO qa_results (check_name, month, examined, failing, severity, run_id, evaluated_at)"
+            " VALUES ('dates', '2025-01', 9, 2, 'error', 'r', now()), ('orders', NULL, 9, 1, 'warn', NULL,"
+            " now())"
+        )
+        conn.execute(
+            "INSERT INTO commitments (source, message_id, number, id_contato, kind, side, said_at, due_on,"
+            " evidence_start, evidence_end)"
+            " VALUES ('chat', %s, 1, 7, 'deadline_promised', 'staff', now(), current_date - 1, 0, 1)",
+            (people.first,),
+        )
+        conn.execute(
+            "INSERT INTO customer_notes (id_contato, note, made_by) VALUES (7, 'Liga antes.', 'rita')"
+        )
+        live = add_live_doubt(conn, "4199990055", "Léo", 2)
+        chat, session = add_session_doubt(conn)
+        judged = conn.execute(
+            "INSERT INTO review_verdicts (id_chat_file, verdict, match_status, id_contato, reviewer,"
+            " is_blind) SELECT id, 'right', match_status, id_contato, 'test-reviewer', true FROM chat_files"
+            " WHERE filename = 'H' RETURNING id_chat_file"
+        ).fetchone()
+        assert judged is not None
+    yield {"live": live, "judged": judged[0], "chat": chat}
+    with connect(console.database_url) as conn, conn.transaction():
+        conn.execute("DELETE FROM review_verdicts WHERE reviewer = 'test-reviewer'")
+        conn.execute("DELETE FROM chat_sessions WHERE id = %s", (session,))
+        conn.execute("DELETE FROM conversations WHERE id = %s", (live,))
+        conn.execute("DELETE FROM customer_notes WHERE made_by = 'rita'")
+        conn.execute("DELETE FROM commitments WHERE source = 'chat' AND message_id = %s", (people.first,))
+        conn.execute("DELETE FROM qa_results WHERE check_name IN ('dates', 'orders')")
+        conn.execute("DELETE FROM webhook_inbox WHERE error = 'KeyError'")
+        conn.execute("DELETE FROM chat_files WHERE filename = 'ruim.txt'")  # its choice goes with it
+        conn.execute("DELETE FROM exceptions WHERE file_path = 'ruim.txt'")
+
+
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_page_is_accessible_and_fits(
-    open_page: Callable[..., Any], look: str, doubts: dict[str, int], console: RunningConsole
+    open_page: Callable[..., Any], look: str, doubts: dict[str, int], upkeep: dict[str, int]
 ) -> None:
-    import axe_playwright_python
-
-    axe = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
     page = open_page("reviewer", **LOOKS[look])
     found = []
     item = f"/review/chat:{doubts['K1']}"
@@ -371,40 +501,54 @@ def test_every_page_is_accessible_and_fits(
         f"{item}?who=ana",
         f"{item}/decide?choice=contact:8&shown=x",
         f"{item}/decide?choice=no_contact&shown=x",
+        f"/review/chat:{upkeep['chat']}/2",
+        f"/review/chat:{upkeep['chat']}/2?who=555",
+        f"/review/chat:{upkeep['chat']}/2/decide?choice=order:70&shown=x",
+        f"/review/webhook:{upkeep['live']}",
+        f"/review/webhook:{upkeep['live']}/decide?choice=contact:8&shown=x",
+        f"/chats/webhook:{upkeep['live']}",
         "/review/history",
+        "/review/history?problem=1",
         "/review/sample",
+        f"/review/sample?judged={upkeep['judged']}",
         "/unread",
         "/unread/file?path=ruim.txt",
         "/deliveries?replayed=1",
     )
-    with connect(console.database_url) as conn:
-        conn.execute(
-            "INSERT INTO exceptions (stage, file_path, month, line, kind, severity, detail) VALUES"
-            " ('chat_messages', 'ruim.txt', '2025-01', 4, 'line_unread', 'error', 'no date that fits')"
-            " ON CONFLICT DO NOTHING"
-        )
-        # A group is nobody's, so it does not wait for a reviewer.
-        conn.execute(
-            "INSERT INTO chat_files (filename, file_path, month, match_status, is_group)"
-            " VALUES ('ruim.txt', 'ruim.txt', '2025-01', 'group', true) ON CONFLICT DO NOTHING"
-        )
-        request_reread(conn, "ruim.txt", {"format": "ios", "date_order": None}, requested_by="rita")
-        conn.execute(
-            "INSERT INTO webhook_inbox (delivery_id, received_at, body, status, error) VALUES"
-            " ('00000000-0000-0000-0000-000000000009', now(), '{}', 'dead', 'KeyError')"
-            " ON CONFLICT DO NOTHING"
-        )
     for path in (*PAGES, "/search?q=tela&who=9999", "/search?q=tela&os=1", *review):
         page.goto(path)
-        page.evaluate(axe)
-        violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        found += [
-            (path, one["id"], one["impact"], [node["target"] for node in one["nodes"]][:3])
-            for one in violations
-        ]
-        too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-        if too_wide:
-            found.append((path, "wider than the window", "", []))
+        found += [(path, *problem) for problem in problems_of(page)]
+    # The answer to a decision on what has changed since it was shown.
+    page.goto(f"{item}/decide?choice=contact:8&shown=x")
+    page.get_by_role("button", name="Confirmar").click()
+    assert "decid" in page.get_by_role("heading", level=1).inner_text().lower()
+    found += [("decided meanwhile", *problem) for problem in problems_of(page)]
+    assert found == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_pages_of_a_console_without_data_are_accessible_and_fit(
+    browser: Any, fresh_database_url: str, look: str
+) -> None:
+    found = []
+    with running_console(fresh_database_url) as running:
+        context = browser.new_context(
+            base_url=running.url, locale="pt-BR", **{"viewport": DESKTOP, **LOOKS[look]}
+        )
+        context.add_cookies([{"name": "console", "value": running.session("reviewer"), "url": running.url}])
+        page = context.new_page()
+        for path in (
+            "/",
+            "/review",
+            "/review/history",
+            "/review/sample",
+            "/unread",
+            "/deliveries",
+            "/search",
+        ):
+            page.goto(path)
+            found += [(path, *problem) for problem in problems_of(page)]
+        context.close()
     assert found == []
 
 

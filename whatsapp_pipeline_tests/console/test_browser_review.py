@@ -10,18 +10,22 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from whatsapp_pipeline.console.config import ConsoleConfig
+from whatsapp_pipeline.console.signed_links import OrderLink, link_path
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.links.decide import relink_months
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.operations import console_access
+from whatsapp_pipeline_tests.console.accessibility import problems_of
 from whatsapp_pipeline_tests.console.people import write_people
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console
 from whatsapp_pipeline_tests.processes import free_port
@@ -167,6 +171,26 @@ def test_the_guides_screen_frames_an_order(browser: Any, embedding: RunningConso
         assert page.url == f"{screen}/30415/70"
         assert page.context.cookies() == []
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_an_embedded_order_is_accessible_and_fits(
+    browser: Any, embedding: RunningConsole, scheme: str, width: int
+) -> None:
+    expires = int(time.time()) + 600
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    found = []
+    for level in ("reader", "analyst"):
+        link = OrderLink("30415", 70, level, expires, KEYS[0][0], ())
+        page.goto(embedding.url + link_path(link, KEYS[0][1]))
+        assert "30415" in page.get_by_role("heading", level=1).inner_text()
+        found += [(level, *problem) for problem in problems_of(page)]
+    page.goto(embedding.url + link_path(replace(link, expires=1), KEYS[0][1]))
+    found += [("expired", *problem) for problem in problems_of(page)]
+    context.close()
+    assert found == []
 
 
 def test_no_other_origin_frames_an_order_and_none_another_page(

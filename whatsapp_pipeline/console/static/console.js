@@ -39,7 +39,8 @@ document.addEventListener("click", async (event) => {
   link.classList.add("copied");
 });
 
-// Prints the page where a button asks for it.
+// Prints the page where a button asks for it. Without this script the button would do nothing, so it is hidden.
+for (const button of document.querySelectorAll("[data-print]")) button.hidden = false;
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) window.print();
 });
@@ -49,7 +50,7 @@ async function extend(link) {
   const talk = document.querySelector(".talk");
   const older = link.dataset.more === "older";
   const answer = await fetch(link.href, { credentials: "same-origin" });
-  if (!answer.ok || answer.redirected) { location.href = link.href; return; }
+  if (!answer.ok || answer.redirected) throw new Error("no messages came");
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const rows = [...page.querySelectorAll(".talk > *")].map((row) => document.adoptNode(row));
   const next = page.querySelector(`[data-more="${link.dataset.more}"]`);
@@ -76,10 +77,34 @@ async function extend(link) {
   if (next) link.href = next.getAttribute("href"); else link.closest(".more").remove();
 }
 
+// Does what a press of the link does, once at a time. `otherwise` is called where no messages came.
+function press(link, otherwise) {
+  if (link.dataset.busy) return;
+  link.dataset.busy = "1";
+  extend(link).catch(otherwise).finally(() => { delete link.dataset.busy; });
+}
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-more]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || link.dataset.busy) return;
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  link.dataset.busy = "1";
-  extend(link).catch(() => { location.href = link.href; }).finally(() => { delete link.dataset.busy; });
+  press(link, () => { location.href = link.href; });
 });
+
+// Scrolling presses these links, too, when one comes into view. A link that a page opens with, or that the Tab key
+// reaches, waits for a press; where no messages come, it stays as it is.
+let scrolls = false;
+for (const kind of ["wheel", "touchmove"]) {
+  document.addEventListener(kind, () => { scrolls = true; }, { passive: true });
+}
+document.addEventListener("keydown", ({ key }) => {
+  scrolls = key !== "Tab" && (scrolls || /^(PageUp|PageDown|Home|End|ArrowUp|ArrowDown)$/.test(key));
+});
+const outOfView = new WeakSet();
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) outOfView.add(target);
+    else if (outOfView.delete(target) && scrolls) press(target, () => {});
+  }
+});
+for (const link of document.querySelectorAll("a[data-more]")) sight.observe(link);
