@@ -21,16 +21,19 @@ MAXIMUM_LENGTH = 200
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 3
 _MEMORY = 64 * 2**20
 _ONE_AT_A_TIME = threading.Lock()
-# As many threads may wait for the lock; with more the login page answers that it is busy.
+# As many threads may hash or wait for the lock; with more the console answers that it is busy.
 _WAITING = threading.BoundedSemaphore(8)
 
 
 class TooManyLoginsError(Exception):
-    """More logins wait for their hash than the console lets wait."""
+    """More passwords wait for their hash than the console lets wait."""
 
 
 def hash_password(password: str) -> str:
-    """Return `scrypt$N$r$p$salt$hash` of a password, with a new salt."""
+    """Return `scrypt$N$r$p$salt$hash` of a password, with a new salt.
+
+    Raises TooManyLoginsError when too many passwords wait for their hash already.
+    """
     salt = secrets.token_bytes(16)
     digest = _scrypt(password, salt, _COST, _BLOCK, _PARALLEL)
     parts = (str(_COST), str(_BLOCK), str(_PARALLEL), b64encode(salt).decode(), b64encode(digest).decode())
@@ -44,19 +47,19 @@ _NOBODY = "scrypt$32768$8$3$" + b64encode(bytes(16)).decode() + "$" + b64encode(
 def is_password(password: str, stored: str | None) -> bool:
     """Return whether a password is the one that was stored; None takes as long and is never it.
 
-    Raises TooManyLoginsError when too many logins wait already.
+    Raises TooManyLoginsError when too many passwords wait for their hash already.
     """
     _, cost, block, parallel, salt, digest = (stored or _NOBODY).split("$")
-    if not _WAITING.acquire(blocking=False):
-        raise TooManyLoginsError
-    try:
-        made = _scrypt(password[:MAXIMUM_LENGTH], b64decode(salt), int(cost), int(block), int(parallel))
-    finally:
-        _WAITING.release()
+    made = _scrypt(password[:MAXIMUM_LENGTH], b64decode(salt), int(cost), int(block), int(parallel))
     return hmac.compare_digest(made, b64decode(digest)) and stored is not None
 
 
 def _scrypt(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
     secret = password.encode("utf-8", "surrogatepass")
-    with _ONE_AT_A_TIME:
-        return hashlib.scrypt(secret, salt=salt, n=cost, r=block, p=parallel, maxmem=_MEMORY, dklen=32)
+    if not _WAITING.acquire(blocking=False):
+        raise TooManyLoginsError
+    try:
+        with _ONE_AT_A_TIME:
+            return hashlib.scrypt(secret, salt=salt, n=cost, r=block, p=parallel, maxmem=_MEMORY, dklen=32)
+    finally:
+        _WAITING.release()

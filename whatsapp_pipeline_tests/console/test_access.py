@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import ipaddress
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from whatsapp_pipeline.console import passwords
 from whatsapp_pipeline.console.access import local_path, token_hash
 from whatsapp_pipeline.console.config import ConsoleConfig, console_config
-from whatsapp_pipeline.console.passwords import hash_password, is_password
+from whatsapp_pipeline.console.passwords import TooManyLoginsError, hash_password, is_password
 from whatsapp_pipeline.console.server import first_login, login_link
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import from_mapping
@@ -82,6 +88,32 @@ def test_the_database_holds_no_token_and_no_password(console: RunningConsole, ma
     assert stored is not None
     assert token not in str(stored)
     assert PASSWORD not in str(stored)
+
+
+def test_a_session_that_is_used_does_not_end_for_idleness(console: RunningConsole, maria: int) -> None:
+    """The time of the last request is stored once a minute."""
+    with console.client() as client, connect(console.database_url) as conn:
+        _log_in(client)
+        token = token_hash(client.cookies["console"])
+
+        def seen_after(idle: str) -> float:
+            """Return how many seconds ago the session was seen, after a request of one idle for so long."""
+            conn.execute(
+                "UPDATE console_sessions SET last_seen_at = now() - %s::interval WHERE token_hash = %s",
+                (idle, token),
+            )
+            assert client.get("/account").status_code == 200
+            row = conn.execute(
+                "SELECT extract(epoch FROM clock_timestamp() - last_seen_at)::float8 FROM console_sessions"
+                " WHERE token_hash = %s",
+                (token,),
+            ).fetchone()
+            assert row is not None
+            return float(row[0])
+
+        assert seen_after("119 minutes") < 119 * 60 / 2
+        assert seen_after("90 seconds") < 80
+        assert seen_after("20 seconds") >= 20
 
 
 @pytest.mark.parametrize(
@@ -203,11 +235,13 @@ def test_a_password_that_does_not_do_changes_nothing(
 
 
 def test_guesses_at_the_current_password_are_slowed_down_too(console: RunningConsole, maria: int) -> None:
-    with console.client() as client:
+    with console.client() as client, connect(console.database_url) as conn:
         _log_in(client)
         fields = {"current": "guess", "new": "outra senha boa", "again": "outra senha boa"}
         for _ in range(console_access.FREE_FAILURES):
             assert "não confere" in text_of(client.post("/account/password", data=fields).text)
+        # As if four more had come at once: a wait of a second is over before a slow machine asks again.
+        conn.execute("UPDATE console_login_failures SET failures = failures + 4, last_failed_at = now()")
         answer = client.post("/account/password", data={**fields, "current": PASSWORD})
         assert "Muitas tentativas" in text_of(answer.text)
         assert client.get("/account").status_code == 200
@@ -250,7 +284,7 @@ def test_another_host_name_is_refused(console: RunningConsole, host: str) -> Non
     assert httpx.get(f"{console.url}/login", headers={"host": host}).status_code == 421
 
 
-def test_a_large_body_is_refused(console: RunningConsole) -> None:
+def test_a_large_body_is_refused(console: RunningConsole, maria: int) -> None:
     with console.client() as client:
         assert client.post("/login", content=b"x" * 16_385).status_code == 413
         # Sent in pieces, it has no header that says how long it is.
@@ -326,10 +360,10 @@ def test_nobody_records_a_view_in_another_persons_name(console: RunningConsole) 
             record_views(conn, token_hash("made up"), "view", [b"\x03"])
     with connect(console.database_url) as conn:
         rows = conn.execute(
-            "SELECT u.name, v.subject, v.pages FROM console_views v JOIN console_users u ON u.id = v.id_user"
-            " ORDER BY v.subject"
+            "SELECT v.subject, v.pages FROM console_views v JOIN console_users u ON u.id = v.id_user"
+            " WHERE u.name = 'paula' OR v.subject = '\\x03' ORDER BY v.subject"
         ).fetchall()
-    assert rows == [("paula", b"\x01", 1), ("paula", b"\x02", 2)]
+    assert rows == [(b"\x01", 1), (b"\x02", 2)]
 
 
 def test_a_database_role_that_may_not_make_logins_gets_the_sql(fresh_database_url: str) -> None:
@@ -378,6 +412,35 @@ def test_safe_settings_are_taken() -> None:
     assert not proxied.is_trusted_proxy("10.0.1.7")
 
 
+@pytest.mark.parametrize(
+    ("environment", "host", "address"),
+    [
+        ({}, "127.0.0.1", "http://localhost:8123"),
+        ({"CONSOLE_URL": "https://console.example.com"}, "127.0.0.1", "https://console.example.com"),
+        (
+            {"CONSOLE_HOSTS": "console.example.com", "CONSOLE_PROXIES": "10.0.0.5"},
+            "0.0.0.0",
+            "https://console.example.com",
+        ),
+        (
+            {
+                "CONSOLE_HOSTS": "console.example.com",
+                "CONSOLE_PROXIES": "10.0.0.5",
+                "CONSOLE_URL": "https://console.example.com:8443",
+            },
+            "0.0.0.0",
+            "https://console.example.com:8443",
+        ),
+        ({"CONSOLE_PROXIES": "10.0.0.5"}, "127.0.0.1", "http://localhost:8123"),
+    ],
+)
+def test_links_begin_with_the_address_that_browsers_use(
+    environment: dict[str, str], host: str, address: str
+) -> None:
+    config = console_config(from_mapping(environment), host=host, port=8123)
+    assert config.url == address
+
+
 def test_only_a_listed_proxy_names_the_user(fresh_database_url: str) -> None:
     trusted = ConsoleConfig(proxies=(ipaddress.ip_network("127.0.0.1"),), user_header="x-user")
     with running_console(fresh_database_url, trusted) as running:
@@ -394,6 +457,103 @@ def test_only_a_listed_proxy_names_the_user(fresh_database_url: str) -> None:
     with running_console(fresh_database_url, strange) as running, running.client() as client:
         client.headers["x-user"] = "ana"
         assert client.get("/account").headers["location"].startswith("/login")
+
+
+def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone(fresh_database_url: str) -> None:
+    """The scheme and the address of the browser are the proxy's to say, and nobody else's."""
+    with connect(fresh_database_url) as conn:
+        console_access.add_user(conn, "maria", "analyst")
+        maria = console_access.user_named(conn, "maria")
+        assert maria is not None
+        console_access.set_password(conn, maria.id, hash_password(PASSWORD))
+    name = "console.example.com"
+    behind = {
+        "host": name,
+        "origin": f"https://{name}",
+        "x-forwarded-proto": "https",
+        "x-forwarded-for": "198.51.100.9, 203.0.113.5",
+    }
+    config = ConsoleConfig(hosts=(name, "127.0.0.1"), proxies=(ipaddress.ip_network("127.0.0.1"),))
+    with (
+        running_console(fresh_database_url, config) as running,
+        httpx.Client(base_url=running.url, headers=behind) as client,
+    ):
+        entered = _log_in(client)
+        cookie = entered.headers["set-cookie"]
+        assert re.fullmatch(
+            r"__Host-console=([\w-]{43}); HttpOnly; Max-Age=43200; Path=/; SameSite=lax; Secure", cookie
+        )
+        assert entered.headers["strict-transport-security"] == "max-age=31536000"
+        value = cookie.partition("=")[2].partition(";")[0]
+        client.cookies.clear()
+        for cookies, status in ((f"__Host-console={value}", 200), (f"console={value}", 303)):
+            assert client.get("/account", headers={"cookie": cookies}).status_code == status, cookies
+        # A page that was opened in plain HTTP is not the same origin.
+        assert client.post("/logout", headers={"origin": f"http://{name}"}).status_code == 403
+        out = client.post("/logout", headers={"cookie": f"__Host-console={value}"})
+        assert re.match(r'__Host-console="?"?; .*Max-Age=0.*; Secure', out.headers["set-cookie"])
+        # Failed logins count for the browser's address: the last that the proxy itself has written.
+        for number in range(console_access.FREE_FAILURES):
+            _log_in(client, f"guess{number}")
+        with connect(fresh_database_url) as conn:
+            conn.execute("UPDATE console_login_failures SET failures = 12, last_failed_at = now()")
+        assert _log_in(client).status_code == 429
+        client.headers["x-forwarded-for"] = "203.0.113.5, 198.51.100.9"
+        assert _log_in(client).status_code == 303
+    # The same headers from an address that is no proxy's say nothing.
+    strange = ConsoleConfig(hosts=(name, "127.0.0.1"), proxies=(ipaddress.ip_network("10.0.0.1"),))
+    with (
+        running_console(fresh_database_url, strange) as running,
+        httpx.Client(base_url=running.url, headers={**behind, "origin": f"http://{name}"}) as client,
+    ):
+        with connect(fresh_database_url) as conn:
+            conn.execute("DELETE FROM console_login_failures")
+        entered = _log_in(client)
+        assert entered.status_code == 303
+        assert entered.headers["set-cookie"].startswith("console=")
+        assert "Secure" not in entered.headers["set-cookie"]
+        assert "strict-transport-security" not in entered.headers
+
+
+def test_one_password_is_hashed_at_a_time(
+    console: RunningConsole, maria: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of logins costs neither memory nor every processor."""
+    hashing, most, made = 0, 0, 0
+    guard = threading.Lock()
+    scrypt = hashlib.scrypt
+
+    def counted(*args: Any, **kwargs: Any) -> bytes:
+        nonlocal hashing, most, made
+        with guard:
+            hashing, made = hashing + 1, made + 1
+            most = max(most, hashing)
+        try:
+            return scrypt(*args, **kwargs)
+        finally:
+            with guard:
+                hashing -= 1
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    with console.client() as client, ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: _log_in(client).status_code, range(4)))
+    assert answers == [303] * 4
+    assert (most, made) == (1, 4)
+
+
+def test_more_passwords_than_may_wait_are_sent_away(console: RunningConsole, maria: int) -> None:
+    with console.client() as client, contextlib.ExitStack() as stack:
+        _log_in(client)
+        while passwords._WAITING.acquire(blocking=False):  # the places of those that hash or wait
+            stack.callback(passwords._WAITING.release)
+        busy = _log_in(client)
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "10")
+        fields = {"current": PASSWORD, "new": "outra senha boa", "again": "outra senha boa"}
+        assert client.post("/account/password", data=fields).status_code == 503
+        with pytest.raises(TooManyLoginsError):
+            hash_password("outra senha boa")
+        stack.close()
+        assert _log_in(client).status_code == 303  # the password is the old one
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from whatsapp_pipeline.console.api import errors
 from whatsapp_pipeline.console.api.api_server import Client
 from whatsapp_pipeline.console.config import ConsoleConfig
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.links.review_pages import decision_effect
 from whatsapp_pipeline.store.operations import api_tokens
 from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
 from whatsapp_pipeline.store.operations.console_views import view_subject
@@ -235,6 +236,27 @@ def test_a_decision_counts_at_once_and_is_undone(api: Api) -> None:
     again = reviewer.post(f"decisions/{record['id']}/undo", json={})
     assert (again.status_code, again.json()["error"]) == (409, "not_in_force")
     assert reviewer.post("decisions/999/undo", json={}).status_code == 404
+
+
+def test_a_decision_says_where_another_one_holds_as_the_page_does(api: Api) -> None:
+    def decided(chat: str, **body: object) -> dict[str, Any]:
+        path = f"review/chat:{api.chats[chat]}"
+        given = {"state": api.get(path)["state"], **body}
+        made = api.client("reviewer").post(f"{path}/decisions", json=given)
+        assert made.status_code == 201
+        found: dict[str, Any] = made.json()
+        return found
+
+    decided("D2", decision="contact", id=7, scope="chat")
+    wide = decided("D1", decision="contact", id=8, scope="phone")
+    assert (wide["outranked"], wide["pending"]) == ([f"chat:{api.chats['D2']}"], [])
+    refused = decided("D4", decision="not_contact", id=7)
+    assert (refused["outranked"], refused["pending"]) == ([], [f"chat:{api.chats['D4']}"])
+    with connect(api.running.database_url) as conn:
+        for made in (wide, refused):
+            effect = decision_effect(conn, made["id"])
+            assert [f"{source}:{id_}" for source, id_ in effect.outranked] == made["outranked"]
+            assert [f"{source}:{id_}" for source, id_ in effect.pending] == made["pending"]
 
 
 def test_the_scopes_say_what_a_decision_would_move(shared: Api) -> None:
