@@ -3,7 +3,8 @@
 The requests of a working day are mixed: mostly customers, orders and messages, some searches.
 
 The console runs as its own process, through its own command, on an embedded server; the client is here, on
-the same machine. Writes bench/console/RESULTS.md with `--write`.
+the same machine. `--write` replaces the part of bench/console/RESULTS.md that the same kinds were written to,
+and nothing that was written by hand.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import math
 import os
 import random
+import shlex
 import statistics
 import subprocess
 import sys
@@ -31,7 +33,7 @@ from bench.console.rows import fill
 from bench.report import machine
 from whatsapp_pipeline.console.access import new_token, token_hash
 from whatsapp_pipeline.embedded import server_url
-from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.connection import connect, one_row
 from whatsapp_pipeline.store.migrate import migrate
 from whatsapp_pipeline.store.operations import console_access
 
@@ -40,7 +42,9 @@ PORT = 8091
 Requests = dict[str, tuple[Callable[[random.Random], str], int, int]]
 
 
-def requests_of(customers: int) -> Requests:
+def requests_of(customers: int, messages: int) -> Requests:
+    """Return the kinds of requests to a database with customers and messages of the ids from 1 on."""
+
     def some(rng: random.Random) -> int:
         return rng.randint(1, customers)
 
@@ -52,7 +56,7 @@ def requests_of(customers: int) -> Requests:
         "order": (lambda rng: f"/orders/{30000 + some(rng)}", 50, 20),
         "customer": (lambda rng: f"/customers/{some(rng)}", 50, 20),
         "customer, 1,000 messages": (lambda rng: f"/customers/{large(rng)}", 50, 8),
-        "message": (lambda rng: f"/customers/{some(rng)}?around=chat:{some(rng)}", 50, 12),
+        "message": (lambda rng: f"/messages/chat:{rng.randint(1, messages)}", 50, 12),
         "search, 0.1 %": (lambda _: "/search?q=raro", 100, 6),
         "search, 1 %": (lambda _: "/search?q=medio", 100, 2),
         "search, 1.4 %": (lambda _: "/search?q=bastante", 300, 1),
@@ -76,6 +80,7 @@ def requests_of(customers: int) -> Requests:
         ),
         "review: a live conversation": (lambda rng: f"/review/webhook:{rng.randint(1, 1000)}", 50, 1),
         "review: the next of the sample": (lambda _: "/review/sample", 50, 1),
+        "review: the sample after a verdict": (lambda _: "/review/sample?judged=1", 50, 1),
     }
 
 
@@ -197,23 +202,56 @@ def main() -> None:
         with connect(url) as conn:
             if conn.execute("SELECT FROM contatos LIMIT 1").fetchone() is None:
                 fill(conn, messages=options.messages, customers=options.customers)
+            stored = one_row(conn.execute("SELECT max(id) FROM chat_messages"))[0]
+        requests = requests_of(options.customers, stored)
         with console(url, folder) as (client, process):
-            text = _measure(client, process, options, partial(processor_seconds, process, folder))
+            watched = partial(processor_seconds, process, folder)
+            text = _measure(client, process, options, requests, watched)
     print(text)
     if options.write:
-        Path(__file__).with_name("RESULTS.md").write_text(text, encoding="utf-8")
+        results = Path(__file__).with_name("RESULTS.md")
+        before = results.read_text(encoding="utf-8") if results.exists() else "# The console\n"
+        results.write_text(with_measured(before, options.only or "all", text), encoding="utf-8")
+
+
+def with_measured(report: str, name: str, text: str) -> str:
+    """Return a report with its measured part of this name replaced, or added at the end where it has none.
+
+    A measured part stands between two comments; what is outside is written by hand and stays.
+    """
+    begin, end = f"<!-- measured: {name} -->", f"<!-- end of measured: {name} -->"
+    part = f"{begin}\n{text.strip()}\n{end}\n"
+    before, found, rest = report.partition(f"{begin}\n")
+    if not found:
+        return f"{report.rstrip()}\n\n{part}"
+    _, closed, after = rest.partition(f"{end}\n")
+    if not closed:
+        raise ValueError(f"RESULTS.md has {begin} and no {end}; put it where the measured part ends")
+    return f"{before}{part}{after}"
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command of this run, with the real-time priority under which it was started."""
+    policy = os.sched_getscheduler(0)
+    flag = {os.SCHED_RR: "-r", os.SCHED_FIFO: "-f"}.get(policy)
+    prefix = f"chrt {flag} {os.sched_getparam(0).sched_priority} " if flag else ""
+    only = f" --only {shlex.quote(options.only)}" if options.only else ""
+    return (
+        f"{prefix}python -m bench.console --messages {options.messages} --customers {options.customers}"
+        f" --rate {options.rate:g} --seconds {options.seconds:g} --alone {options.alone:g}{only}"
+    )
 
 
 def _measure(
-    client: httpx.Client, process: psutil.Process, options: argparse.Namespace, watched: Callable[[], float]
+    client: httpx.Client,
+    process: psutil.Process,
+    options: argparse.Namespace,
+    requests: Requests,
+    watched: Callable[[], float],
 ) -> str:
     rng = random.Random(1)
     at_rest = process.memory_info().rss / 2**20
-    kinds = {
-        kind: one
-        for kind, one in requests_of(options.customers).items()
-        if kind.startswith(options.only or "")
-    }
+    kinds = {kind: one for kind, one in requests.items() if kind.startswith(options.only or "")}
     weights = [share for _, _, share in kinds.values()]
 
     def mix(count: int) -> list[tuple[str, str]]:
@@ -238,10 +276,7 @@ def _measure(
         client, lambda: f"/customers/{rng.randint(1, options.customers)}", connections=32, seconds=10
     )
     lines = [
-        "# The console",
-        "",
-        f"`python -m bench.console --messages {options.messages} --customers {options.customers}"
-        f" --rate {options.rate:g} --seconds {options.seconds:g} --alone {options.alone:g}` on {machine()};",
+        f"`{_command(options)}` on {machine()};",
         f"load average {load:.1f} before the measurements (0 to 1 where nothing else runs on the machine).",
         "",
         f"Alone: {options.rate:g} requests/s of one kind for {options.alone:g} s, one kind after the other.",
