@@ -12,6 +12,7 @@ import yaml
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store import catalog, grants
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations.home import coverage_and_checks
 
 FOLDER = PROJECT_ROOT / "docs" / "dashboard"
 
@@ -91,6 +92,29 @@ def _condition(expressions: dict[str, str], one: dict[str, Any]) -> str:
     assert (one["expressionType"], one["clause"]) == ("SIMPLE", "WHERE")
     assert one["operator"] in ("IS TRUE", "IS FALSE"), "write this operator as a condition here"
     return f"({expressions[one['subject']]}) {one['operator']}"
+
+
+def test_the_share_of_linked_chats_is_that_of_the_consoles_home(prepared_url: str) -> None:
+    """Also with a group, a copy of a linked chat, and a chat that a person gave to nobody."""
+    (dataset,) = (one for one in DATASETS.values() if one["table_name"] == "v_link_quality")
+    (share,) = (one["expression"] for one in dataset["metrics"] if one["metric_name"] == "percent_linked")
+    with connect(prepared_url) as conn, conn.transaction(force_rollback=True):
+        conn.execute(
+            "INSERT INTO chat_files (filename, file_path, month, match_status, is_group, id_contato,"
+            " duplicate_of)"
+            " SELECT v.name, v.name, f.month, v.status, v.is_group, v.contact, v.copy_of FROM"
+            " (SELECT id, month, id_contato FROM chat_files WHERE match_status = 'linked'"
+            "   AND duplicate_of IS NULL ORDER BY id LIMIT 1) f"
+            " CROSS JOIN LATERAL (VALUES ('own-group', 'group', true, NULL::bigint, NULL::bigint),"
+            "   ('own-copy', 'linked', false, f.id_contato, f.id),"
+            "   ('own-nobody', 'manual', false, NULL, NULL))"
+            "   AS v (name, status, is_group, contact, copy_of)"
+        )
+        rows = conn.execute(f"SELECT month, {share} FROM v_link_quality GROUP BY month".encode()).fetchall()
+        months, _, _ = coverage_and_checks(conn, months=1000, checks=1)
+    shown = {month: round(float(percent), 6) for month, percent in rows}
+    assert shown == {one.month: round(100 * one.linked / one.chats, 6) for one in months}
+    assert len(shown) > 1
 
 
 def test_the_dashboard_holds_each_chart_once() -> None:

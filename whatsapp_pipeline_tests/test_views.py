@@ -40,7 +40,8 @@ CONTRACT = {
     "handled_until date, handled_note text, handled_by text, handled_at timestamp with time zone",
     "v_link_quality": "month text, chats bigint, linked bigint, decided_by_people bigint, proposed bigint, "
     "ambiguous bigint, unmatched bigint, groups bigint, pending bigint, "
-    "mean_confidence_of_linked double precision, sessions bigint, linked_sessions bigint",
+    "mean_confidence_of_linked double precision, sessions bigint, linked_sessions bigint, "
+    "customer_chats bigint, linked_customer_chats bigint",
 }
 
 
