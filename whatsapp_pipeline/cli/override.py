@@ -16,7 +16,7 @@ from whatsapp_pipeline.cli.choices import choose_order
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json, say_lines
 from whatsapp_pipeline.cli.params import Group
-from whatsapp_pipeline.cli.review_item import outranked_words
+from whatsapp_pipeline.cli.review_item import effect_lines
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
@@ -122,8 +122,7 @@ def add_command(  # noqa: PLR0913, PLR0917  # one parameter an option of a stabl
         + (f"chats of {found}" if found else "no chat yet")
         + (f" and {live} live conversation(s)" if live else "")
     )
-    if outcome.outranked:
-        say(outranked_words(outcome))
+    say_lines(effect_lines(outcome))
 
 
 def _id_of(conn: Connection, value: object) -> int | None:

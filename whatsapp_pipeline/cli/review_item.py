@@ -89,12 +89,16 @@ def scope_line(offer: ScopeOffer) -> str:
     return f"   about {what}: {offer.chats} chat(s){moved}, {offer.messages:,} messages, {months}"
 
 
-def outranked_words(outcome: DecisionOutcome) -> str:
-    """Return a text about the chats for which a decision does not hold, with the reasons."""
-    return (
-        f"{len(outcome.outranked)} of them it does not decide: a narrower decision, a newer refusal or their "
-        "phone outranks it"
-    )
+def effect_lines(outcome: DecisionOutcome) -> list[str]:
+    """Return a line about chats that keep another decision, and one about pending ones."""
+    lines = []
+    if outcome.outranked:
+        lines.append(
+            f"{len(outcome.outranked)} of them it does not decide: a narrower or newer decision holds"
+        )
+    if outcome.pending:
+        lines.append(f"{len(outcome.pending)} of them are pending until the rules decide again")
+    return lines
 
 
 def show_evidence(item: ReviewItem) -> None:

@@ -18,11 +18,11 @@ import click
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.choices import choose_order
-from whatsapp_pipeline.cli.output import say
+from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.review_item import (
     NOBODY_KEYS,
     digits,
-    outranked_words,
+    effect_lines,
     read_key,
     read_reason,
     show_evidence,
@@ -150,8 +150,7 @@ class ReviewSession(ABC):
         decision = f"no {what}" if answer.chosen is None else f"{what} {answer.chosen}"
         chats = f", {len(outcome.chats)} chat(s)" if outcome.chats or outcome.outranked else ""
         say(f"   kept as override {outcome.id_override}: {decision}{chats}")
-        if outcome.outranked:
-            say(f"   {outranked_words(outcome)}")
+        say_lines(f"   {line}" for line in effect_lines(outcome))
         return True
 
     def _undo_last(self) -> None:

@@ -1,5 +1,5 @@
--- What a decision changed, by the links as they are now: chats and live conversations for which it holds, those that the
--- rules have to decide again, and those for which another decision holds. A decision on orders is about sessions: a chat
+-- What a decision changed, by the links as they are now: each chat and live conversation with whether the decision holds
+-- for it, the rules have to decide it again (pending), or another decision or link holds (outranked). A decision on orders is about sessions: a chat
 -- counts by those of its sessions that the decision is about.
 WITH o AS MATERIALIZED (
     SELECT * FROM link_overrides WHERE id = %(id)s
@@ -25,12 +25,11 @@ WITH o AS MATERIALIZED (
       JOIN chat_sessions s ON s.id_conversation = p.id AND coalesce(o.session_number, s.number) = s.number
      WHERE o.decision IN ('order', 'no_order', 'not_order')
 ), states AS (
-    SELECT bool_or(l.status = 'pending') AS is_pending,
+    SELECT l.source, l.id, bool_or(l.status = 'pending') AS is_pending,
            bool_and(CASE WHEN o.decision IN ('not_contact', 'not_order') THEN l.status <> 'manual'
                          ELSE l.status = 'manual' AND l.target IS NOT DISTINCT FROM coalesce(o.id_ordem_servico, o.id_contato)
                     END) AS holds
       FROM o, links l GROUP BY l.source, l.id
 )
-SELECT count(*) FILTER (WHERE holds AND NOT is_pending) AS chats, count(*) FILTER (WHERE is_pending) AS pending,
-       count(*) FILTER (WHERE NOT holds AND NOT is_pending) AS outranked
-  FROM states
+SELECT source, id, CASE WHEN is_pending THEN 'pending' WHEN holds THEN 'holds' ELSE 'outranked' END AS state
+  FROM states ORDER BY source, id

@@ -416,7 +416,8 @@ class MadeDecision(BaseModel):
 
     id: int
     chats: list[str]
-    outranked: list[str] = Field(description="chats for which a narrower or newer decision holds instead")
+    outranked: list[str] = Field(description="those for which a narrower or newer decision holds instead")
+    pending: list[str] = Field(description="those that the rules have to decide again")
 
 
 class UndoneDecision(BaseModel):

@@ -36,10 +36,9 @@ from whatsapp_pipeline.console.api.reading import (
     IdInPath,
     Limit,
     RefInPath,
-    microseconds,
-    moment_of,
     parse_ref_of,
 )
+from whatsapp_pipeline.console.list_cursors import microseconds, moment_of
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.review_state import (
@@ -179,7 +178,8 @@ class ReviewingApi:
         made = MadeDecision(
             id=outcome.id_override,
             chats=_refs(outcome),
-            outranked=[f"chat:{chat}" for chat in outcome.outranked],
+            outranked=[f"{place.source}:{place.id}" for place in outcome.outranked],
+            pending=[f"{place.source}:{place.id}" for place in outcome.pending],
         )
         return answer(request, made, status=201)
 

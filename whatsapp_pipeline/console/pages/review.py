@@ -75,7 +75,8 @@ def _decided_just_now(page: Page) -> dict[str, Any] | None:
     newest = past_decisions(page.conn, before=number + 1, limit=1)
     if not newest or newest[0].id != number or newest[0].removed_at is not None:
         return None
-    return {"decision": newest[0], **decision_effect(page.conn, number)._asdict()}
+    effect = decision_effect(page.conn, number)
+    return {"decision": newest[0], **{name: len(places) for name, places in effect._asdict().items()}}
 
 
 def item_address(found: QueuedItem | ItemToReview) -> str:

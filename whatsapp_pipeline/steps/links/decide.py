@@ -42,6 +42,7 @@ from whatsapp_pipeline.store.links.chat_state import ChatTarget, LinkState
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
 from whatsapp_pipeline.store.links.live_review import LiveTarget
 from whatsapp_pipeline.store.links.overrides import NewOverride, Override
+from whatsapp_pipeline.store.links.review_pages import DecisionPlace, decision_effect
 
 DecisionScope = Literal["chat", "phone", "title"]
 DecisionKind = Literal["contact", "no_contact", "not_contact", "order", "no_order", "not_order"]
@@ -103,15 +104,16 @@ class ChatDecision:
 class DecisionOutcome:
     """The chats and live conversations that a decision, or its withdrawal, changed.
 
-    For the chats in `outranked` it does not hold, because of a narrower decision, a newer refusal, or a phone
-    that contradicts a decision on a title.
+    For those in `outranked` another decision holds, a narrower or a newer one. Those in `pending` are left to
+    the rules: after a refusal, or where a phone contradicts a decision on a title. A withdrawal has neither.
     """
 
     id_override: int
     chats: tuple[int, ...]
     months: tuple[str, ...]
-    outranked: tuple[int, ...] = ()
+    outranked: tuple[DecisionPlace, ...] = ()
     conversations: tuple[int, ...] = ()
+    pending: tuple[DecisionPlace, ...] = ()
 
 
 def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
@@ -397,7 +399,6 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     about = overrides.chats_about(conn, id_override)
     chats = [chat.id_chat_file for chat in about]
     months = tuple(sorted({chat.month for chat in about}))
-    outranked: tuple[int, ...] = ()
     if decision is not None and chats:
         if decision.decision in _ABOUT_ORDERS:
             _show_orders(conn, decision, chats)
@@ -405,15 +406,18 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
             if judge:
                 verdicts.record_decision(conn, decision, chats)
             before = link_report.statuses_of(conn, chats)
-            holding = _show_contacts(conn, chats)
-            if decision.removed_at is None and decision.decision != "not_contact":
-                outranked = tuple(chat for chat in chats if holding.get(chat) != id_override)
+            _show_contacts(conn, chats)
             after = link_report.statuses_of(conn, chats)
             for month in months:
                 of_month = [chat.id_chat_file for chat in about if chat.month == month]
                 link_report.record_decision_run(conn, month, before, {chat: after[chat] for chat in of_month})
     live = _show_live(conn, decision) if decision is not None else ()
-    return DecisionOutcome(id_override, tuple(chats), months, outranked, live)
+    if decision is None or decision.removed_at is not None:
+        return DecisionOutcome(id_override, tuple(chats), months, conversations=live)
+    effect = decision_effect(conn, id_override)
+    return DecisionOutcome(
+        id_override, tuple(chats), months, tuple(effect.outranked), live, tuple(effect.pending)
+    )
 
 
 def _show_live(conn: Connection, decision: Override) -> tuple[int, ...]:
@@ -444,8 +448,8 @@ def _show_live(conn: Connection, decision: Override) -> tuple[int, ...]:
     return tuple(conversations)
 
 
-def _show_contacts(conn: Connection, chats: Sequence[int]) -> dict[int, int]:
-    """Write the decisions that hold to the chats; return the decision of each chat."""
+def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
+    """Write the decisions that hold to the chats."""
     rows = to_chats(links.stage_chats(conn, chats), None)
     phones = phone_evidence(conn, rows)
     settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
@@ -463,7 +467,6 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> dict[int, int]:
         decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
         candidates += _decided_first(row.id, people, stored[row.id])
     links.write_chat_links(conn, decided, candidates)
-    return {chat: people.holds.id for chat, people in settled.items() if people.holds is not None}
 
 
 def _decided_first(

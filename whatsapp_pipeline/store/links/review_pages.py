@@ -12,7 +12,7 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection, one_row
+from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 
 
@@ -103,15 +103,23 @@ class PastDecision(NamedTuple):
         return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
 
 
-class DecisionEffect(NamedTuple):
-    """Counts of a decision's chats and live conversations.
+class DecisionPlace(NamedTuple):
+    """A chat (`chat`) or live conversation (`webhook`) that a decision is about."""
 
-    `chats`: it holds. `pending`: the rules have to decide again. `outranked`: another decision holds.
+    source: str
+    id: int
+
+
+class DecisionEffect(NamedTuple):
+    """A decision's chats and live conversations.
+
+    `holding`: it holds. `pending`: the rules have to decide again. `outranked`: another decision or link
+    holds.
     """
 
-    chats: int
-    pending: int
-    outranked: int
+    holding: list[DecisionPlace]
+    pending: list[DecisionPlace]
+    outranked: list[DecisionPlace]
 
 
 # By source: the statement, its candidates, and which decisions are about it.
@@ -171,4 +179,7 @@ def decision_effect(conn: Connection, id_override: int) -> DecisionEffect:
     """Return what a decision changed, by the links as they are now."""
     statement = queries.load("links/decision_effect").replace("{about_chat}", ABOUT)
     statement = statement.replace("{about_conversation}", ABOUT_CONVERSATION)
-    return DecisionEffect(*one_row(conn.execute(statement.encode(), {"id": id_override})))
+    found: dict[str, list[DecisionPlace]] = {"holds": [], "pending": [], "outranked": []}
+    for source, number, state in conn.execute(statement.encode(), {"id": id_override}):
+        found[state].append(DecisionPlace(source, number))
+    return DecisionEffect(*found.values())

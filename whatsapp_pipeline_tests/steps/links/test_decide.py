@@ -103,7 +103,7 @@ def test_a_decision_on_a_chat_with_a_phone_is_about_the_phone(fresh: Connection)
     _relink(fresh)
     assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 19), ("manual", None)]
     again = make_decision(fresh, ChatDecision(first, "contact", 18, "it is Ana", "maria"))
-    assert (again.chats, again.outranked) == ((first, same), (same,))
+    assert (again.chats, again.outranked) == ((first, same), (("chat", same),))
     assert [_link(fresh, chat)[:2] for chat in (first, same)] == [("manual", 18), ("manual", None)]
     assert scope_offers(fresh, first)[0].linked_now == ((18, 1), (None, 1))
 
