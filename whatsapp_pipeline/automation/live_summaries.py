@@ -38,7 +38,7 @@ def quiet_conversations_sensor(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.RunRequest | dg.SkipReason:
     """Request one run for the waiting customers, and never two at a time."""
-    # Imported here, because the rules of commitments take longer to load than the definitions may.
+    # Imported here: loading the rules of commitments would make the definitions slow to load.
     from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 
     with database.connect(application_name="whatsapp-pipeline summaries sensor") as conn:

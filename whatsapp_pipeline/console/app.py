@@ -32,6 +32,7 @@ from whatsapp_pipeline.console.pages import (
     account,
     attachment,
     cases,
+    commitments,
     customer,
     deliveries,
     home,
@@ -126,6 +127,7 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
             )
         ),
         Route("/embed/orders/{number}", EmbeddedOrder(parts).page, methods=["GET"]),
+        Route("/commitments", serve.page(commitments.show_commitments), methods=["GET"]),
         Route("/search", serve.page(search.show_search), methods=["GET"]),
         Route("/account", serve.page(account.show_account), methods=["GET"]),
         Route("/account/password", serve.page(account.change_password), methods=["POST"]),

@@ -120,6 +120,22 @@ OVERDUE = "Atrasados"
 QUOTES_WAITING = "Orçamentos sem resposta"
 PROMISED = "O que foi combinado"
 NOTHING_PROMISED = "Nada vence hoje e nada está atrasado."
+ALL_COMMITMENTS = "Ver todos os combinados"
+BROKEN = "Descumpridos"
+COMMITMENT_LISTS = {
+    "waiting": "Vencem hoje ou estão atrasados",
+    "due": "Vencem hoje",
+    "overdue": "Atrasados",
+    "quotes": "Orçamentos sem resposta",
+    "broken": "Descumpridos",
+    "open": "Todos em aberto",
+}
+COMMITMENTS_NOTE = "O que foi dito há mais de 90 dias não aparece aqui; a página do cliente tem tudo."
+MESSAGE = "Mensagem"
+SEE_MESSAGE = "Ver mensagem"
+NEXT_COMMITMENTS = "Próximos combinados"
+NO_COMMITMENTS = "Nenhum combinado nesta lista."
+NO_MORE_COMMITMENTS = "Não há mais combinados nesta lista."
 
 # Customers
 CUSTOMER_NUMBER = "Cliente nº"
@@ -481,7 +497,8 @@ REOPEN = "Reabrir"
 HANDLE = "Marcar como tratado"
 FOR_DAYS = "Por"
 HANDLE_NOTE = "O que foi feito (opcional)"
-MORE_CASES = "Há mais: aqui estão os que esperam há mais tempo."
+MORE_CASES = "Próximos casos"
+FIRST_CASES = "Voltar aos que esperam há mais tempo"
 NO_CASES = "Nada em aberto."
 
 # What could not be read, and what waits

@@ -124,8 +124,11 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
     app: ASGIApp
     _deadline: asyncio.TimerHandle | None = None
     _header_bytes = 0
-    """Bytes of the request beyond its body. A byte of the body also pays for one byte of its chunks' framing,
-    but never for later bytes: the count does not fall below zero.
+    """Bytes of the request that are not its body: headers, trailers, and the framing of chunks.
+
+    Each byte of the body is subtracted twice: once because it was counted when it came, and once so that
+    framing of the body's own length is free. The count never falls below zero, so a long body leaves no room
+    for long trailers.
     """
     _is_extra = False
     """Whether the connection is beyond the limit and may only ask for HEALTH_PATH."""

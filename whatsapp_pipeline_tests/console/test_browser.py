@@ -416,6 +416,8 @@ PAGES = (
     "/print/customers/7",
     "/print/orders/70",
     "/customers/999",
+    "/commitments",
+    "/commitments?list=broken",
     "/?waiting=1",
     "/?handled=1",
     "/login",

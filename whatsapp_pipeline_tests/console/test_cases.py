@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from html import unescape
 
 import httpx
 import pytest
@@ -47,6 +48,38 @@ def test_the_longest_open_comes_first(desk: tuple[RunningConsole, httpx.Client])
     assert "horas úteis" in text_of(page)
     assert _listed(client.get("/?waiting=1").text) == [7]
     assert _listed(client.get("/?handled=1").text) == []
+
+
+def test_all_cases_are_reached_from_the_first_page(desk: tuple[RunningConsole, httpx.Client]) -> None:
+    running, client = desk
+    with connect(running.database_url) as conn:
+        conn.execute(
+            "INSERT INTO contatos (id, nome) SELECT 100 + n, 'Pessoa ' || n FROM generate_series(1, 45) n"
+        )
+        conn.execute(
+            """
+            INSERT INTO customer_chat_summaries (id_contato, first_interaction_date, last_interaction_date,
+                communication_frequency, sentiment_analysis, summary, message_count, customer_messages,
+                staff_messages, other_messages, conversation_count, facts, claims, input_hash, open_since,
+                open_reasons)
+            SELECT 100 + n, now(), now(), 'rare', 'neutral', 's', 1, 1, 0, 0, 1, '{}', '[]', 'h',
+                   timestamp '2025-03-01' + n / 3 * interval '1 hour',
+                   CASE n % 2 WHEN 0 THEN '{order}'::text[] ELSE '{unanswered}'::text[] END
+              FROM generate_series(1, 45) n
+            """
+        )
+    for start, count in (("/", 47), ("/?waiting=1", 24), ("/?handled=1", 0)):
+        found: list[int] = []
+        address: str | None = start
+        while address is not None:
+            page = client.get(address).text
+            assert ("Voltar aos que esperam há mais tempo" in page) == (address != start)
+            found += _listed(page)
+            more = re.search(r'href="(/\?[^"]*cases=[^"]+)#cases"', page)
+            address = unescape(more[1]) if more else None
+        assert len(found) == len(set(found)) == count, start
+        assert found[-1:] == ([145] if count else [])
+    assert _listed(client.get("/?cases=x").text) == _listed(client.get("/").text)
 
 
 def test_a_handled_case_leaves_the_list_and_comes_back(desk: tuple[RunningConsole, httpx.Client]) -> None:

@@ -239,6 +239,7 @@ def test_a_page_takes_few_statements_and_is_small(counted: tuple[RunningConsole,
     paths = [
         "/",
         "/?waiting=1",
+        "/commitments",
         "/account",
         "/search",
         "/search?q=os%2030415",

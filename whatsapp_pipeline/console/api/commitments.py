@@ -1,12 +1,11 @@
 """Commitments over the API: what customers and staff promised each other, and what of it waits.
 
-What belongs here: the endpoint and its cursor. What does not: finding commitments in messages
+What belongs here: the endpoint. What does not: finding commitments in messages
 (steps/summaries/) and the lists (store/summaries/commitment_lists.py).
 """
 
 from __future__ import annotations
 
-from datetime import date, time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -18,19 +17,23 @@ from whatsapp_pipeline import clock
 from whatsapp_pipeline.console.api.answers import BIGINT, ApiCommitment, Listing
 from whatsapp_pipeline.console.api.api_server import ApiServer, answer
 from whatsapp_pipeline.console.api.errors import ApiError
-from whatsapp_pipeline.console.api.reading import Limit, microseconds, moment_of
+from whatsapp_pipeline.console.api.reading import Limit
+from whatsapp_pipeline.console.list_cursors import (
+    COMMITMENT_CURSOR,
+    commitment_cursor,
+    parse_commitment_cursor,
+)
 from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line
 from whatsapp_pipeline.store.summaries.commitment_lists import (
     CommitmentLine,
     CommitmentList,
-    CommitmentPlace,
     commitment_lines,
 )
 
 CommitmentCursor = Annotated[
     str | None,
     Query(
-        pattern=r"^[01]~[0-9]{1,7}~([0-9]{1,4})?~-?[0-9]{1,17}~(chat|webhook):[0-9]{1,18}~[0-9]{1,5}$",
+        pattern=COMMITMENT_CURSOR,
         description="`next` of the page before",
     ),
 ]
@@ -68,7 +71,9 @@ class CommitmentsApi:
         limit: Limit = 50,
     ) -> Response:
         """List commitments by the day that they are due, or were made where no day was named."""
-        after = None if cursor is None else _place(cursor)
+        after = None if cursor is None else parse_commitment_cursor(cursor)
+        if cursor is not None and after is None:
+            raise ApiError("invalid", [{"where": "query.cursor", "message": "no `next` of this list"}])
         with self._server.page(request) as page:
             found = commitment_lines(
                 page.conn,
@@ -79,7 +84,7 @@ class CommitmentsApi:
                 limit=limit + 1,
                 after=after,
             )
-        following = _cursor(found[limit - 1].place(which)) if len(found) > limit else None
+        following = commitment_cursor(found[limit - 1].place(which)) if len(found) > limit else None
         items = [self._commitment(line) for line in found[:limit]]
         return answer(request, Listing[ApiCommitment](items=items, next=following))
 
@@ -105,30 +110,3 @@ class CommitmentsApi:
             outcome=f"{line.outcome_source}:{line.outcome_id}" if line.outcome_source else None,
             text=commitment_line(line),
         )
-
-
-def _cursor(place: CommitmentPlace) -> str:
-    at = "" if place.due_time is None else str(place.due_time.hour * 60 + place.due_time.minute)
-    return (
-        f"{int(place.is_after_due)}~{place.day.toordinal()}~{at}~{microseconds(place.said_at)}"
-        f"~{place.source}:{place.message_id}~{place.number}"
-    )
-
-
-def _place(cursor: str) -> CommitmentPlace:
-    after_due, day, at, said, message, number = cursor.split("~")
-    source, message_id = message.split(":")
-    try:
-        due_time = time(*divmod(int(at), 60)) if at else None
-        return CommitmentPlace(
-            after_due == "1",
-            date.fromordinal(int(day)),
-            due_time,
-            moment_of(said),
-            source,
-            int(message_id),
-            int(number),
-        )
-    except (ValueError, OverflowError):
-        fields = [{"where": "query.cursor", "message": "no `next` of this list"}]
-        raise ApiError("invalid", fields) from None

@@ -8,7 +8,7 @@ Messages are recorded as looked at in the transaction that reads them, as on pag
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,7 @@ from whatsapp_pipeline.console.api.answers import (
 )
 from whatsapp_pipeline.console.api.api_server import ApiServer, answer
 from whatsapp_pipeline.console.api.errors import ApiError
+from whatsapp_pipeline.console.list_cursors import CASE_CURSOR, case_cursor, parse_case_cursor
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import seen_in
 from whatsapp_pipeline.console.pages.customer import read_head
@@ -68,9 +69,7 @@ from whatsapp_pipeline.store.operations.cases import open_cases
 IdInPath = Annotated[int, Path(alias="id", ge=1, le=BIGINT)]
 RefInPath = Annotated[str, Path(pattern=REF)]
 Limit = Annotated[int, Query(ge=1, le=100, description="the most items of one page")]
-CaseCursor = Annotated[
-    str | None, Query(pattern="^[0-9]{1,16}~[0-9]{1,18}$", description="`next` of the page before")
-]
+CaseCursor = Annotated[str | None, Query(pattern=CASE_CURSOR, description="`next` of the page before")]
 MessageCursor = Annotated[str | None, Query(pattern=REF, description="ref of the last message that you have")]
 Order = Annotated[Literal["newest", "oldest"], Query(description="which message comes first")]
 _START = Place(datetime(1, 1, 1))
@@ -252,10 +251,7 @@ class ReadingApi:
         limit: Limit = 50,
     ) -> Response:
         """List open cases, the longest open first."""
-        after = None
-        if cursor is not None:
-            moment, last = cursor.split("~")
-            after = (moment_of(moment), int(last))
+        after = None if cursor is None else parse_case_cursor(cursor)
         with self._server.page(request) as page:
             found = open_cases(page.conn, waiting=waiting, handled=handled, limit=limit + 1, after=after)
             now = page.now.replace(tzinfo=None)
@@ -274,7 +270,7 @@ class ReadingApi:
             )
             for case in shown
         ]
-        following = f"{microseconds(last_one.open_since)}~{last_one.id_contato}" if last_one else None
+        following = case_cursor(last_one.open_since, last_one.id_contato) if last_one else None
         return answer(request, Listing[ApiCase](items=items, next=following))
 
     def messages_of(
@@ -391,19 +387,6 @@ class ReadingApi:
     def _local(self, moment: datetime) -> datetime:
         """Return a stored local time with the offset of the archive's zone."""
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=self._zone)
-
-
-_EPOCH = datetime(1970, 1, 1)
-
-
-def microseconds(moment: datetime) -> int:
-    """Return a local time as the number that a cursor has of it."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment_of(number: str) -> datetime:
-    """Return the local time that `microseconds` wrote."""
-    return _EPOCH + timedelta(microseconds=int(number))
 
 
 def parse_ref_of(ref: str) -> tuple[ScopeKind, int]:

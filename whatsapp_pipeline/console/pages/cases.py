@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.list_cursors import case_cursor, parse_case_cursor
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
 from whatsapp_pipeline.store.contacts.directory import customer_names
@@ -24,19 +26,29 @@ class ShownCases:
 
     cases: list[OpenCase]
     hours: dict[int, int]
-    is_more: bool
     waiting: bool
     handled: bool
+    more: str | None
+    """The address of the following cases."""
+    first: str | None
+    """The address of the list's beginning, where this is not it."""
 
 
 def read_cases(page: Page) -> ShownCases:
-    """Return the cases that the address asks for: `waiting=1`, `handled=1`."""
+    """Return the cases that the address asks for: `waiting=1`, `handled=1`, those that follow `cases`."""
     waiting, handled = page.text("waiting") == "1", page.text("handled") == "1"
+    after = parse_case_cursor(page.text("cases"))
     now = page.now.replace(tzinfo=None)
-    found = open_cases(page.conn, waiting=waiting, handled=handled, limit=_LISTED + 1)
+    found = open_cases(page.conn, waiting=waiting, handled=handled, limit=_LISTED + 1, after=after)
     shown = found[:_LISTED]
     hours = {case.id_contato: business_hours_between(case.open_since, now) for case in shown}
-    return ShownCases(shown, hours, len(found) > _LISTED, waiting, handled)
+    chosen = {name: "1" for name, is_on in (("waiting", waiting), ("handled", handled)) if is_on}
+    more = None
+    if len(found) > _LISTED:
+        last = case_cursor(shown[-1].open_since, shown[-1].id_contato)
+        more = f"/?{urlencode({**chosen, 'cases': last})}#cases"
+    first = None if after is None else f"/?{urlencode(chosen)}" if chosen else "/"
+    return ShownCases(shown, hours, waiting, handled, more, first)
 
 
 def handle(page: Page) -> Response:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from whatsapp_pipeline import clock
-from whatsapp_pipeline.console.addresses import customer_address, message_address, order_address
+from whatsapp_pipeline.console.addresses import order_address
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.cases import DAYS, read_cases
+from whatsapp_pipeline.console.pages.commitments import shown_commitment
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
-from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line, whose_commitment
 from whatsapp_pipeline.store.operations import home as store
 from whatsapp_pipeline.store.summaries.commitment_lists import (
     commitment_counts,
@@ -34,22 +34,11 @@ def home(page: Page) -> Response:
     ]
     today = clock.today()
     waiting = commitment_lines(page.conn, "waiting", today=today, limit=_PROMISES)
-    promises = [
-        {
-            "address": customer_address(line.id_contato)
-            if line.id_contato is not None
-            else message_address(f"{line.source}:{line.message_id}"),
-            "is_customer": line.id_contato is not None,
-            "name": whose_commitment(line),
-            "text": commitment_line(line),
-        }
-        for line in waiting
-    ]
     months, checks, health = store.coverage_and_checks(page.conn, months=_MONTHS, checks=_CHECKS)
     return page.render(
         "home.html",
         orders=orders,
-        promises=promises,
+        promises=[shown_commitment(line) for line in waiting],
         promised=commitment_counts(page.conn, today=today),
         months=months,
         checks=checks,

@@ -1,0 +1,67 @@
+"""Cursors of lists that pages and the API both have: a place in a list as text of an address.
+
+What belongs here: writing a cursor and reading it back. What does not: the lists (store/).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+
+from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentPlace
+
+CASE_CURSOR = "^[0-9]{1,16}~[0-9]{1,18}$"
+COMMITMENT_CURSOR = r"^[01]~[0-9]{1,7}~([0-9]{1,4})?~-?[0-9]{1,17}~(chat|webhook):[0-9]{1,18}~[0-9]{1,5}$"
+_EPOCH = datetime(1970, 1, 1)
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a local time as the number that a cursor has of it."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment_of(number: str) -> datetime:
+    """Return the local time that `microseconds` wrote; raises OverflowError for one that no time has."""
+    return _EPOCH + timedelta(microseconds=int(number))
+
+
+def case_cursor(open_since: datetime, id_contato: int) -> str:
+    """Return the cursor of an open case."""
+    return f"{microseconds(open_since)}~{id_contato}"
+
+
+def parse_case_cursor(text: str) -> tuple[datetime, int] | None:
+    """Return when a case was opened and whose it is; None for what is no cursor of a case."""
+    if not re.fullmatch(CASE_CURSOR, text):
+        return None
+    moment, last = text.split("~")
+    return moment_of(moment), int(last)
+
+
+def commitment_cursor(place: CommitmentPlace) -> str:
+    """Return the cursor of a commitment."""
+    at = "" if place.due_time is None else str(place.due_time.hour * 60 + place.due_time.minute)
+    return (
+        f"{int(place.is_after_due)}~{place.day.toordinal()}~{at}~{microseconds(place.said_at)}"
+        f"~{place.source}:{place.message_id}~{place.number}"
+    )
+
+
+def parse_commitment_cursor(text: str) -> CommitmentPlace | None:
+    """Return the place of a commitment in its list; None for what is no cursor of one."""
+    if not re.fullmatch(COMMITMENT_CURSOR, text):
+        return None
+    after_due, day, at, said, message, number = text.split("~")
+    source, message_id = message.split(":")
+    try:
+        return CommitmentPlace(
+            after_due == "1",
+            date.fromordinal(int(day)),
+            time(*divmod(int(at), 60)) if at else None,
+            moment_of(said),
+            source,
+            int(message_id),
+            int(number),
+        )
+    except (ValueError, OverflowError):
+        return None
