@@ -23,7 +23,7 @@ from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.backfill import files_changed
 from whatsapp_pipeline.automation.run_status import UNFINISHED
-from whatsapp_pipeline.automation.schedules import monthly_chats
+from whatsapp_pipeline.automation.schedules import MOST_MONTHS, monthly_chats
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 QUIET = timedelta(minutes=2)
 """A month is loaded when its files did not change for so long: an export may still be copied."""
 INTERVAL_SECONDS = 60
-MOST_MONTHS = 3
-"""How many runs of monthly_chats may be under way before further months wait. A large copy of old months does
-not fill the queue of runs."""
 
 
 @dg.sensor(

@@ -7,7 +7,6 @@ does not: finding the months (backfill.py), and running them in this process (he
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,8 +29,8 @@ from whatsapp_pipeline.run_tags import (
 )
 
 _POLL_SECONDS = 1.0
-# Looks at a failed run until it counts as not tried again: Dagster decides a moment after the failure.
-_UNDECIDED_LOOKS = 10
+# After this a failed run counts as not tried again: Dagster decides a moment after the failure.
+_DECISION_SECONDS = 10.0
 _REQUEST_SECONDS = 60  # the webserver may have to start the code server first
 # Dagster's tags of a failed run: whether its daemon starts another attempt, and the id of that run.
 _WILL_RETRY = "dagster/will_retry"
@@ -102,7 +101,7 @@ class LaunchedRuns:
         scheme, _, rest = self._url.partition("://")
         self._client = DagsterGraphQLClient(rest, use_https=scheme == "https", timeout=_REQUEST_SECONDS)
         self._tasks: dict[str, Task] = {}
-        self._undecided: Counter[str] = Counter()
+        self._undecided_until: dict[str, float] = {}  # by run id, on the monotonic clock
 
     def launch(self, tasks: Sequence[Task]) -> None:
         """Put one run per task into the queue, in their order; raises PipelineError if it is not taken."""
@@ -173,5 +172,5 @@ class LaunchedRuns:
             return False
         if not self._instance.run_retries_enabled:
             return False
-        self._undecided[run.run_id] += 1
-        return self._undecided[run.run_id] <= _UNDECIDED_LOOKS
+        now = time.monotonic()
+        return now < self._undecided_until.setdefault(run.run_id, now + _DECISION_SECONDS)

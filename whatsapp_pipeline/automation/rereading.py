@@ -13,16 +13,13 @@ import dagster as dg
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.run_status import UNFINISHED
-from whatsapp_pipeline.automation.schedules import monthly_chats
+from whatsapp_pipeline.automation.schedules import MOST_MONTHS, monthly_chats
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.run_tags import PARTITION
 from whatsapp_pipeline.steps.operations.gates import pause_in_words
 from whatsapp_pipeline.store.chats.rereads import WaitingMonth, waiting_months
 
 INTERVAL_SECONDS = 60
-MOST_MONTHS = 3
-"""How many runs of monthly_chats may be under way before further months wait. Many old months do not fill the
-queue of runs."""
 
 
 @dg.sensor(
@@ -46,10 +43,10 @@ def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg
     for one in waiting:
         if one.month not in known:
             reasons.append(f"{one.month}: no month of the pipeline")
-        elif reason := _reason_to_wait(context.instance, one):
-            reasons.append(f"{one.month}: {reason}")
         elif len(requests) + under_way >= MOST_MONTHS:
             reasons.append(f"{one.month}: {MOST_MONTHS} runs are under way or requested")
+        elif reason := _reason_to_wait(context.instance, one):
+            reasons.append(f"{one.month}: {reason}")
         else:
             # Dagster never starts a run key twice, so the key contains the time of the request.
             key = f"reread:{one.month}:{clock.now():%Y%m%dT%H%M%S}"

@@ -12,6 +12,9 @@ from whatsapp_pipeline.automation.pausing import unless_paused
 from whatsapp_pipeline.automation.schedule_factory import at, once_a_day
 from whatsapp_pipeline.run_tags import DRY_RUN, RETRIED
 
+MOST_MONTHS = 3
+"""How many runs of monthly_chats may be under way before a sensor asks for no further month. Many old months
+do not fill the queue of runs."""
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 
 # customer_summaries is left out on purpose: it has no partitions, and a partitioned job that selected it

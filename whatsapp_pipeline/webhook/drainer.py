@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -210,7 +211,7 @@ class Drainer:
         inbox.add_deliveries(conn, saved)
         aside = self._directory / CORRUPT
         aside.mkdir(exist_ok=True, mode=0o700)
-        path.replace(aside / path.name)
+        shutil.move(path, aside / path.name)  # the folder may be a link to another disk
         _LOG.error(
             "segment %s is damaged: %d whole records were saved, the file was moved to %s/",
             path.name,

@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -85,7 +86,7 @@ def move_strays(directory: Path) -> list[str]:
             else:
                 at_first = directory / name
             aside.mkdir(exist_ok=True, mode=0o700)
-            os.rename(at_first, _free_path(aside / at_first.name))
+            shutil.move(at_first, _free_path(aside / at_first.name))  # `stray/` may be on another disk
             moved.append(name)
     return moved
 

@@ -12,7 +12,8 @@ import dagster as dg
 import pytest
 
 from whatsapp_pipeline import clock
-from whatsapp_pipeline.automation.archive_folder import MOST_MONTHS, archive_folder_sensor
+from whatsapp_pipeline.automation.archive_folder import archive_folder_sensor
+from whatsapp_pipeline.automation.schedules import MOST_MONTHS
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive

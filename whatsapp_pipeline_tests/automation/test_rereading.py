@@ -12,7 +12,8 @@ import pytest
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.archive import ChatArchive
-from whatsapp_pipeline.automation.rereading import MOST_MONTHS, reread_sensor
+from whatsapp_pipeline.automation.rereading import reread_sensor
+from whatsapp_pipeline.automation.schedules import MOST_MONTHS
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive

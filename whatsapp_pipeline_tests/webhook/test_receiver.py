@@ -23,7 +23,7 @@ from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.webhook import quarantine, records, spool
-from whatsapp_pipeline.webhook.drainer import Drainer, damaged
+from whatsapp_pipeline.webhook.drainer import Drainer, damaged, drain_now
 from whatsapp_pipeline.webhook.http_limits import HttpLimits, HttpLoad, limited_protocol
 from whatsapp_pipeline.webhook.receiver import (
     PATH,
@@ -540,6 +540,37 @@ def test_a_link_to_a_folder_stays_in_place_of_the_receivers_folder(
     (config.spool_dir / name).unlink()
     (config.spool_dir / name).symlink_to(tmp_path / "not mounted")
     assert spool.move_strays(config.spool_dir) == [name]
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system than `tmp_path`."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system here")
+    folder = Path(tempfile.mkdtemp(dir=memory))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_strays_move_to_a_folder_on_another_disk(tmp_path: Path, other_disk: Path) -> None:
+    (tmp_path / spool.STRAY).symlink_to(other_disk)
+    (tmp_path / "a file").write_bytes(b"kept")
+    (tmp_path / "a folder").mkdir()
+    (tmp_path / "a folder" / "inside").write_bytes(b"kept too")
+    assert sorted(spool.move_strays(tmp_path)) == ["a file", "a folder"]
+    assert [path.name for path in tmp_path.iterdir()] == [spool.STRAY]
+    assert (other_disk / "a file").read_bytes() == b"kept"
+    assert (other_disk / "a folder" / "inside").read_bytes() == b"kept too"
+
+
+def test_a_damaged_segment_moves_to_a_folder_on_another_disk(
+    conn: Connection, tmp_path: Path, other_disk: Path
+) -> None:
+    (tmp_path / "corrupt").symlink_to(other_disk)
+    (tmp_path / "00000000000000000001-1.seg").write_bytes(b"damaged")
+    assert drain_now(tmp_path, conn)
+    assert [path.read_bytes() for path in damaged(tmp_path)] == [b"damaged"]
 
 
 def test_moving_strays_replaces_no_file(tmp_path: Path) -> None:
