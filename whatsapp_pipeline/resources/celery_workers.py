@@ -14,16 +14,16 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
-from celery import Celery, Task
+from celery import Celery, Signature, Task
 from celery.signals import worker_init, worker_ready
 from dagster import DagsterRun
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.make_app import make_app
-from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from dagster_celery.tasks import create_execute_job_task
+from kombu.exceptions import OperationalError
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import CheckRunHealthResult, ConfigurableClassData, WorkerStatus
@@ -55,6 +55,10 @@ _ANSWER_SECONDS = 3.0
 _SAME_LOOK_SECONDS = 2.0
 # Looks in a row without a worker that has the run, until it counts as lost: a worker may connect again.
 _LOOKS = 2
+# A run is put into the queue again and again while the broker is away: for less than start_timeout_seconds in
+# deploy/dagster/celery.yaml, after which the run has failed.
+_BROKER_PATIENCE_SECONDS = 120.0
+_BROKER_PAUSE_SECONDS = 2.0
 
 
 def app_options() -> dict[str, Any]:
@@ -161,13 +165,28 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
         launcher._misses, launcher._active, launcher._asked_at = {}, set(), -_SAME_LOOK_SECONDS
         return launcher
 
+    def _launch_celery_task_run(self, run: DagsterRun, task_signature: Signature, routing_key: str) -> None:
+        """Put the run's task into the queue, also if the broker comes back only after some time.
+
+        Called by dagster-celery. The task has the run's id, so a task that was sent twice, because only the
+        broker's answer was lost, is still the run's: the worker that takes the second one leaves the run.
+        """
+        task_signature.set(task_id=run.run_id)
+        deadline = monotonic() + _BROKER_PATIENCE_SECONDS
+        while True:
+            try:
+                super()._launch_celery_task_run(run, task_signature, routing_key)
+            except OperationalError:
+                if monotonic() > deadline:
+                    raise
+                sleep(_BROKER_PAUSE_SECONDS)  # the broker does not say when it is back
+            else:
+                return
+
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Return RUNNING while a worker has the run, FAILED when none has had it in two looks in a row."""
-        task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
-        if task_id is None:
-            return CheckRunHealthResult(WorkerStatus.UNKNOWN, "the run has no Celery task")
         try:
-            if task_id in self._active_tasks():
+            if run.run_id in self._active_tasks():
                 self._misses.pop(run.run_id, None)
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
         except Exception as error:  # of the broker's library; says nothing about the run

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -97,6 +98,9 @@ class Cluster:
         )
         self.instance.run_launcher.launch_run(LaunchRunContext(run, workspace=None))
         return run.run_id
+
+    def launch_again(self, run_id: str) -> None:
+        self.instance.run_launcher.launch_run(LaunchRunContext(self.run(run_id), workspace=None))
 
     def run(self, run_id: str) -> dg.DagsterRun:
         run = self.instance.get_run_by_id(run_id)
@@ -192,6 +196,32 @@ def test_the_run_of_a_killed_worker_is_lost_after_two_looks_and_an_absent_broker
         cluster.go_on("kept")
         wait_for(lambda: cluster.run(kept).is_finished, 60)
         assert cluster.run(kept).status is _STATE.SUCCESS
+
+
+def test_a_run_that_is_launched_while_the_broker_is_away_waits_for_it(cluster: Cluster) -> None:
+    cluster.end_broker()
+    back = threading.Timer(5.0, cluster.start_broker)  # more than Celery's own tries take
+    back.start()
+    try:
+        late = cluster.launch("late")
+    finally:
+        back.join()
+    cluster.go_on("late")
+    with cluster.worker():
+        wait_for(lambda: cluster.run(late).is_finished, 60)
+    assert cluster.run(late).status is _STATE.SUCCESS
+
+
+def test_the_task_of_a_run_that_was_sent_twice_is_executed_once(cluster: Cluster) -> None:
+    """The broker's answer to the first may be lost; the second must not count as another task."""
+    twice = cluster.launch("twice")
+    cluster.launch_again(twice)
+    with cluster.worker():
+        wait_for(lambda: cluster.began("twice"), 60)
+        assert [cluster.look(twice) for _ in range(3)] == [WorkerStatus.RUNNING] * 3
+        cluster.go_on("twice")
+        wait_for(lambda: cluster.log().count(f"[{twice}] succeeded") == 2, 60)
+    assert cluster.run(twice).status is _STATE.SUCCESS
 
 
 def test_a_worker_with_other_code_takes_no_run_and_another_does(cluster: Cluster) -> None:
