@@ -108,7 +108,7 @@ class World:
                 run_config={"ops": {asset.key.to_user_string(): {"config": {"backup": False, **config}}}},
             )
         outcome = headless.Outcome([])
-        headless._collect(outcome, result)
+        headless._collect(outcome, result.all_events)
         show(outcome, dry_run=False)
         printed = self.capsys.readouterr()
         return f"{printed.err}{self._logged()}"

@@ -1,14 +1,15 @@
 """Running all jobs without the UI, on the same instance and in this process.
 
-What belongs here: the order of jobs for a set of months, and collecting their reports. What does not: the
-texts of the command line (cli/run.py) and the assets of jobs (schedules.py).
+What belongs here: the order of jobs for a set of months, and collecting the reports of these runs and of
+launched ones. What does not: the texts of the command line (cli/run.py), launching (launching.py) and the
+assets of jobs (schedules.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,8 @@ _INTERRUPTED = (
     f"{dg.DagsterExecutionInterruptedError.__module__}.{dg.DagsterExecutionInterruptedError.__name__}"
 )
 _INTERRUPTED_WORDS = "interrupted; the same command goes on where it stopped"
+_DONE = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+_REPORTED = {*_DONE, dg.DagsterEventType.ASSET_OBSERVATION, dg.DagsterEventType.STEP_FAILURE}
 _LOGS = {
     "python_logs": {
         "dagster_handler_config": {
@@ -135,7 +138,7 @@ def run_chain(
             forgetful = stage.tags.get(RECORD) == "false"
             chosen = stack.enter_context(open_instance(ephemeral=True)) if forgetful else instance
             result = _execute(defs, chosen, stage, config or {}, with_erp=with_erp)
-            _collect(outcome, result)
+            _collect(outcome, result.all_events)
         if not result.success or not outcome.ok:
             break
     return outcome
@@ -201,34 +204,68 @@ def _execute(
         )
 
 
-def _collect(outcome: Outcome, result: dg.ExecuteInProcessResult) -> None:
-    for event in result.get_asset_materialization_events():
-        counts = {
-            name.removeprefix("dagster/"): value.value
-            for name, value in event.materialization.metadata.items()
-            if isinstance(value, dg.IntMetadataValue) and value.value is not None
-        }
-        asset = event.materialization.asset_key.to_user_string()
-        total = outcome.assets.setdefault(asset, {})
-        for name, value in counts.items():
-            # The row count of the whole table is the same in every partition's event; other counts are summed
-            # up.
-            total[name] = value if name == "row_count" else total.get(name, 0) + value
-        if event.partition:
-            outcome.by_month[asset, event.partition] = counts
-    for event in result.get_asset_observation_events():
-        pause = event.asset_observation_data.asset_observation.metadata.get(PAUSED)
-        if pause is not None:
-            outcome.paused = str(pause.value)
-    for evaluation in result.get_asset_check_evaluations():
-        outcome.checks.append(_check(evaluation))
-    for event in result.all_events:
-        if event.is_step_failure:
+def outcome_of_launched(
+    instance: dg.DagsterInstance, run_ids: Iterable[str], *, months: Sequence[str]
+) -> Outcome:
+    """Collect the reports of runs that other processes executed, as `run_chain` does for its own.
+
+    If a run was tried again, `run_ids` has its last attempt. Its errors count; assets and checks that earlier
+    attempts completed are not repeated by a later one, so theirs are collected too.
+    """
+    outcome = Outcome(months=list(months))
+    for run_id in run_ids:
+        group = instance.get_run_group(run_id)
+        attempts = [run.run_id for run in group[1]] if group else []
+        for earlier in attempts:
+            if earlier != run_id:
+                _collect(outcome, _events(instance, earlier, _DONE))
+        _collect(outcome, _events(instance, run_id, _REPORTED))
+    # A run per month evaluates every check again; its newest result names the red months of all runs.
+    outcome.checks = list({(check.asset, check.name): check for check in outcome.checks}.values())
+    places = {asset: place for place, asset in enumerate(outcome.assets)}
+    ordered = sorted(outcome.by_month.items(), key=lambda item: (places[item[0][0]], item[0][1]))
+    outcome.by_month = dict(ordered)
+    return outcome
+
+
+def _events(
+    instance: dg.DagsterInstance, run_id: str, kinds: set[dg.DagsterEventType]
+) -> list[dg.DagsterEvent]:
+    logged = instance.all_logs(run_id, of_type=kinds)
+    return [event for entry in logged if (event := entry.dagster_event) is not None]
+
+
+def _collect(outcome: Outcome, events: Sequence[dg.DagsterEvent]) -> None:
+    for event in events:
+        if event.is_step_materialization:
+            _collect_materialization(outcome, event)
+        elif event.is_asset_observation:
+            observation = event.asset_observation_data.asset_observation
+            if (pause := observation.metadata.get(PAUSED)) is not None:
+                outcome.paused = str(pause.value)
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            outcome.checks.append(_check(event.asset_check_evaluation_data))
+        elif event.is_step_failure:
             error = event.step_failure_data.error
             interrupted = any(first_line(one).startswith(_INTERRUPTED) for one in chain(error))
             outcome.interrupted |= interrupted
             words = _INTERRUPTED_WORDS if interrupted else _in_words(shown_error(error))
             outcome.errors.append(f"{event.step_key}: {words}")
+
+
+def _collect_materialization(outcome: Outcome, event: dg.DagsterEvent) -> None:
+    counts = {
+        name.removeprefix("dagster/"): value.value
+        for name, value in event.materialization.metadata.items()
+        if isinstance(value, dg.IntMetadataValue) and value.value is not None
+    }
+    asset = event.materialization.asset_key.to_user_string()
+    total = outcome.assets.setdefault(asset, {})
+    for name, value in counts.items():
+        # The row count of the whole table is the same in every partition's event; other counts are summed up.
+        total[name] = value if name == "row_count" else total.get(name, 0) + value
+    if event.partition:
+        outcome.by_month[asset, event.partition] = counts
 
 
 def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:

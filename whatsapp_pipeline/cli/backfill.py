@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="ranges",
     help="Put the runs into the queue of the Dagster at DAGSTER_UI_URL and follow them: a run per range of "
-    "months, or with `--launch months` one per month. Ctrl-C leaves them running.",
+    "months, or with `--launch months` one per month. In the end it prints what they did. Ctrl-C leaves them "
+    "running.",
 )
 @load_options
 def backfill(
@@ -94,32 +95,37 @@ def backfill(
         if dry_run or not runs:
             return
         if launch:
-            raise SystemExit(_launch(instance, phases(todo, config, per_month=launch == "months")))
+            tasks = phases(todo, config, per_month=launch == "months")
+            raise SystemExit(_launch(instance, tasks, todo.months))
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False, config=config)
     show(outcome, dry_run=False)
     raise SystemExit(outcome.exit_status)
 
 
-def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]]) -> int:
-    """Launch the tasks of each phase and follow them; return the exit status.
+def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: Sequence[str]) -> int:
+    """Launch the tasks of each phase, follow them and print what they did; return the exit status.
 
     A failed run ends the launching, because later phases build on it.
     """
+    from whatsapp_pipeline.automation.headless import outcome_of_launched
     from whatsapp_pipeline.automation.launching import LaunchedRuns
+    from whatsapp_pipeline.cli.qa_table import show
 
     runs = LaunchedRuns(instance, settings.load_settings().dagster_ui_url)
+    over: list[str] = []
+    status = 0
     try:
         for tasks in phases:
             runs.launch(tasks)
             say(f"{tasks[0].job}: {len(tasks)} {'run' if len(tasks) == 1 else 'runs'} in the queue")
-            failed = False
             for number, ended in enumerate(runs.follow(), 1):
                 name = " ".join(filter(None, (ended.task.job, ended.task.months)))
                 where = "" if ended.ok else f": {runs.address(ended.run_id)}"
                 say(f"{number} of {len(tasks)}  {name}  {ended.status.value.lower()}{where}")
-                failed = failed or not ended.ok
-            if failed:
-                return 1
+                over.append(ended.run_id)
+                status = status if ended.ok else 1
+            if status:
+                break
     except KeyboardInterrupt:
         _name_launched(runs)
         return 130
@@ -127,7 +133,8 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]]) -> int:
         if runs.waiting:
             _name_launched(runs)
         raise
-    return 0
+    show(outcome_of_launched(instance, over, months=months), dry_run=False)
+    return status
 
 
 def _name_launched(runs: LaunchedRuns) -> None:

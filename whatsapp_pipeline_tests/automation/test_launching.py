@@ -23,7 +23,7 @@ from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
 from whatsapp_pipeline.settings import PROJECT_ROOT
-from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.connection import connect, one_row
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.prepared import MONTHS, Prepared
 from whatsapp_pipeline_tests.processes import free_port
@@ -124,6 +124,18 @@ def _wait_until_loaded(url: str) -> None:
     raise AssertionError("the code location was not loaded")
 
 
+def _table(output: str, asset: str) -> list[tuple[str, str]]:
+    """Return month and rows of an asset's lines in the table that ends the command."""
+    return re.findall(rf"^{asset} +(\S+) +([\d,]+)", output, re.MULTILINE)
+
+
+def _messages(served: Served, month: str) -> str:
+    counted = "SELECT count(*) FROM chat_messages m JOIN chat_files f ON f.id = id_chat_file WHERE month = %s"
+    with connect(served.database_url) as conn:
+        (count,) = one_row(conn.execute(counted, (month,)))
+    return f"{count:,}"
+
+
 def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     status, output = served.backfill("--launch", "months")
     assert status == 0, output
@@ -132,6 +144,9 @@ def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     assert sorted(re.findall(r"^\d of 3  monthly_chats (\S+)  success$", output, re.MULTILINE)) == list(
         MONTHS
     )
+    assert _table(output, "chat_messages") == [(month, _messages(served, month)) for month in MONTHS]
+    assert [month for month, _ in _table(output, "normalized_contacts")] == ["all"]
+    assert not re.search(r" \d{3,}/\d{3,} ", output), "a check counts once, and not once for each run"
     runs = served.runs()
     assert sorted(run.tags[PARTITION] for run in runs if run.job_name == "monthly_chats") == list(MONTHS)
     assert served.backfill("--dry-run")[1].rstrip().endswith("nothing is behind")

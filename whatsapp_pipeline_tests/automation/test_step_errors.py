@@ -80,7 +80,7 @@ def test_our_words_are_shown_from_every_place_that_names_a_cause(
         assert words not in {"", str(error.__cause__)}
 
         outcome = headless.Outcome([])
-        headless._collect(outcome, result)
+        headless._collect(outcome, result.all_events)
         assert outcome.errors == [f"step: {words}"]
         assert alert_sensor._reason(instance, result.run_id) == f"step: {words}"
         capsys.readouterr()
@@ -115,7 +115,7 @@ def _read_contacts(url: str, source: str) -> list[str]:
             run_config={"ops": {"tiny_contacts": {"config": {"backup": False}}}},
         )
         outcome = headless.Outcome([])
-        headless._collect(outcome, result)
+        headless._collect(outcome, result.all_events)
         reason = alert_sensor._reason(instance, result.run_id)
     assert [reason] == outcome.errors
     return outcome.errors
@@ -180,6 +180,6 @@ def test_an_error_that_nobody_foresaw_is_named_by_its_class() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = breaks.execute_in_process(instance=instance, raise_on_error=False)
         outcome = headless.Outcome([])
-        headless._collect(outcome, result)
+        headless._collect(outcome, result.all_events)
         assert outcome.errors == ["broken: RuntimeError: outer"]
         assert alert_sensor._reason(instance, result.run_id) == "broken: RuntimeError"
