@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import shlex
@@ -222,12 +223,15 @@ def _interpolated(value: str, given: dict[str, str]) -> str:
 
 def test_the_console_of_compose_starts_with_its_required_variables_and_not_without() -> None:
     service = _yaml(DEPLOY / "compose.yaml")["services"]["console"]
-    required = {"CONSOLE_HOSTS": "console.example.com", "CONSOLE_PROXIES": "172.18.0.1"}
+    required = {"CONSOLE_HOSTS": "console.example.com", "CONSOLE_PROXIES": "172.30.77.1"}
     variables = service["environment"]
     assert {name for name, value in variables.items() if ":?" in value} == set(required)
     config = _console_config({**variables, **required}, service["command"])
     assert config.hosts[0] == "console.example.com"
-    assert config.is_trusted_proxy("172.18.0.1")
+    (subnet,) = _yaml(DEPLOY / "compose.yaml")["networks"]["default"]["ipam"]["config"]
+    network = ipaddress.ip_network(_interpolated(subnet["subnet"], {}))
+    # Docker gives the host the first address of the network.
+    assert config.is_trusted_proxy(str(next(network.hosts())))
     # Each role makes links to the console and to Dagster, and the console answers to the name in them.
     for name in ROLES:
         written = _yaml(DEPLOY / "compose.yaml")["services"][name]["environment"]
@@ -242,11 +246,13 @@ def test_the_console_of_compose_starts_with_its_required_variables_and_not_witho
         _console_config(variables, service["command"])
 
 
-def test_the_console_of_kubernetes_starts_and_answers_its_probes() -> None:
+def test_the_console_of_kubernetes_trusts_nobody_until_its_proxies_are_named_and_answers_its_probes() -> None:
     (container,) = (container for _, container in _containers() if container["name"] == "console")
     (settings,) = (manifest["data"] for manifest in _manifests() if manifest["kind"] == "ConfigMap")
     own = {entry["name"]: entry["value"] for entry in container["env"]}
-    config = _console_config({**settings, **own}, container["args"])
+    with pytest.raises(SettingError, match="CONSOLE_PROXIES"):
+        _console_config({**settings, **own}, container["args"])
+    config = _console_config({**settings, **own, "CONSOLE_PROXIES": "10.1.2.0/28"}, container["args"])
     probes = [container[name]["httpGet"] for name in ("startupProbe", "readinessProbe")]
     assert urlsplit(config.url).hostname == config.hosts[0] == "console.example.com"
     assert config.dagster_url == settings["DAGSTER_UI_URL"]
