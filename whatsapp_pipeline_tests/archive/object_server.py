@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -58,59 +58,71 @@ class ObjectServer:
         self.fs.rm_file(f"{BUCKET}/{key}")
 
 
-def environment(port: int) -> Mapping[str, str]:
-    """Return the variables with which s3:// means the store behind a port of this machine."""
+def environment(port: int, address: str = "127.0.0.1") -> Mapping[str, str]:
+    """Return the variables with which s3:// means the store at an address."""
     return {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": f"http://{address}:{port}",
         "AWS_ACCESS_KEY_ID": KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
 
 
-@contextmanager
-def object_server(folder: Path) -> Iterator[ObjectServer]:
-    """Run SeaweedFS with its data in `folder`, and make the bucket."""
-    import s3fs
-
+def store_command(folder: Path, ports: Sequence[int], address: str = "127.0.0.1") -> list[str]:
+    """Return the command of a store that keeps its data in `folder` and answers at the fourth of 8 ports."""
     program = weed()
     assert program is not None, "SeaweedFS is not installed; run `make setup-dev`"
-    ports = _free_ports(8)
     users = {"name": "tester", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": ["Admin"]}
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [users]}))
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     names = ("master.port", "volume.port", "filer.port", "s3.port")
     options = [f"-{name}={ports[at]}" for at, name in enumerate(names)]
     options += [f"-{name}.grpc={ports[4 + at]}" for at, name in enumerate(names)]
-    command = [program, "-logtostderr=true", "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    command += [*options, "-s3", f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
-    command += ["-master.telemetry=false", "-volume.max=3", "-master.volumeSizeLimitMB=256"]
+    command = [program, "-logtostderr=true", "server", f"-dir={data}", f"-ip={address}"]
+    command += [f"-ip.bind={address}", *options, "-s3", f"-s3.config={config}"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+    return [*command, "-volume.max=3", "-master.volumeSizeLimitMB=256"]
+
+
+def open_object_server(port: int, address: str = "127.0.0.1") -> ObjectServer:
+    """Return the store at an address, with its bucket made."""
+    import s3fs
+
+    fs = s3fs.S3FileSystem(
+        key=KEY,
+        secret=SECRET,
+        endpoint_url=f"http://{address}:{port}",
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        config_kwargs={"max_pool_connections": 32},
+    )
+    fs.makedirs(BUCKET, exist_ok=True)
+    return ObjectServer(port, fs)
+
+
+@contextmanager
+def object_server(folder: Path) -> Iterator[ObjectServer]:
+    """Run SeaweedFS with its data in `folder`, and make the bucket."""
+    ports = free_ports(8)
+    command = store_command(folder, ports)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(folder)})
     try:
-        _await_answer(ports[3], process, folder / "log")
-        fs = s3fs.S3FileSystem(
-            key=KEY,
-            secret=SECRET,
-            endpoint_url=f"http://127.0.0.1:{ports[3]}",
-            use_listings_cache=False,
-            skip_instance_cache=True,
-            config_kwargs={"max_pool_connections": 32},
-        )
-        fs.mkdir(BUCKET)
-        yield ObjectServer(ports[3], fs)
+        await_store(ports[3], process, folder / "log")
+        yield open_object_server(ports[3])
     finally:
         process.kill()  # it takes 15 seconds to stop on its own, and its data are thrown away
         process.wait()
 
 
-def _await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def await_store(port: int, process: subprocess.Popen[bytes], log: Path, address: str = "127.0.0.1") -> None:
+    """Return when the store answers; fail when it ends or needs too long."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+            urllib.request.urlopen(f"http://{address}:{port}/", timeout=5)
         except urllib.error.HTTPError:
             return  # it answers, and wants a signature
         except OSError:
@@ -118,7 +130,8 @@ def _await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
     raise AssertionError(f"SeaweedFS did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of this machine that nobody listens on."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
