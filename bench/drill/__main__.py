@@ -6,7 +6,7 @@ import argparse
 import time
 
 from bench.drill.scenarios import scenarios
-from bench.drill.world import world
+from bench.drill.world import end_state, world
 
 MONTHS = ("2025-01", "2025-02", "2025-03")
 
@@ -29,7 +29,7 @@ def main() -> None:
         here.finish(reference)
         here.usual_seconds = time.monotonic() - started
         here.finished = reference
-        expected = here.state(reference)
+        expected = end_state(reference)
         rows = sum(count for count, _ in expected.values())
         print(f"undisturbed: {rows:,} rows in {len(expected)} tables, {time.monotonic() - started:.0f} s")
         print(f"{'scenario':<32} {'what happened':<62} {'end state':<26} s")
@@ -38,7 +38,7 @@ def main() -> None:
                 continue
             started = time.monotonic()
             url, words, *other = scenario(here)
-            found, wanted = here.state(url), here.state(other[0]) if other else expected
+            found, wanted = end_state(url), end_state(other[0]) if other else expected
             differ = [table for table in wanted if wanted[table] != found[table]]
             wrong += bool(differ)
             verdict = f"DIFFERS: {', '.join(differ)}" if differ else f"equal, {len(expected)} tables"

@@ -134,16 +134,6 @@ class World:
         if status != 0:
             raise SystemExit(f"the run after the disturbance failed:\n{printed[-3000:]}")
 
-    def state(self, url: str) -> dict[str, tuple[int, str | None]]:
-        """Return rows and content hash by table.
-
-        That a file once held other messages is noted for ever, and true only of a disturbed run: these notes
-        are left out, in a transaction that is rolled back.
-        """
-        with connect(url) as conn, conn.transaction(force_rollback=True):
-            conn.execute("DELETE FROM exceptions WHERE kind = 'messages_gone'")
-            return content(conn)
-
     def wait_for_rows(self, url: str, statement: str, process: subprocess.Popen[str]) -> None:
         """Wait until the run has got so far, or has ended."""
         deadline = time.monotonic() + LONGEST_RUN
@@ -169,6 +159,17 @@ class World:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)  # its children hold the memory until they see that it is gone
+
+
+def end_state(url: str) -> dict[str, tuple[int, str | None]]:
+    """Return rows and content hash by table.
+
+    That a file once held other messages is noted for ever, and true only of a disturbed run: these notes are
+    left out, in a transaction that is rolled back.
+    """
+    with connect(url) as conn, conn.transaction(force_rollback=True):
+        conn.execute("DELETE FROM exceptions WHERE kind = 'messages_gone'")
+        return content(conn)
 
 
 def kill(process: subprocess.Popen[str]) -> bool:

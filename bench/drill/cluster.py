@@ -1,0 +1,136 @@
+"""`make drill-cluster`: disturb a cluster in every way, and compare its end with a run on one machine.
+
+    python -m bench.drill.cluster [--short | --smallest] [--only WORD] [--plain]
+
+The cluster has every role on a host of its own (bench/cluster/). Each fault hits the run of a month of its
+own. In the end every month must be materialized, no run may be under way, and every table must equal that of
+one machine on the same files. `--smallest` is one month, two workers and one killed worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from bench.cluster.hosts import ClusterError
+from bench.cluster.isolation import Isolation, is_inside, run_isolated
+from bench.cluster.roles import DATABASE, PREFIX, ClusterOptions, running_cluster
+from bench.cluster.servers import missing_servers
+from bench.cluster.show import load_contacts, write_months, year_months
+from bench.drill.cluster_faults import FAULTS, SMALLEST, ClusterDrill, Seen
+from bench.drill.world import end_state
+
+_WIDTHS = (38, 78, 9)
+
+
+def _print_row(*cells: str) -> None:
+    padded = [cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=False)]
+    print("  ".join([*padded, *cells[len(padded) :]]).rstrip(), flush=True)
+
+
+def _disturb(drill: ClusterDrill, faults: dict[str, Callable[[ClusterDrill], Seen]]) -> int:
+    """Let every fault happen and print its row; return how many had a wrong end."""
+    wrong = 0
+    for name, fault in faults.items():
+        try:
+            seen = fault(drill)
+        except (ClusterError, AssertionError) as error:
+            seen = Seen(f"{type(error).__name__}: {error}"[:1500], 0.0, "FAILED")
+        wrong += seen.state not in {"ok", "left out"}
+        _print_row(name, seen.words, f"{seen.seconds:.0f} s" if seen.seconds else "", seen.state)
+    return wrong
+
+
+def _compare(drill: ClusterDrill, reference: str) -> int:
+    """Print how the end of the cluster differs from that of one machine; return how many faults it has."""
+    wrong = 0
+    behind = drill.cluster.command("backfill", "--dry-run").strip().splitlines()[-1]
+    wrong += behind != "nothing is behind"
+    _print_row("every month materialized", behind)
+    hanging = drill.hanging()
+    wrong += bool(hanging)
+    _print_row("no run hangs", ", ".join(hanging) or "none is under way")
+    found, wanted = end_state(drill.cluster.url), end_state(reference)
+    differ = [
+        f"{table} {found[table][0]} for {wanted[table][0]}"
+        for table in wanted
+        if wanted[table] != found[table]
+    ]
+    wrong += bool(differ)
+    rows = sum(count for count, _ in wanted.values())
+    words = (
+        f"DIFFERS in rows or content: {', '.join(differ)}"
+        if differ
+        else f"{len(wanted)} tables, {rows:,} rows"
+    )
+    _print_row("equal to one machine", words)
+    return wrong
+
+
+def _drill(options: argparse.Namespace) -> int:
+    began = time.monotonic()
+    faults = {
+        name: fault
+        for name, fault in (SMALLEST if options.smallest else FAULTS).items()
+        if not options.only or options.only in name
+    }
+    months = year_months(1 if options.smallest else 9 if options.short else 12)
+    files = options.files or (
+        12 if options.smallest else 20 * len(months) if options.short else 60 * len(months)
+    )
+    folder = Isolation.of_this_process().folder
+    root = write_months(folder / "sample", files=files, months=months, seed=20)
+    cluster_options = ClusterOptions(
+        months[0],
+        folder / "sample" / "erp",
+        workers=2 if options.smallest else 3,
+        poll_seconds=3 if options.short or options.smallest else None,
+        serves_people=not (options.smallest or options.short),
+    )
+    with running_cluster(cluster_options) as cluster:
+        store = cluster.store.open()
+        store.upload(root, PREFIX)
+        load_contacts(cluster)
+        print(f"the cluster works after {time.monotonic() - began:.0f} s: {', '.join(cluster.network.hosts)}")
+        _print_row("fault", "what was seen", "recovered", "state")
+        with cluster.instance() as instance:
+            drill = ClusterDrill(cluster, instance, store, root, iter(months))
+            wrong = _disturb(drill, faults)
+            drill.finish()
+            reference = cluster.database.make(f"{DATABASE}_reference")
+            drill.run_on_one_machine(reference)
+            wrong += _compare(drill, reference)
+        killed = cluster.stop()
+        print(
+            f"{time.monotonic() - began:.0f} s in all; {wrong} wrong; killed at the end: {killed or 'none'}"
+        )
+    return wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--short", action="store_true", help="few files, and lost runs are looked for every 3 s"
+    )
+    parser.add_argument("--smallest", action="store_true", help="one month, two workers, one killed worker")
+    parser.add_argument("--only", help="one fault, by a word of its name")
+    parser.add_argument("--files", type=int, help="how many chat files")
+    parser.add_argument("--plain", action="store_true", help="no namespaces, even where they are permitted")
+    options = parser.parse_args()
+    if missing := missing_servers():
+        raise SystemExit(f"{missing}; run `make setup-dev`")
+    if not is_inside():
+        raise SystemExit(run_isolated("bench.drill.cluster", sys.argv[1:], plain=options.plain))
+    try:
+        wrong = _drill(options)
+    except ClusterError as error:
+        raise SystemExit(f"error: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    raise SystemExit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

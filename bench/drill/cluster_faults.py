@@ -1,0 +1,356 @@
+"""The faults of a cluster. Each disturbs the run of a month of its own and returns what was seen.
+
+What belongs here: causing a fault at a known moment, and following the run to its end. What does not:
+starting the cluster (bench/cluster/) and the comparison at the end (cluster.py).
+
+A run is caught in the middle of its month by a table lock: it waits to write until the fault has happened.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.cluster.hosts import ClusterError, HostProcess, await_that
+from bench.cluster.roles import PREFIX, WORKSTATION, RunningCluster
+from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline_tests.archive.object_server import ObjectServer
+from whatsapp_pipeline_tests.block_files import block, talk, write_chat
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+# A run that is not over after so long hangs.
+_LONGEST_RUN = 400
+_OUTAGE_SECONDS = 20
+_WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)))"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a fault led to; `seconds` from the fault to the end of the month's run."""
+
+    words: str
+    seconds: float
+    state: str = "ok"
+
+
+@dataclass(slots=True)
+class Caught:
+    """A run that waits in the middle of its month, and the worker that executes it."""
+
+    month: str
+    run_id: str
+    worker: str
+    _conn: Connection
+
+    def release(self) -> None:
+        """Let it write."""
+        self._conn.execute("COMMIT")
+
+
+@dataclass(slots=True)
+class ClusterDrill:
+    """A cluster whose archive is `root` here, and months that are not loaded yet."""
+
+    cluster: RunningCluster
+    instance: dg.DagsterInstance
+    store: ObjectServer
+    root: Path
+    months: Iterator[str]
+    spare: int = field(default=0)
+
+    def launch(self, month: str) -> str:
+        """Put the run of a month into the queue; return its id."""
+        from whatsapp_pipeline.automation.launching import Task
+        from whatsapp_pipeline.run_tags import PARTITION
+
+        runs = self.cluster.runs(self.instance)
+        runs.launch([Task("monthly_chats", month, {PARTITION: month})])
+        [run_id] = runs.waiting
+        return run_id
+
+    @contextmanager
+    def mid_month(self, table: str = "chat_messages") -> Iterator[Caught]:
+        """Launch the next month and yield its run while it waits to write into a table."""
+        with connect(self.cluster.url) as conn, connect(self.cluster.url) as onlooker:
+            conn.execute("BEGIN")
+            conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
+            month = next(self.months)
+            run_id = self.launch(month)
+            pid = conn.info.backend_pid
+            await_that(
+                lambda: onlooker.execute(_WAITS, (pid,)).fetchone() == (True,),
+                f"the run of {month} did not come to {table}",
+                180,
+            )
+            yield Caught(month, run_id, self._worker_of(run_id), conn)
+
+    def _worker_of(self, run_id: str) -> str:
+        """Return the name of the host whose worker has the run."""
+        launcher: Any = self.instance.run_launcher
+        answers = launcher.celery.control.inspect(timeout=5.0).active() or {}
+        for node, tasks in answers.items():
+            if any(task["id"] == run_id for task in tasks):
+                return str(node.partition("@")[2])
+        raise ClusterError(f"no worker says that it has the run {run_id}; these answered: {sorted(answers)}")
+
+    def attempts(self, run_id: str) -> list[dg.DagsterRun]:
+        """Return the run and the runs that repeat it, the oldest first."""
+        group = self.instance.get_run_group(run_id)
+        runs = {run.run_id: run for run in group[1]} if group else {}
+        records = self.instance.get_run_records()
+        return [record.dagster_run for record in reversed(records) if record.dagster_run.run_id in runs]
+
+    def follow(self, run_id: str, seconds: float = _LONGEST_RUN) -> list[dg.DagsterRun]:
+        """Wait until the run is over, and any run that repeats it; return these attempts."""
+        await_that(lambda: _is_over(self.attempts(run_id)), f"the run {run_id} is not over", seconds)
+        return self.attempts(run_id)
+
+    def ended(self, run_id: str, since: float, *more: str) -> Seen:
+        """Follow a run to its end and say in words how it got there."""
+        attempts = self.follow(run_id)
+        states = [run.status.value.lower() for run in attempts]
+        words = "; ".join([*more, " → ".join(states)])
+        if reason := self._reason(attempts[0]):
+            words += f" ({reason})"
+        return Seen(words, time.monotonic() - since, "ok" if states[-1] == "success" else "FAILED")
+
+    def _reason(self, run: dg.DagsterRun) -> str:
+        """Return why an attempt failed, in the words of the launcher or the run monitoring."""
+        import dagster
+
+        if run.status is not dagster.DagsterRunStatus.FAILURE:
+            return ""
+        logs = self.instance.all_logs(run.run_id, of_type=dagster.DagsterEventType.RUN_FAILURE)
+        words = logs[-1].message if logs else ""
+        for known in ("no worker had the run's task in 2 looks", "taking longer than"):
+            if known in words:
+                return known
+        return words.partition("\n")[0][:60]
+
+    def await_all_workers(self) -> None:
+        """Return when every worker answers."""
+        launcher: Any = self.instance.run_launcher
+
+        def answer() -> bool:
+            answers = launcher.celery.control.inspect(timeout=2.0).ping() or {}
+            return {node.partition("@")[2] for node in answers} >= set(self.cluster.workers)
+
+        await_that(answer, "not all workers answer", 180, *self.cluster.workers.values())
+
+    def restart(self, worker: str) -> None:
+        """Start a worker again on its host, as compose's `restart: unless-stopped` does."""
+        process = self.cluster.start_worker(worker)
+        await_that(lambda: "ready." in process.tail(), f"{worker} is not ready", 120, process)
+
+    def hanging(self) -> list[str]:
+        """Return the runs that are under way although nothing is left to do."""
+        from whatsapp_pipeline.automation.run_status import ENDED
+
+        deadline = time.monotonic() + 120
+        while True:
+            left = [run for run in self.instance.get_runs() if run.status not in ENDED]
+            if not left or time.monotonic() > deadline:
+                return [f"{run.job_name} {run.run_id[:8]} {run.status.value}" for run in left]
+            time.sleep(0.5)  # polls other processes, which give no signal
+
+    def finish(self) -> None:
+        """Load what is left, and write the summaries, as an administrator would."""
+        from whatsapp_pipeline.automation.launching import Task
+
+        self.cluster.command("backfill", "--launch", "months")
+        runs = self.cluster.runs(self.instance)
+        runs.launch([Task("summaries", "")])
+        if not all(ended.ok for ended in runs.follow()):
+            raise ClusterError("the run of the summaries failed")
+
+    def run_on_one_machine(self, url: str) -> None:
+        """Do the same on the same files with one process, into another database."""
+        host = self.cluster.prepare(WORKSTATION)
+        (host.outside / "alone").mkdir()
+        shutil.copy(PROJECT_ROOT / "dagster.yaml", host.outside / "alone")
+        variables = {
+            **self.cluster.environment(host),
+            "DATABASE_URL_FILE": "",
+            "DATABASE_URL": url,
+            "SEVERAL_HOSTS": "",
+            "CHAT_ARCHIVE": str(self.root),
+            "DAGSTER_HOME": str(host.disk / "alone"),
+        }
+        program = str(Path(sys.executable).with_name("whatsapp-pipeline"))
+        pages = str(self.cluster.options.pages)
+        host.run([program, "run", "--archive", str(self.root), "--erp", pages], variables)
+
+
+def _is_over(attempts: list[dg.DagsterRun]) -> bool:
+    from dagster import DagsterRunStatus
+
+    last = attempts[-1]
+    if last.status is DagsterRunStatus.FAILURE:
+        return last.tags.get("dagster/will_retry") == "false"
+    return last.is_finished
+
+
+def killed_child(drill: ClusterDrill) -> Seen:
+    """Kill the process that executes the run; the worker itself goes on."""
+    with drill.mid_month() as caught:
+        for child in drill.cluster.workers[caught.worker].children():
+            child.kill()
+        since = time.monotonic()
+        caught.release()
+        return drill.ended(caught.run_id, since, f"{caught.worker} lost its child")
+
+
+def killed_worker(drill: ClusterDrill) -> Seen:
+    """Kill a worker with its child; its host starts another one."""
+    with drill.mid_month() as caught:
+        drill.cluster.workers[caught.worker].kill()
+        since = time.monotonic()
+        caught.release()
+        seen = drill.ended(caught.run_id, since, f"{caught.worker} was gone")
+    drill.restart(caught.worker)
+    return seen
+
+
+def frozen_worker(drill: ClusterDrill) -> Seen:
+    """Stop a worker without killing it, until the run's second attempt has begun; then let it go on."""
+    with drill.mid_month() as caught:
+        worker = drill.cluster.workers[caught.worker]
+        worker.signal_group(signal.SIGSTOP)
+        since = time.monotonic()
+        caught.release()
+        try:
+            await_that(lambda: len(drill.attempts(caught.run_id)) > 1, "the run was not tried again", 120)
+            noticed = time.monotonic() - since
+        finally:
+            worker.signal_group(signal.SIGCONT)
+        seen = drill.ended(caught.run_id, since, f"{caught.worker} frozen, tried again after {noticed:.0f} s")
+    drill.await_all_workers()
+    return seen
+
+
+def cut_worker(drill: ClusterDrill) -> Seen:
+    """Pull the network cable of a worker's host, until the month is loaded elsewhere."""
+    host = drill.cluster.network
+    if not host.isolation.namespaces:
+        return Seen("no namespaces: a plain process has no cable of its own", 0.0, "left out")
+    with drill.mid_month() as caught:
+        host.host(caught.worker).cut()
+        since = time.monotonic()
+        caught.release()
+        try:
+            seen = drill.ended(caught.run_id, since, f"{caught.worker} cut off")
+        finally:
+            host.host(caught.worker).mend()
+    drill.await_all_workers()
+    return seen
+
+
+def absent_broker(drill: ClusterDrill) -> Seen:
+    """Stop the broker while one run is under way and another is launched."""
+    with drill.mid_month() as caught:
+        broker = drill.cluster.broker
+        broker.stop()
+        since = time.monotonic()
+        launched = drill.launch(next(drill.months))
+        time.sleep(_OUTAGE_SECONDS)  # the outage itself
+        broker.start()
+        caught.release()
+        first = drill.ended(caught.run_id, since)
+        second = drill.ended(launched, since)
+    drill.await_all_workers()
+    state = "ok" if first.state == second.state == "ok" else "FAILED"
+    words = f"away for {_OUTAGE_SECONDS} s; under way: {first.words}; launched meanwhile: {second.words}"
+    return Seen(words, max(first.seconds, second.seconds), state)
+
+
+def absent_store(drill: ClusterDrill) -> Seen:
+    """Stop the object store while a month is read."""
+    unreadable = "SELECT count(*) FROM exceptions WHERE kind = 'file_unreadable'"
+    with drill.mid_month("chat_files") as caught:
+        store = drill.cluster.store
+        store.stop()
+        since = time.monotonic()
+        caught.release()
+        time.sleep(_OUTAGE_SECONDS)  # the outage itself
+        store.start()
+        store.wait()
+        seen = drill.ended(caught.run_id, since, f"away for {_OUTAGE_SECONDS} s")
+    with connect(drill.cluster.url) as conn:
+        row = conn.execute(unreadable).fetchone()
+    blamed = row[0] if row else 0
+    state = seen.state if not blamed else "FAILED"
+    return Seen(f"{seen.words}; {blamed} files blamed", seen.seconds, state)
+
+
+def second_daemon(drill: ClusterDrill) -> Seen:
+    """Start another daemon on a host of its own."""
+    since = time.monotonic()
+    daemon = drill.cluster.start_daemon("daemon2")
+    return _refused(daemon, "another dagster-daemon already runs", since)
+
+
+def older_code(drill: ClusterDrill) -> Seen:
+    """Start a worker whose code differs in one line from the code that migrated the database."""
+    old = drill.cluster.network.isolation.folder / "old-code"
+    for name in ("whatsapp_pipeline", "sql"):
+        shutil.copytree(PROJECT_ROOT / name, old / name, ignore=shutil.ignore_patterns("__pycache__"))
+    with (old / "whatsapp_pipeline" / "clock.py").open("a") as file:
+        file.write("\n# another version\n")
+    since = time.monotonic()
+    worker = drill.cluster.start_worker("old", cwd=old)
+    del drill.cluster.workers["old"]
+    return _refused(worker, "this worker takes no run: this process", since)
+
+
+def _refused(process: HostProcess, words: str, since: float) -> Seen:
+    try:
+        await_that(lambda: not process.is_alive(), f"{process.name} still runs", 90)
+    finally:
+        if process.is_alive():
+            process.kill()
+    said = next((line for line in process.tail().splitlines() if words in line), None)
+    state = "ok" if said and process.popen.returncode == 1 else "FAILED"
+    return Seen(f"it ended: {(said or process.tail(200))[:66]}…", time.monotonic() - since, state)
+
+
+def changed_files(drill: ClusterDrill) -> Seen:
+    """Add a file, rewrite one and add a month, which workers that listed the folders before must see."""
+    loaded = sorted({path.parent for path in drill.root.glob("*/*/*.txt")})[0]
+    month = "/".join(loaded.relative_to(drill.root).parts)
+    rewritten = min(loaded.glob("*.txt"))
+    rewritten.write_text(rewritten.read_text() + "\n")
+    year, number = month.split("/")
+    write_chat(drill.root, block(talk(7)), month=month, title="Ana", time=f"{year}-{number}-09 10 00 00")
+    write_chat(drill.root, block(talk(5)), month="2026/02", title="Rui", time="2026-02-09 10 00 00")
+    since = time.monotonic()
+    drill.store.upload(drill.root, PREFIX)
+    printed = drill.cluster.command("backfill", "--launch", "months")
+    ran = [line for line in printed.splitlines() if "monthly_chats" in line and " of " in line]
+    wanted = (month.replace("/", "-"), "2026-02")
+    is_seen = all(any(f"{one}  success" in line for line in ran) for one in wanted)
+    words = f"a new, a rewritten file and a new month: {len(ran)} runs by the same workers"
+    return Seen(words, time.monotonic() - since, "ok" if is_seen else "FAILED")
+
+
+FAULTS: dict[str, Callable[[ClusterDrill], Seen]] = {
+    "kill -9 a worker's child": killed_child,
+    "kill -9 a worker, main and child": killed_worker,
+    "freeze a worker": frozen_worker,
+    "cut a worker's network": cut_worker,
+    "stop the broker for 20 s": absent_broker,
+    "stop the object store for 20 s": absent_store,
+    "a second daemon": second_daemon,
+    "a worker with other code": older_code,
+    "new and rewritten files between runs": changed_files,
+}
+SMALLEST = {name: FAULTS[name] for name in ("kill -9 a worker, main and child",)}
