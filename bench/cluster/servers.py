@@ -43,7 +43,7 @@ class DatabaseHost:
     def start(cls, host: ClusterHost) -> DatabaseHost:
         """Make a server with the embedded package's programs, and start it on this host's address."""
         data, runtime = host.outside / "postgres", host.outside / "run"
-        runtime.mkdir()
+        runtime.mkdir(mode=0o700)
         os.environ.setdefault(
             "XDG_RUNTIME_DIR", str(runtime)
         )  # otherwise the package warns
