@@ -13,7 +13,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -72,10 +72,10 @@ def _hold_summaries(cluster: RunningCluster) -> None:
 
 
 @contextmanager
-def _workers(cluster: RunningCluster, count: int, archive: str | None, **more: str) -> Iterator[None]:
+def _workers(cluster: RunningCluster, count: int, variables: Mapping[str, str]) -> Iterator[None]:
     names = [f"worker{number}" for number in range(1, count + 1)]
     for name in names:
-        cluster.start_worker(name, archive=archive, **more)
+        cluster.start_worker(name, variables)
     try:
         cluster.await_workers()
         yield
@@ -128,11 +128,11 @@ def _compare(
     rows = [measured("disk: one process, one run", "s", [_one_process(cluster, instance, disk)])]
     port = cluster.store.start_proxy(options.delay)
     delayed = {"AWS_ENDPOINT_URL": f"http://{cluster.store.host.address}:{port}"}
-    for name, archive, variables in (("disk", disk, {}), ("store, delayed", None, delayed)):
+    for name, variables in (("disk", {"CHAT_ARCHIVE": disk}), ("store, delayed", delayed)):
         first: float | None = None
         for count in options.workers:
             _forget_months(cluster)
-            with _workers(cluster, count, archive, **variables):
+            with _workers(cluster, count, variables):
                 load = _load(cluster, instance, months)
             first = first or load.seconds
             words = f"{name}: {count} {'worker' if count == 1 else 'workers'}"
@@ -158,7 +158,7 @@ def _bench(options: argparse.Namespace) -> None:
     )
     with running_cluster(cluster_options) as cluster, cluster.instance() as instance:
         cluster.store.open().upload(root, PREFIX)
-        with _workers(cluster, 1, str(root)):
+        with _workers(cluster, 1, {}):
             load_contacts(cluster)
         _hold_summaries(cluster)
         rows = _compare(cluster, instance, options, str(root))

@@ -155,17 +155,16 @@ class RunningCluster:
         return self.start_role(name, ["dagster-daemon", "run", "--workspace", workspace])
 
     def start_worker(
-        self, name: str, *, cwd: Path = PROJECT_ROOT, archive: str | None = None, **more: str
+        self, name: str, more: Mapping[str, str] | None = None, *, cwd: Path = PROJECT_ROOT
     ) -> HostProcess:
-        """Start a worker on a host, with the ERP's pages on its disk; `archive` instead of the store."""
+        """Start a worker on a host, with the ERP's pages on its disk."""
         host = self.prepare(name)
         if not (host.outside / "erp").exists():
             shutil.copytree(self.options.pages, host.outside / "erp")
         # `python -m` takes the code from the working folder.
         command = ["python", "-m", "celery", "-A", _CELERY_APP, "worker", "--queues", "dagster"]
         command += ["--concurrency", "1", "--loglevel", "INFO", "--hostname", f"celery@{name}"]
-        variables = {**more, **({"CHAT_ARCHIVE": archive} if archive else {})}
-        self.workers[name] = self.start_role(name, command, variables, cwd=cwd)
+        self.workers[name] = self.start_role(name, command, more, cwd=cwd)
         return self.workers[name]
 
     def await_workers(self) -> None:
