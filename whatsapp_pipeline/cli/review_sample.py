@@ -59,7 +59,7 @@ def judge_sample(
 
 def precision_line(conn: Connection, months: Sequence[str]) -> str:
     """Return the precision that the verdicts guarantee as text, rounded down."""
-    bound = guaranteed_precision(conn, months).overall
+    bound = guaranteed_precision(conn, months, by_method=False).overall
     if bound is None or not bound.verdicts:
         return "no share of right links is guaranteed yet: the first drawn link has no verdict"
     least = math.floor(bound.share * 1000) / 10

@@ -21,8 +21,9 @@ def microseconds(moment: datetime) -> int:
 
 
 def moment_of(number: str) -> datetime:
-    """Return the local time that `microseconds` wrote; raises OverflowError for one that no time has."""
-    return _EPOCH + timedelta(microseconds=int(number))
+    """Return the local time that `microseconds` wrote; the nearest one for a number that no time has."""
+    least = microseconds(datetime(1, 1, 1))
+    return _EPOCH + timedelta(microseconds=max(int(number), least))
 
 
 def case_cursor(open_since: datetime, id_contato: int) -> str:
@@ -48,20 +49,20 @@ def commitment_cursor(place: CommitmentPlace) -> str:
 
 
 def parse_commitment_cursor(text: str) -> CommitmentPlace | None:
-    """Return the place of a commitment in its list; None for what is no cursor of one."""
+    """Return the place of a commitment in its list; None for what is no cursor of one.
+
+    A made-up cursor of the right form is a place too: parts out of range are the nearest that there are.
+    """
     if not re.fullmatch(COMMITMENT_CURSOR, text):
         return None
     after_due, day, at, said, message, number = text.split("~")
     source, message_id = message.split(":")
-    try:
-        return CommitmentPlace(
-            after_due == "1",
-            date.fromordinal(int(day)),
-            time(*divmod(int(at), 60)) if at else None,
-            moment_of(said),
-            source,
-            int(message_id),
-            int(number),
-        )
-    except (ValueError, OverflowError):
-        return None
+    return CommitmentPlace(
+        after_due == "1",
+        date.fromordinal(min(max(int(day), 1), date.max.toordinal())),
+        time(*divmod(min(int(at), 1439), 60)) if at else None,
+        moment_of(said),
+        source,
+        int(message_id),
+        int(number),
+    )

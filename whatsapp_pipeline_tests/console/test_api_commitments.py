@@ -96,8 +96,19 @@ def test_a_commitment_says_what_the_page_says(promised: Api) -> None:
 
 @pytest.mark.parametrize(
     "cursor",
-    ["0~0~~0~chat:1~1", "0~9999999~~0~chat:1~1", "0~738000~9999~0~chat:1~1", "0~738000~~0~chat:1", "x"],
+    ["", "x", "0~738000~~0~chat:1", "2~738000~~0~chat:1~1", "0~738000~~0~mail:1~1", "0~738000~~0~chat:1~1 "],
 )
-def test_a_made_up_cursor_is_refused(promised: Api, cursor: str) -> None:
+def test_what_is_no_cursor_is_refused(promised: Api, cursor: str) -> None:
     refused = promised.client("reader").get("commitments", params={"cursor": cursor})
     assert (refused.status_code, refused.json()["error"]) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("cursor", "left"),
+    [
+        (f"0~0~~-{'9' * 17}~chat:0~0", 12),  # before everything
+        (f"1~9999999~9999~{'9' * 17}~webhook:{'9' * 18}~99999", 0),  # after everything
+    ],
+)
+def test_a_made_up_cursor_is_a_place(promised: Api, cursor: str, left: int) -> None:
+    assert len(promised.get("commitments", "reader", cursor=cursor, limit=100)["items"]) == left

@@ -5,7 +5,7 @@ WITH o AS MATERIALIZED (
     SELECT * FROM link_overrides WHERE id = %(id)s
 ), places AS (
     SELECT 'chat' AS source, f.id, f.match_status AS status, f.id_contato
-      FROM o JOIN chat_files f ON {about_chat}
+      FROM o CROSS JOIN {chats_about}
      WHERE f.processing_status <> 'vanished'
     UNION ALL
     SELECT 'webhook', f.id, f.match_status, f.id_contato

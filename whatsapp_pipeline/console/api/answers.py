@@ -11,11 +11,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 Item = TypeVar("Item")
 BIGINT = 2**63 - 1
 REF = r"^(chat|webhook):[0-9]{1,19}$"
+# Text of one line without blanks at its ends.
+_ONE_LINE = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
 
 
 def _number(value: object) -> object:
@@ -528,7 +531,7 @@ class ApiReread(BaseModel):
     requested_by: str
     requested_at: datetime
     read_at: datetime | None
-    can_be_opened: bool = Field(description="false: the file is missing or can't be opened")
+    can_be_read: bool = Field(description="false: the file is missing, or could not be opened or loaded")
 
 
 class ApiUnreadDetail(BaseModel):
@@ -541,19 +544,36 @@ class ApiUnreadDetail(BaseModel):
     reread: ApiReread | None
 
 
+_CHOICES = ("format", "date_order", "owner")
+
+
 class NewReread(BaseModel):
     """How a file is to be read; what is not given stays as it is, and at least one must be given."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"anyOf": [{"required": [name]} for name in _CHOICES]}
+    )
 
     file: str = Field(min_length=1, max_length=4000, description="its path in the archive")
-    format: Literal["auto", "block", "android", "ios"] | None = Field(
+    format: Literal["auto", "block", "android", "ios"] | SkipJsonSchema[None] = Field(
         None, description="auto: the reader decides again"
     )
-    date_order: Literal["auto", "dmy", "mdy", "ymd"] | None = Field(
+    date_order: Literal["auto", "dmy", "mdy", "ymd"] | SkipJsonSchema[None] = Field(
         None, description="auto: the reader decides again"
     )
-    owner: str | None = Field(None, min_length=1, max_length=200, description="the shop's name in the file")
+    owner: Annotated[str, Field(max_length=200, pattern=_ONE_LINE)] | SkipJsonSchema[None] = Field(
+        None, description="the shop's name in the file"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _chosen(cls, given: object) -> object:
+        """Refuse a body without a choice, and null, which the document does not have."""
+        if isinstance(given, dict):
+            chosen = [given[name] for name in _CHOICES if name in given]
+            if not chosen or None in chosen:
+                raise ValueError("give format, date_order or owner, and no null")
+        return given
 
 
 class ApiDeadLetter(BaseModel):
@@ -600,9 +620,7 @@ class NewTenant(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(
-        min_length=1, max_length=100, pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
-    )
+    name: str = Field(min_length=1, max_length=100, pattern=_ONE_LINE)
 
 
 class ApiAccount(BaseModel):

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.console.api.answers import BIGINT, ApiCommitment, Listing
 from whatsapp_pipeline.console.api.api_server import ApiServer, answer
-from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.api.reading import Limit
 from whatsapp_pipeline.console.list_cursors import (
     COMMITMENT_CURSOR,
@@ -72,8 +71,6 @@ class CommitmentsApi:
     ) -> Response:
         """List commitments by the day that they are due, or were made where no day was named."""
         after = None if cursor is None else parse_commitment_cursor(cursor)
-        if cursor is not None and after is None:
-            raise ApiError("invalid", [{"where": "query.cursor", "message": "no `next` of this list"}])
         with self._server.page(request) as page:
             found = commitment_lines(
                 page.conn,

@@ -118,7 +118,7 @@ def sample_precision(conn: Connection) -> SamplePrecision | None:
     """Return the share of right links that the verdicts guarantee; None without verdicts."""
     from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
 
-    bound = guaranteed_precision(conn, None).overall
+    bound = guaranteed_precision(conn, None, by_method=False).overall
     if bound is None or not bound.verdicts:
         return None
     least = math.floor(bound.share * 1000) / 1000

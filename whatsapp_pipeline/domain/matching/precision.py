@@ -15,7 +15,8 @@ Shekhar et al., "Risk-limiting financial audits via weighted sampling without re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ _PRIOR_WRONG, _PRIOR_DRAWS = 0.1, 5.0
 _TESTED = 4000
 
 _Doubles = npt.NDArray[np.float64]
+_Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +90,45 @@ def most_wrong_links(
     """Return the largest number of wrong links in the population that the verdicts do not exclude."""
     if not draws:
         return population.links
-    tested = _tested_counts(population.links)
-    largest = log_capital(draws, population, tested).max(axis=0)
+    tested = kept = _tested_counts(population.links)
+    for counts, _ in log_capitals(draws, population, tested, excluded_at=-math.log(1 - confidence)):
+        kept = counts
     seen = sum(draw.is_wrong for draw in draws)
-    is_possible = (tested >= seen) & (tested <= seen + population.links - len(draws))
-    kept = np.flatnonzero((largest < -np.log(1 - confidence)) & is_possible)
-    if not len(kept):
+    possible = kept[(kept >= seen) & (kept <= seen + population.links - len(draws))]
+    if not len(possible):
         return seen
-    last = int(kept[-1])
+    last = int(np.searchsorted(tested, possible[-1]))
     # The safe answer between two tested numbers is one less than the next, which is excluded.
     return int(tested[last + 1]) - 1 if last + 1 < len(tested) else int(tested[last])
 
 
-def log_capital(
-    draws: Sequence[LinkDraw], population: LinkPopulation, wrong_links: npt.NDArray[np.int64]
-) -> _Doubles:
-    """Return the logarithm of the gambler's capital after each draw, against each number of wrong links."""
-    capital = np.zeros((len(draws), len(wrong_links)))
-    running = np.zeros(len(wrong_links))
+def log_capitals(
+    draws: Sequence[LinkDraw],
+    population: LinkPopulation,
+    wrong_links: _Counts,
+    *,
+    excluded_at: float | None = None,
+) -> Iterator[tuple[_Counts, _Doubles]]:
+    """Yield after each draw the numbers of wrong links, and the logarithm of the capital against each.
+
+    A number is left out from the draw on at which the capital against it reaches `excluded_at`.
+    """
+    counts, running = wrong_links, np.zeros(len(wrong_links))
     left, seen, estimate = population.total_weight, 0, _PRIOR_WRONG
     for number, draw in enumerate(draws):
         # Values are shares of the largest importance-weighted verdict that is possible at this draw.
         largest = left / population.least_weight
-        mean = (wrong_links - seen) / largest
+        mean = (counts - seen) / largest
         value = (left / draw.weight) / largest if draw.is_wrong else 0.0
-        with np.errstate(invalid="ignore"):  # -inf plus inf: this number was excluded before and stays so
+        with np.errstate(invalid="ignore"):  # -inf plus inf: fewer wrong links than were found
             running = running + _log_growth(mean, value, estimate / (number + _PRIOR_DRAWS))
-        capital[number] = running
+        if excluded_at is not None:
+            is_kept = ~(running >= excluded_at)
+            counts, running = counts[is_kept], running[is_kept]
+        yield counts, running
         left = max(left - draw.weight, population.least_weight)
         seen += draw.is_wrong
         estimate += value
-    return capital
 
 
 def _log_growth(mean: _Doubles, value: float, expected: float) -> _Doubles:
@@ -135,7 +145,7 @@ def _log_growth(mean: _Doubles, value: float, expected: float) -> _Doubles:
     return np.where(mean >= 1, np.inf if value < 1 else 0.0, grown)
 
 
-def _tested_counts(links: int) -> npt.NDArray[np.int64]:
+def _tested_counts(links: int) -> _Counts:
     if links <= _TESTED:
         return np.arange(links + 1)
     return np.unique(np.concatenate([np.linspace(0, links, _TESTED), np.arange(1000)]).astype(np.int64))

@@ -28,14 +28,16 @@ class GuaranteedPrecision:
     by_method: dict[str, PrecisionBound]
 
 
-def guaranteed_precision(conn: Connection, months: Sequence[str] | None) -> GuaranteedPrecision:
+def guaranteed_precision(
+    conn: Connection, months: Sequence[str] | None, *, by_method: bool = True
+) -> GuaranteedPrecision:
     """Return the precision that the verdicts on the links of months guarantee; "unsure" counts as wrong.
 
-    `months` is None for all months.
+    `months` is None for all months. Without `by_method` only the bound for all links is computed.
     """
     overall: PrecisionBound | None = None
-    by_method: dict[str, PrecisionBound] = {}
-    for group in precision_sample.link_groups(conn, months):
+    of_methods: dict[str, PrecisionBound] = {}
+    for group in precision_sample.link_groups(conn, months, by_method=by_method):
         if group.method is not None and len(group.drawn) < ENOUGH_VERDICTS:
             continue
         bound = precision_bound(
@@ -48,5 +50,5 @@ def guaranteed_precision(conn: Connection, months: Sequence[str] | None) -> Guar
         if group.method is None:
             overall = bound
         else:
-            by_method[group.method] = bound
-    return GuaranteedPrecision(overall, by_method)
+            of_methods[group.method] = bound
+    return GuaranteedPrecision(overall, of_methods)

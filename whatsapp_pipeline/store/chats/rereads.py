@@ -98,7 +98,7 @@ def waiting_choices(conn: Connection, *, after: str | None, limit: int) -> list[
     rows = conn.execute(
         """
         SELECT DISTINCT ON (f.file_path) f.file_path, r.options, r.requested_by, r.requested_at, r.read_at,
-               f.processing_status <> 'vanished' AND f.content_hash IS NOT NULL AS can_be_opened
+               f.processing_status NOT IN ('failed', 'vanished') AS can_be_read
           FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
          WHERE r.read_at IS NULL AND (%(after)s::text IS NULL OR f.file_path > %(after)s)
          ORDER BY f.file_path, r.requested_at DESC LIMIT %(limit)s

@@ -30,6 +30,27 @@ ABOUT: LiteralString = """(
             ORDER BY p.occurrences DESC, p.raw LIMIT 1)))
 )"""
 
+# The chats `f` that a decision `o` is about, by the same rules. Each kind of target has a branch with an
+# index, where ABOUT would read every chat.
+CHATS_ABOUT: LiteralString = """LATERAL (
+    SELECT f.* FROM chat_files f
+     WHERE o.target_kind = 'file' AND f.file_path = o.target
+       AND coalesce(o.chat_number, f.chat_number) = f.chat_number
+    UNION ALL
+    SELECT f.* FROM chat_files f WHERE o.target_kind = 'title' AND title_key(f.title) = o.target
+    UNION ALL
+    SELECT f.* FROM chat_files f
+     WHERE o.target_kind = 'phone' AND NOT f.is_group AND f.phone_key = o.target
+    UNION ALL
+    SELECT f.* FROM chat_files f
+     WHERE o.target_kind = 'phone' AND NOT f.is_group AND f.phone_key IS NULL
+       AND f.id IN (SELECT p.id_chat_file FROM chat_phones p WHERE p.key = o.target)
+       AND o.target = (
+            SELECT p.key FROM chat_phones p
+            WHERE p.id_chat_file = f.id AND p.key IS NOT NULL AND p.kind NOT IN ('lid', 'service')
+            ORDER BY p.occurrences DESC, p.raw LIMIT 1)
+) f"""
+
 # Condition for a live conversation `f` that a decision `o` is about.
 ABOUT_CONVERSATION: LiteralString = """EXISTS (
     SELECT FROM conversation_identities i
@@ -133,7 +154,7 @@ def list_all(conn: Connection, *, removed: bool = False) -> list[Override]:
 def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
     """Return the number of chats that a decision is about, by month."""
     return conn.execute(
-        f"""SELECT f.month, count(*) FROM link_overrides o JOIN chat_files f ON {ABOUT}
+        f"""SELECT f.month, count(*) FROM link_overrides o CROSS JOIN {CHATS_ABOUT}
             WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
         (id_,),
     ).fetchall()
@@ -143,7 +164,7 @@ def chats_about(conn: Connection, id_: int) -> list[ChatInScope]:
     """Return the chats that a decision is about, in force or not, by id."""
     rows = conn.execute(
         f"""SELECT f.id, f.month, coalesce(f.message_count, 0), f.id_contato
-            FROM link_overrides o JOIN chat_files f ON {ABOUT}
+            FROM link_overrides o CROSS JOIN {CHATS_ABOUT}
             WHERE o.id = %s AND f.processing_status <> 'vanished' ORDER BY f.id""",
         (id_,),
     )
@@ -155,7 +176,7 @@ def chats_of_target(conn: Connection, kind: str, target: str, chat_number: int |
     rows = conn.execute(
         f"""SELECT f.id, f.month, coalesce(f.message_count, 0), f.id_contato
             FROM (SELECT %s::text AS target_kind, %s::text AS target, %s::int AS chat_number) o
-            JOIN chat_files f ON {ABOUT}
+            CROSS JOIN {CHATS_ABOUT}
             WHERE f.processing_status <> 'vanished' ORDER BY f.id""",
         (kind, target, chat_number),
     )

@@ -47,9 +47,9 @@ class LinkGroup(NamedTuple):
     drawn: list[tuple[float, str, bool]]
 
 
-def link_groups(conn: Connection, months: Sequence[str] | None) -> list[LinkGroup]:
-    """Return the links of months (None: all) with their verdicts: first all together, then by method."""
-    values = {"months": None if months is None else list(months)}
+def link_groups(conn: Connection, months: Sequence[str] | None, *, by_method: bool = True) -> list[LinkGroup]:
+    """Return the links of months (None: all) with their verdicts: all together, then those of each method."""
+    values = {"months": None if months is None else list(months), "by_method": by_method}
     rows = conn.execute(queries.load("links/precision_groups"), values)
     return [LinkGroup(*row) for row in rows]
 

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
+from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION, CHATS_ABOUT
 
 
 class QueuePlace(NamedTuple):
@@ -177,7 +177,7 @@ def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[
 
 def decision_effect(conn: Connection, id_override: int) -> DecisionEffect:
     """Return what a decision changed, by the links as they are now."""
-    statement = queries.load("links/decision_effect").replace("{about_chat}", ABOUT)
+    statement = queries.load("links/decision_effect").replace("{chats_about}", CHATS_ABOUT)
     statement = statement.replace("{about_conversation}", ABOUT_CONVERSATION)
     found: dict[str, list[DecisionPlace]] = {"holds": [], "pending": [], "outranked": []}
     for source, number, state in conn.execute(statement.encode(), {"id": id_override}):

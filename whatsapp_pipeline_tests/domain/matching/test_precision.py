@@ -11,7 +11,7 @@ import pytest
 from whatsapp_pipeline.domain.matching.precision import (
     LinkDraw,
     LinkPopulation,
-    log_capital,
+    log_capitals,
     most_wrong_links,
     precision_bound,
 )
@@ -38,6 +38,11 @@ class _World:
         ]
 
 
+def _capital(draws: list[LinkDraw], population: LinkPopulation, counts: list[int]) -> np.ndarray:
+    """Return the logarithm of the capital after each draw (rows), against each number (columns)."""
+    return np.stack([running for _, running in log_capitals(draws, population, np.array(counts))])
+
+
 # Links, share of doubtful ones, share wrong among sure and among doubtful ones, verdicts.
 WORLDS = [
     (120, 0.3, 0.02, 0.20, 120),
@@ -54,8 +59,7 @@ def test_looking_after_every_verdict_misses_the_truth_in_at_most_5_percent_of_ru
     for run in range(RUNS):
         links, doubtful, sure_wrong, wrong, verdicts = WORLDS[run % len(WORLDS)]
         world = _World(np.random.default_rng(run), links, doubtful, sure_wrong, wrong)
-        truth = np.array([int(world.is_wrong.sum())])
-        capital = log_capital(world.draws(verdicts), world.population, truth)
+        capital = _capital(world.draws(verdicts), world.population, [int(world.is_wrong.sum())])
         missed += bool(capital.max() >= math.log(20))
     assert missed <= 0.05 * RUNS
     assert missed >= 0.001 * RUNS  # a bound that never misses is no 95 % bound: something is too timid
@@ -65,13 +69,24 @@ def test_looking_after_every_verdict_misses_the_truth_in_at_most_5_percent_of_ru
 def test_the_bound_after_each_verdict_is_what_the_capital_says(seed: int) -> None:
     world = _World(np.random.default_rng(seed), 90, 0.3, 0.1, 0.3)
     truth = int(world.is_wrong.sum())
-    capital = log_capital(world.draws(90), world.population, np.array([truth]))[:, 0]
+    capital = _capital(world.draws(90), world.population, [truth])[:, 0]
     for looked in range(1, 91):
         worst = most_wrong_links(world.draws(looked), world.population)
         assert worst >= int(world.is_wrong[world.order[:looked]].sum())
         if capital[:looked].max() < math.log(20):
             assert worst >= truth
     assert most_wrong_links(world.draws(90), world.population) == truth  # all looked at: nothing is unknown
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bound_is_the_largest_number_that_no_draw_excludes(seed: int) -> None:
+    """Numbers are given up on the way; the answer is the one of all numbers after all draws."""
+    world = _World(np.random.default_rng(seed), 90, 0.3, 0.1, 0.3)
+    draws = world.draws(60)
+    largest = _capital(draws, world.population, list(range(91))).max(axis=0)
+    seen = int(world.is_wrong[world.order[:60]].sum())
+    possible = [count for count in range(seen, seen + 31) if largest[count] < math.log(20)]
+    assert most_wrong_links(draws, world.population) == possible[-1]
 
 
 def test_each_verdict_of_right_raises_the_bound_and_one_of_wrong_lowers_it() -> None:
