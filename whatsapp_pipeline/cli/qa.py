@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from whatsapp_pipeline.checks.qa import QaCheck
-    from whatsapp_pipeline.domain.quality import Standing, Verdict
+    from whatsapp_pipeline.domain.quality import Rule, Standing, Verdict
     from whatsapp_pipeline.store.connection import Connection
 
 _DAYS = 30
@@ -42,9 +42,9 @@ def list_checks_command(name: str | None, month: str | None, every: bool, as_jso
     from whatsapp_pipeline.domain.quality import month_name
     from whatsapp_pipeline.steps.operations.quality import standings
 
-    rules = [check.rule for check in _checks(name)]
+    names = {check.name for check in _checks(name, with_erp=True)}
     with open_database(settings.load_settings()) as conn:
-        found = standings(conn, rules)
+        found = standings(conn, [rule for rule in shown_rules(conn) if rule.name in names])
     lines = [
         (standing, verdict)
         for standing in found
@@ -101,7 +101,7 @@ def accept_command(name: str, month: str | None, reason: str, until: str | None,
 
     if not reason.strip():
         raise click.BadParameter("say why", param_hint="--reason")
-    (check,) = _checks(name)
+    (check,) = _checks(name, with_erp=True)
     last = _last_day(until)
     with open_database(settings.load_settings()) as conn:
         verdict = _verdict(conn, check, month)
@@ -132,7 +132,7 @@ def withdraw_command(name: str, month: str | None) -> None:
     from whatsapp_pipeline.steps.operations.quality import standing_of
     from whatsapp_pipeline.store.operations import qa_results
 
-    (check,) = _checks(name)
+    (check,) = _checks(name, with_erp=True)
     with open_database(settings.load_settings()) as conn:
         if not qa_results.withdraw_acceptance(conn, name, month):
             raise PipelineError(f"{_place(check, month)} is not accepted; `qa list` shows what is")
@@ -141,11 +141,27 @@ def withdraw_command(name: str, month: str | None) -> None:
     say(f"{_place(check, month)}: the acceptance is withdrawn")
 
 
-def _checks(name: str | None) -> list[QaCheck]:
-    """Return the check of this name, or all; raises BadParameter for a name that no check has."""
+def shown_rules(conn: Connection) -> list[Rule]:
+    """Return the rules of the code location, and those of an ERP that only some run had (`run --erp`).
+
+    The latter are known by their results.
+    """
+    from whatsapp_pipeline.definitions import rule_book
+    from whatsapp_pipeline.store.operations import qa_results
+
+    own = {rule.name for rule in rule_book().rules()}
+    evaluated = own | {result.check for result in qa_results.results(conn)}
+    return [rule for rule in rule_book(with_erp=True).rules() if rule.name in evaluated]
+
+
+def _checks(name: str | None, *, with_erp: bool | None = None) -> list[QaCheck]:
+    """Return the check of this name, or all; raises BadParameter for a name that no check has.
+
+    `with_erp` says whether the checks of an ERP are among them. With None they are if the settings name one.
+    """
     from whatsapp_pipeline.definitions import chosen_checks
 
-    known = chosen_checks()
+    known = chosen_checks(with_erp=with_erp)
     if name is None:
         return known
     found = [check for check in known if check.name == name]

@@ -11,6 +11,7 @@ from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
+from whatsapp_pipeline.cli.qa import shown_rules
 from whatsapp_pipeline.errors import PipelineError
 
 
@@ -31,7 +32,6 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     # Imported here because they are heavy and only this command needs them.
     from whatsapp_pipeline.assets.history import run_history
     from whatsapp_pipeline.automation.headless import open_instance
-    from whatsapp_pipeline.definitions import rule_book
     from whatsapp_pipeline.steps.operations.qa_report import make, write_report
     from whatsapp_pipeline.store.operations import status
 
@@ -42,7 +42,7 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
             raise PipelineError(
                 f"no chats of {month} in the database; there are {', '.join(known) or 'none'}"
             )
-        rules = rule_book().rules()
+        rules = shown_rules(conn)
         made = make(
             conn,
             [month] if month else known,

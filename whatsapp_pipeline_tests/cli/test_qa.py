@@ -72,6 +72,33 @@ def _shown(home: Path) -> tuple[bool, str]:
         return evaluated.passed, str(evaluated.description)
 
 
+def test_results_of_a_run_with_an_erp_are_listed_where_the_settings_name_none(
+    run: Run, fresh_database_url: str
+) -> None:
+    check = "values_fit_their_columns"
+    assert check not in run("qa", "list", "--all").output
+    unknown = "checks were never evaluated"
+    before = run("qa", "list").output
+    with connect(fresh_database_url) as conn:
+        conn.execute(
+            "INSERT INTO qa_results (check_name, examined, failing, severity, evaluated_at)"
+            " VALUES (%s, 70, 5, 'warn', now())",
+            (check,),
+        )
+    listed = run("qa", "list").output
+    assert f"red      {check}: 5 of 70\n" in listed
+    assert [line for line in listed.splitlines() if unknown in line] == [
+        line for line in before.splitlines() if unknown in line
+    ]
+    assert run("qa", "list", "--check", check).output == f"red      {check}: 5 of 70\n"
+    accepted = run("qa", "accept", "--check", check, "--reason", "long notes", "--by", "ana")
+    assert accepted.exit_code == 0, accepted.output
+    assert f"accepted {check}: 5 of 70; accepted by ana" in run("qa", "list").output
+    assert run("qa", "withdraw", "--check", check).exit_code == 0
+    # Without an ERP there is nothing to evaluate.
+    assert run("qa", "evaluate", "--check", check).exit_code == 2
+
+
 def test_a_fault_is_evaluated_accepted_and_withdrawn(run: Run, tmp_path: Path) -> None:
     found = run("qa", "evaluate", "--check", CHECK)
     assert found.exit_code == 1, found.output
