@@ -368,7 +368,7 @@ def test_the_table_shows_every_reason_and_flag_as_it_is_stored_and_read() -> Non
         REASONS.items()
     )
     # What is simply so has the value 1; that of a name is how well it fits.
-    simple = set(REASONS) - {"name_agrees", "name_elsewhere", "other_candidates"}
+    simple = set(REASONS) - {"name_agrees", "name_elsewhere"}
     assert {reason.value for reason in reasons if reason.name in simple} == {1}
     third = replace(NAME, title="Ana Lima Rocha")
     found = decide_chat(
