@@ -19,6 +19,7 @@ from whatsapp_pipeline.assets.materialize import (
     preview,
 )
 from whatsapp_pipeline.domain.masking import mask_name
+from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
 from whatsapp_pipeline.store import catalog
@@ -35,7 +36,7 @@ webhook_inbox = dg.AssetSpec(
     kinds={"postgres"},
     owners=OWNERS,
     metadata={"dagster/table_name": "webhook_inbox"},
-)
+).with_io_manager_key(table_frames.KEY)
 
 
 class ConversationsConfig(dg.Config):

@@ -68,6 +68,8 @@ class TableFrames(dg.ConfigurableIOManager):
                 "all of them may not fit into memory"
             )
         columns = context.definition_metadata.get("columns")
+        if columns is not None and (isinstance(columns, str) or not columns):
+            raise PipelineError(f'name columns of {name} in a list, such as {{"columns": ["id"]}}')
         with self.database.connect(application_name=f"whatsapp-pipeline frame {name}") as conn:
             return table_frames.read_table(
                 conn,

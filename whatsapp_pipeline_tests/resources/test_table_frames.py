@@ -238,6 +238,25 @@ def test_a_column_that_is_not_there_is_named(load: Load) -> None:
         load("contatos", columns=["nmoe"])
 
 
+@pytest.mark.parametrize("columns", ["id", []])
+def test_columns_are_named_in_a_list(load: Load, columns: Any) -> None:
+    with pytest.raises(PipelineError, match=r"name columns of contatos in a list, such as"):
+        load("contatos", columns=columns)
+
+
+def test_every_asset_is_read_or_says_why_not(defs: dg.Definitions, load: Load) -> None:
+    read = set()
+    for key in defs.resolve_asset_graph().get_all_asset_keys():
+        asset = key.to_user_string()
+        try:
+            load(asset)
+        except PipelineError as error:
+            assert asset in str(error)
+        else:
+            read.add(asset)
+    assert read >= {"webhook_inbox", "conversations", "commitments", "tiny_orders", *WHOLE}
+
+
 def test_chunks_together_are_the_whole(prepared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("whatsapp_pipeline.store.table_frames.CHUNK_BYTES", 10_000)
     with connect(prepared_url) as conn:
