@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # The names of exports.EXPORTS in store/operations, which `--help` does not load.
 KINDS = ("messages", "customers", "orders", "links", "unmatched", "unlinked-sessions", "qa")
 FORMATS = ("csv", "xlsx", "parquet")
-_MONTH = r"\d{4}-(?:0[1-9]|1[0-2])"
+_MONTH = r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
 
 
 @click.command()

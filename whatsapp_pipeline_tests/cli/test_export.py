@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -197,6 +200,8 @@ def test_a_reader_gets_masked_customers_and_no_messages(
     [
         (["messages", "--month", "2025-13"], "is no month and no range; write 2025-01 or 2025-01..2025-03"),
         (["messages", "--month", "2025-03..2025-01"], "is no month and no range"),
+        (["messages", "--month", "0000-01"], "is no month and no range"),
+        (["messages", "--month", "2025-01..9999-12"], "is no month and no range"),
         (["messages", "--format", "parquet", "--decimal-comma"], "--decimal-comma goes with --format csv"),
     ],
 )
@@ -205,3 +210,62 @@ def test_bad_options_are_named(url: str, tmp_path: Path, arguments: list[str], w
     assert result.exit_code == 2
     assert words in result.output
     assert os.listdir(tmp_path) == []
+
+
+_KILLED_EXPORT = """
+import os, signal, sys
+from pathlib import Path
+import polars as pl
+from whatsapp_pipeline.steps.operations.export import write_export
+kill = lambda rows: os.kill(os.getpid(), signal.SIGKILL)
+write_export(Path(sys.argv[1]), [pl.DataFrame({"nome": ["Ana Teste"] * 5})] * 3, advance=kill)
+"""
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_killed_export_leaves_nothing_once_it_runs_again(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    out = tmp_path / "out"
+    out.mkdir()
+    path = out / f"orders.{file_format}"
+    killed = subprocess.run([sys.executable, "-c", _KILLED_EXPORT, path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = out.iterdir()
+    assert stat.S_IMODE(left.stat().st_mode) == 0o700  # nobody else reads what was half written
+    assert list(temporary.iterdir()) == []
+    run("orders", "--format", file_format, "--out", out)
+    assert list(out.iterdir()) == [path]
+
+
+def test_an_export_leaves_the_folder_of_one_that_runs(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    frame = pl.DataFrame({"id": [1, 2]})
+
+    def one_more(rows: int) -> None:
+        steps.write_export(path, [frame])
+
+    outcome = steps.write_export(path, [frame, frame], advance=one_more)
+    assert outcome.rows == 4
+    assert len(read_csv(path)) == 4
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_a_disk_that_refuses_is_named(url: str, tmp_path: Path, file_format: str) -> None:
+    # A file that may not grow answers like a full disk, for root as well.
+    command = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main()", "export", "messages"]
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 1; exec "$@"', "-", *command, "--format", file_format, "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    path = tmp_path / f"messages.{file_format}"
+    assert done.returncode == 1, done.stderr
+    (error,) = done.stderr.splitlines()[1:]  # below the progress
+    assert error.startswith(f"error: cannot write {path}: File too large")
+    assert list(tmp_path.iterdir()) == []

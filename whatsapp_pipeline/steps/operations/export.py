@@ -3,19 +3,24 @@
 What belongs here: the formats, masks and spreadsheet safety. What does not: which rows there are
 (store/operations/exports.py).
 
-A file is written beside its place and moved there when it is whole, readable by its owner alone.
+A file is written in a folder beside its place and moved there when it is whole, readable by its owner alone. The
+next export of that name removes the folder of one that was killed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
 from whatsapp_pipeline.domain.personal_text import hide_personal
@@ -56,21 +61,46 @@ def write_export(
     Raises:
         OSError: The disk refuses.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     written = ExportOutcome()
-    try:
-        os.close(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        counted = _counted(chunks, written, advance)
+    counted = _counted(chunks, written, advance)
+    with _folder_beside(path) as folder:
+        whole = folder / path.name
+        os.close(os.open(whole, os.O_CREAT | os.O_WRONLY, 0o600))
         if path.suffix == ".csv":
-            _write_csv(beside, counted, decimal_comma=decimal_comma)
+            _write_csv(whole, counted, decimal_comma=decimal_comma)
         elif path.suffix == ".xlsx":
-            _write_xlsx(beside, counted, written)
+            _write_xlsx(whole, counted, written)
         else:
-            _write_parquet(beside, counted)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            _write_parquet(whole, counted)
+        whole.replace(path)
     return written
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """Make a folder that only the user reads, and remove those that killed exports of this path left."""
+    prefix = f".{path.name}."
+    for left in filter(Path.is_dir, path.parent.glob(f"{prefix}*")):
+        opened = os.open(left, os.O_RDONLY)
+        if _lock(opened):  # a running export holds the lock of its folder
+            shutil.rmtree(left, ignore_errors=True)
+        os.close(opened)
+    with TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            _lock(opened)
+            yield Path(folder)
+        finally:
+            os.close(opened)
+
+
+def _lock(opened: int) -> bool:
+    """Lock a folder; False if another process holds the lock, or if the file system has no locks."""
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFrame]:
@@ -133,6 +163,7 @@ def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutco
             "strings_to_formulas": False,
             "strings_to_urls": False,
             "remove_timezone": True,
+            "tmpdir": str(path.parent),
         },
     )
     moment = book.add_format({"num_format": "dd/mm/yyyy hh:mm:ss"})
@@ -157,7 +188,13 @@ def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutco
         if sheet is None:
             sheet, line = book.add_worksheet(), 1
             sheet.write_row(0, 0, cells.columns, heading)
-    book.close()
+    try:
+        book.close()
+    except FileCreateError as error:
+        # The archive of the workbook writes once more when it is collected, so give the room on a full disk back.
+        for part in path.parent.iterdir():
+            os.truncate(part, 0)
+        raise OSError(*error.args[0].args) from error
 
 
 def _fitting(text: str) -> str:
@@ -173,10 +210,9 @@ def _style(kind: pl.DataType, moment: object, day: object) -> object:
 def _write_parquet(path: Path, chunks: Iterable[pl.DataFrame]) -> None:
     # Each chunk is a file of its own, and polars joins them without holding all of them. These files are in
     # Arrow's format without compression, so that rows are encoded once.
-    with TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-        parts = []
-        for place, chunk in enumerate(chunks):
-            part = Path(folder) / f"{place:06d}.arrow"
-            chunk.write_ipc(part)
-            parts.append(part)
-        pl.scan_ipc(parts).sink_parquet(path)
+    parts = []
+    for place, chunk in enumerate(chunks):
+        part = path.with_name(f"{place:06d}.arrow")
+        chunk.write_ipc(part)
+        parts.append(part)
+    pl.scan_ipc(parts).sink_parquet(path)
