@@ -39,6 +39,16 @@ def end_family(pid: int) -> None:
         _, family = psutil.wait_procs(family, timeout=5)
 
 
+def has_child(pid: int) -> bool:
+    """Say whether a process that `pid` started runs; one that ended and waits to be reaped does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    return True
+    return False
+
+
 def holders_of(path: Path) -> list[int]:
     """Return the ids of this user's processes that have a file open."""
     target, found = str(path.resolve()), []

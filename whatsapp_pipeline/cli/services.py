@@ -217,7 +217,7 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     served = [Service("dagster" if development else "web server", [program, *first, *ui], beside)]
     if not development:
         served.append(Service("daemon", daemon, beside))
-    return [Service("code server", [*code_server, *quiet], ready=socket), *served]
+    return [Service("code server", [*code_server, *quiet], ready=socket, needs_child=True), *served]
 
 
 def _receiver(places: Places, *, insecure: bool) -> Service:

@@ -23,7 +23,7 @@ from types import FrameType
 from typing import Literal, TypeAlias
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.process_families import end_family
+from whatsapp_pipeline.cli.process_families import end_family, has_child
 from whatsapp_pipeline.errors import PipelineError
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -66,12 +66,15 @@ class Service:
         command: Program and arguments.
         folder: Where it runs.
         ready: A file that it makes; the next service starts when the file is there.
+        needs_child: Whether it is of no use once the process that it started has ended, as Dagster's code
+            server is: that process holds the definitions, and the code server starts no other one.
     """
 
     name: str
     command: Sequence[str]
     folder: Path = settings.PROJECT_ROOT
     ready: Path | None = None
+    needs_child: bool = False
 
 
 State: TypeAlias = Literal["starting", "running", "restarting"]
@@ -217,7 +220,7 @@ class Supervisor:
     def _handle_next_event(self) -> None:
         """Wait for a process to end, for a signal, or for the moment of the next restart, and act on it."""
         due = [one.start_again_at for one in self._running.values() if one.start_again_at is not None]
-        if self._look_after is not None:
+        if self._look_after is not None or any(one.service.needs_child for one in self._running.values()):
             due.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
         try:
             event, process = self._events.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
@@ -228,11 +231,21 @@ class Supervisor:
                 if one.start_again_at is not None and one.start_again_at <= time.monotonic():
                     self._start(one)
                     self._say(f"{one.service.name} was started again (process {_pid(one)})")
+                self._kill_if_childless(one)
             return
         if event == "ended" and not self._stopping:
             for one in (*self._running.values(), self._keeper):
                 if one.process is process:
                     self._plan_restart(one)
+
+    def _kill_if_childless(self, one: _Running) -> None:
+        """Kill a service that is ready and whose child has ended, so that both are started again."""
+        service, process = one.service, one.process
+        if not service.needs_child or process is None or (service.ready and not service.ready.exists()):
+            return
+        if not has_child(process.pid):
+            self._say(f"the process that {service.name} had started is gone")
+            process.kill()
 
     def _plan_restart(self, one: _Running) -> None:
         """Clear away what an ended process left, and set the time of its restart, or raise GaveUpError."""

@@ -44,8 +44,8 @@ def _all_work(port: int) -> Callable[[], bool]:
     return lambda: bool((_health(port) or {}).get("ok"))
 
 
-def _restarted(port: int, name: str) -> Callable[[], bool]:
-    return lambda: ((_health(port) or {}).get(name) or {}).get("restarts") == 1
+def _restarted(port: int, name: str, times: int = 1) -> Callable[[], bool]:
+    return lambda: ((_health(port) or {}).get(name) or {}).get("restarts") == times
 
 
 @pytest.mark.slow
@@ -76,6 +76,11 @@ def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
         for name in services:
             os.kill(parts[name]["pid"], signal.SIGKILL)
             wait_for(_restarted(health, name), 30)
+        wait_for(_all_work(health), 120)
+        # The code server's child holds the definitions, and nobody but the supervisor starts another one.
+        (child,) = psutil.Process((_health(health) or {})["code server"]["pid"]).children()
+        child.kill()
+        wait_for(_restarted(health, "code server", times=2), 30)
         # Dagster's UI has found its way to the new code server, the receiver takes deliveries.
         wait_for(_all_work(health), 120)
         page = requests.get(f"http://127.0.0.1:{health}/", timeout=30)

@@ -23,11 +23,14 @@ AT_ONCE = RestartPolicy(first_pause=0.01, longest_pause=0.05, most=3, period=600
 
 # Says who it is through a pipe in the file system, starts a child, and lives on, or ends.
 _PARENT = """
-import os, pathlib, subprocess, sys
+import os, pathlib, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
 pathlib.Path(sys.argv[1]).write_text(f"{os.getpid()} {child.pid}")
 if sys.argv[2] == "stays":
     child.wait()
+if sys.argv[2] == "stays alone":
+    (pathlib.Path(sys.argv[1]).parent / "ready").touch()
+    signal.pause()
 """
 
 
@@ -97,6 +100,30 @@ def test_what_is_killed_is_started_again_without_its_old_children(tmp_path: Path
     assert len(seen) == 2
     assert all(is_gone(pid) for pids in seen for pid in pids)
     assert said[0] == "console ended (signal SIGKILL); it is started again in 0.01 s"
+
+
+def test_a_service_of_no_use_without_its_child_is_started_again_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whatsapp_pipeline.cli.supervisor._SECONDS_BETWEEN_LOOKS", 0.05)
+    os.mkfifo(tmp_path / "pids")
+    said: list[str] = []
+    service = Service(
+        "code server", parent(tmp_path / "pids", "stays alone"), ready=tmp_path / "ready", needs_child=True
+    )
+    supervisor = Supervisor([service], environment=os.environ, policy=AT_ONCE, say=said.append)
+    seen: list[list[int]] = []
+
+    def kill_the_child() -> None:
+        seen.append([int(pid) for pid in (tmp_path / "pids").read_text().split()])
+        psutil.Process(seen[0][1]).kill()
+        seen.append([int(pid) for pid in (tmp_path / "pids").read_text().split()])  # waits for the second
+
+    with beside(kill_the_child):
+        supervisor.run()
+    assert all(is_gone(pid) for pids in seen for pid in pids)
+    assert said[0] == "the process that code server had started is gone"
+    assert said[1] == "code server ended (signal SIGKILL); it is started again in 0.01 s"
 
 
 def test_one_that_ends_again_and_again_is_named_and_leaves_nobody_behind(tmp_path: Path) -> None:

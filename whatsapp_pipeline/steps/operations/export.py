@@ -3,8 +3,8 @@
 What belongs here: the formats, masks and spreadsheet safety. What does not: which rows there are
 (store/operations/exports.py).
 
-A file is written in a folder beside its place and moved there when it is whole, readable by its owner alone. The
-next export of that name removes the folder of one that was killed.
+A file is written in a folder beside its place and moved there when it is whole, readable by its owner alone.
+The next export of that name removes the folder of one that was killed.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutco
     try:
         book.close()
     except FileCreateError as error:
-        # The archive of the workbook writes once more when it is collected, so give the room on a full disk back.
+        # The unfinished zip file writes once more when Python frees it, and the disk needs room for that.
         for part in path.parent.iterdir():
             os.truncate(part, 0)
         raise OSError(*error.args[0].args) from error
