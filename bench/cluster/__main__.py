@@ -153,9 +153,7 @@ def _bench(options: argparse.Namespace) -> None:
     folder = Isolation.of_this_process().folder
     root = write_months(folder / "sample", files=options.files, months=months)
     pages = folder / "sample" / "erp"
-    cluster_options = ClusterOptions(
-        months[0], pages, workers=0, most_runs=max(options.workers), serves_people=False
-    )
+    cluster_options = ClusterOptions(months[0], pages, workers=0, most_runs=max(options.workers), serves=())
     with running_cluster(cluster_options) as cluster, cluster.instance() as instance:
         cluster.store.open().upload(root, PREFIX)
         with _workers(cluster, 1, {}):

@@ -57,7 +57,7 @@ class ClusterOptions:
         most_runs: How many runs the daemon lets execute at once; None for as many as workers.
         poll_seconds: How often the daemon looks for lost runs; None for what deploy/dagster/celery.yaml has.
         pages: The folder of the ERP's saved pages; each worker gets a copy on its disk.
-        serves_people: Whether the console and the webhook receiver are started.
+        serves: Which of the receiver and the console are started.
     """
 
     first_month: str
@@ -65,7 +65,7 @@ class ClusterOptions:
     workers: int = 2
     most_runs: int | None = None
     poll_seconds: int | None = None
-    serves_people: bool = True
+    serves: tuple[str, ...] = ("receiver", "console")
 
 
 @dataclass(slots=True)
@@ -183,8 +183,9 @@ class RunningCluster:
         code = self.start_role("code", [*serve, "--port", str(self.ports["code"]), *module])
         for number in range(1, self.options.workers + 1):
             self.start_worker(f"worker{number}")
-        if self.options.serves_people:
+        if "receiver" in self.options.serves:
             self._start_receiver()
+        if "console" in self.options.serves:
             self._start_console()
         await_that(lambda: self._listens("code"), "no code server", _START_SECONDS, code)
         workspace = str(self.prepare("webserver").disk / "workspace.yaml")

@@ -87,7 +87,7 @@ def _drill(options: argparse.Namespace) -> int:
         folder / "sample" / "erp",
         workers=2 if options.smallest else 3,
         poll_seconds=3 if options.short or options.smallest else None,
-        serves_people=not (options.smallest or options.short),
+        serves=() if options.smallest else ("receiver",),
     )
     with running_cluster(cluster_options) as cluster:
         store = cluster.store.open()

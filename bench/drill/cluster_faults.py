@@ -12,9 +12,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,8 @@ class ClusterDrill:
     store: ObjectServer
     root: Path
     months: Iterator[str]
-    spare: int = field(default=0)
+    erased: str | None = None
+    """The id of the contact that was erased."""
 
     def launch(self, month: str) -> str:
         """Put the run of a month into the queue; return its id."""
@@ -185,10 +186,15 @@ class ClusterDrill:
             "SEVERAL_HOSTS": "",
             "CHAT_ARCHIVE": str(self.root),
             "DAGSTER_HOME": str(host.disk / "alone"),
+            "PIPELINE_LOCAL_DIR": str(host.disk / "alone"),
+            "CELERY_BROKER_URL": "",
+            "CELERY_RESULT_BACKEND": "",
         }
         program = str(Path(sys.executable).with_name("whatsapp-pipeline"))
-        pages = str(self.cluster.options.pages)
-        host.run([program, "run", "--archive", str(self.root), "--erp", pages], variables)
+        run = ("run", "--archive", str(self.root), "--erp", str(self.cluster.options.pages))
+        erase = ("privacy", "erase", "--contact", self.erased or "", "--yes")
+        for command in (("migrate",), run, *((erase, run) if self.erased else ())):
+            host.run([program, *command], variables)
 
 
 def _is_over(attempts: list[dg.DagsterRun]) -> bool:
@@ -342,6 +348,64 @@ def changed_files(drill: ClusterDrill) -> Seen:
     return Seen(words, time.monotonic() - since, "ok" if is_seen else "FAILED")
 
 
+_PERSON = """
+SELECT c.id, c.nome, regexp_replace(c.celular, '[^0-9]', '', 'g')
+FROM contatos c JOIN chat_files f ON f.id_contato = c.id
+WHERE length(regexp_replace(c.celular, '[^0-9]', '', 'g')) >= 10
+  AND NOT EXISTS (SELECT FROM contatos other WHERE other.id <> c.id AND other.nome = c.nome)
+GROUP BY c.id, c.nome, c.celular ORDER BY count(*) DESC, c.id LIMIT 1
+"""
+# What is on a host's disk without being a copy: the ERP itself, the objects themselves, and the databases.
+_SOURCES = ("erp", "data", "postgres")
+
+
+def erased_customer(drill: ClusterDrill) -> Seen:
+    """Erase a customer of whom three hosts have copies: saved pages of the ERP on two, a report on one."""
+    with connect(drill.cluster.url) as conn:
+        row = conn.execute(_PERSON).fetchone()
+    if row is None:
+        raise ClusterError("no customer with a phone has a chat")
+    drill.erased, words = str(row[0]), (str(row[1]), str(row[2]))
+    keepers = [*list(drill.cluster.workers)[:2], "receiver"]
+    for name in keepers[:2]:
+        saved = drill.cluster.network.host(name).outside / "local" / "erp_backup" / "pass-1"
+        shutil.copytree(drill.cluster.options.pages, saved)
+    reports = drill.cluster.network.host("receiver").outside / "local" / "reports"
+    reports.mkdir()
+    (reports / "qa-all.html").write_text(f"<p>{words[0]} {words[1]}</p>")
+    before = _hosts_with(drill, words)
+    since = time.monotonic()
+    printed = drill.cluster.command("privacy", "erase", "--contact", drill.erased, "--yes")
+    await_that(lambda: _all_confirmed(drill, len(keepers)), "not every host confirmed the erasure", 120)
+    seconds = time.monotonic() - since
+    after = _hosts_with(drill, words)
+    state = "ok" if set(keepers) <= set(before) and not after and "erased:" in printed else "FAILED"
+    left = f"found on {', '.join(after)}" if after else "found on no host"
+    return Seen(f"copies on {', '.join(before)}; all confirmed, {left}", seconds, state)
+
+
+def _all_confirmed(drill: ClusterDrill, hosts: int) -> bool:
+    from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
+
+    with connect(drill.cluster.url) as conn:
+        known = erasure_hosts(conn)
+    return len(known) >= hosts and not any(host.unconfirmed for host in known)
+
+
+def _hosts_with(drill: ClusterDrill, words: Sequence[str]) -> list[str]:
+    """Return the hosts on whose disks a file has one of the words."""
+    found = []
+    for name, host in drill.cluster.network.hosts.items():
+        files = (
+            path
+            for path in host.outside.rglob("*")
+            if path.is_file() and path.relative_to(host.outside).parts[0] not in _SOURCES
+        )
+        if any(word.encode() in path.read_bytes() for path in files for word in words):
+            found.append(name)
+    return found
+
+
 FAULTS: dict[str, Callable[[ClusterDrill], Seen]] = {
     "kill -9 a worker's child": killed_child,
     "kill -9 a worker, main and child": killed_worker,
@@ -352,5 +416,6 @@ FAULTS: dict[str, Callable[[ClusterDrill], Seen]] = {
     "a second daemon": second_daemon,
     "a worker with other code": older_code,
     "new and rewritten files between runs": changed_files,
+    "an erasure with copies on three hosts": erased_customer,
 }
 SMALLEST = {name: FAULTS[name] for name in ("kill -9 a worker, main and child",)}
