@@ -15,6 +15,7 @@ from whatsapp_pipeline.dagster_private import ConfigurableClassData
 from whatsapp_pipeline.databases import dagster_url, pipeline_url, sqlalchemy_url
 from whatsapp_pipeline.resources.daemon_lock import hold_daemon_lock, is_daemon
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
+from whatsapp_pipeline.store.connection import with_lost_host_limits
 
 
 class PipelineDagsterStorage(DagsterPostgresStorage):
@@ -39,4 +40,4 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
             hold_daemon_lock(url)
             if configured.several_hosts and (problem := why_not_current(pipeline_url(configured))):
                 raise SystemExit(f"this daemon launches no run: {problem}")
-        return cls(postgres_url=sqlalchemy_url(url), inst_data=inst_data)
+        return cls(postgres_url=sqlalchemy_url(with_lost_host_limits(url)), inst_data=inst_data)

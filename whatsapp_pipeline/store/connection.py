@@ -21,16 +21,24 @@ Connection: TypeAlias = psycopg.Connection[Any]
 _Row = TypeVar("_Row")
 
 MINIMUM_SERVER_VERSION = 150000
-# Both sides notice after a minute that the other one's host is gone; the default is two hours. Until then the
-# server keeps the locks of a lost run.
-_KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+# Both sides notice after a minute that the other one's host is lost. Until then the server keeps the locks of
+# its runs. Keepalives ask a silent connection, by default after two hours. They do not ask while sent bytes
+# wait for an answer. The user timeout (milliseconds) ends that wait, by default after a quarter of an hour.
+_LOST_HOST = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
-def _keepalives_besides(url: str) -> dict[str, Any]:
-    """Return libpq's parameters of keepalives that the URL does not set itself."""
+def with_lost_host_limits(url: str) -> str:
+    """Return the URL with the limits after which the client gives up a lost server.
+
+    What the URL sets itself stays.
+    """
     given = conninfo_to_dict(url)
-    ours = {name.removeprefix("tcp_"): seconds for name, seconds in _KEEPALIVES.items()}
-    return {name: seconds for name, seconds in ours.items() if name not in given}
+    return make_conninfo(url, **{name: value for name, value in _LOST_HOST.items() if name not in given})
 
 
 def describe(url: str) -> str:
@@ -58,11 +66,10 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
     place = describe(url)
     try:
         conn = psycopg.connect(
-            url,
+            with_lost_host_limits(url),
             autocommit=True,
             application_name=application_name[:63],
             connect_timeout=10,
-            **_keepalives_besides(url),
         )
     except psycopg.OperationalError as error:
         # libpq's error may quote the user name, but never the password.
@@ -82,7 +89,8 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
         # Local times are those of the archive's zone and not of the server or the role.
-        session = {"TimeZone": settings.load_settings().zone, **_KEEPALIVES}
+        limits = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in _LOST_HOST.items()}
+        session = {"TimeZone": settings.load_settings().zone, **limits}
         conn.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
             (list(session), [str(value) for value in session.values()]),

@@ -39,6 +39,20 @@ def test_another_goes_to_the_same_place_with_the_same_settings(
             assert more.info.get_parameters()["keepalives_idle"] == "77"
 
 
+def test_both_sides_of_a_connection_give_up_a_lost_host_after_a_minute(database_url: str) -> None:
+    url = make_conninfo(database_url, keepalives_count="9")
+    with connect(url) as conn:
+        parameters = conn.info.get_parameters()
+        # The server shows no values on a socket, only that this session has set them.
+        rows = conn.execute("SELECT name, source FROM pg_settings WHERE name LIKE 'tcp\\_%'").fetchall()
+    ours = ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+    assert [parameters.get(name) for name in ours] == ["30", "10", "9", "60000"]
+    assert dict(rows) == dict.fromkeys(
+        ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"),
+        "session",
+    )
+
+
 def test_another_goes_to_the_server_that_was_reached_of_several(database_url: str) -> None:
     host = str(conninfo_to_dict(database_url)["host"])
     url = make_conninfo(database_url, host=f"/nowhere,{host}", port="1,5432")
