@@ -6,6 +6,7 @@ does not: finding the months (backfill.py), and running them in this process (he
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,9 +94,14 @@ def phases(todo: Plan, config: Mapping[str, Any], *, per_month: bool) -> Iterato
 
 
 class LaunchedRuns:
-    """Runs that were put into the queue of an instance through its webserver at `url`."""
+    """Runs that were put into the queue of an instance through its webserver at `url`.
 
-    def __init__(self, instance: dg.DagsterInstance, url: str) -> None:
+    When `stop` is set, `launch` and `follow` raise KeyboardInterrupt before they go on. So no run is lost
+    between the webserver's answer and this object.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, url: str, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
         self._instance = instance
         self._url = url.rstrip("/")
         scheme, _, rest = self._url.partition("://")
@@ -106,6 +112,7 @@ class LaunchedRuns:
     def launch(self, tasks: Sequence[Task]) -> None:
         """Put one run per task into the queue, in their order; raises PipelineError if it is not taken."""
         for task in tasks:
+            self._raise_if_stopped()
             try:
                 run_id = self._client.submit_job_execution(
                     task.job,
@@ -142,6 +149,7 @@ class LaunchedRuns:
         the instance does not hold.
         """
         while self._tasks:
+            self._raise_if_stopped()
             found = {
                 run.run_id: run for run in self._instance.get_runs(dg.RunsFilter(run_ids=list(self._tasks)))
             }
@@ -164,7 +172,11 @@ class LaunchedRuns:
                 changed = True
                 yield Ended(self._tasks.pop(run_id), run_id, run.status)
             if not changed:
-                time.sleep(_POLL_SECONDS)  # Dagster has no signal for the end of a run
+                self._stop.wait(_POLL_SECONDS)  # Dagster has no signal for the end of a run
+
+    def _raise_if_stopped(self) -> None:
+        if self._stop.is_set():
+            raise KeyboardInterrupt
 
     def _is_undecided(self, run: dg.DagsterRun) -> bool:
         """Return whether Dagster has not yet stored if it will try a failed run again."""

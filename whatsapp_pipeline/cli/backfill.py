@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 if TYPE_CHECKING:
     import dagster as dg
 
-    from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
+    from whatsapp_pipeline.automation.launching import Ended, LaunchedRuns, Task
 
 
 @click.command()
@@ -111,21 +115,11 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
     from whatsapp_pipeline.automation.launching import LaunchedRuns
     from whatsapp_pipeline.cli.qa_table import show
 
-    runs = LaunchedRuns(instance, settings.load_settings().dagster_ui_url)
-    over: list[str] = []
-    status = 0
+    stop = threading.Event()
+    runs = LaunchedRuns(instance, settings.load_settings().dagster_ui_url, stop)
     try:
-        for tasks in phases:
-            runs.launch(tasks)
-            say(f"{tasks[0].job}: {len(tasks)} {'run' if len(tasks) == 1 else 'runs'} in the queue")
-            for number, ended in enumerate(runs.follow(), 1):
-                name = " ".join(filter(None, (ended.task.job, ended.task.months)))
-                where = "" if ended.ok else f": {runs.address(ended.run_id)}"
-                say(f"{number} of {len(tasks)}  {name}  {ended.status.value.lower()}{where}")
-                over.append(ended.run_id)
-                status = status if ended.ok else 1
-            if status:
-                break
+        with _interrupts_set(stop):
+            ended = _follow_all(runs, phases)
     except KeyboardInterrupt:
         _name_launched(runs)
         return 130
@@ -133,8 +127,43 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
         if runs.waiting:
             _name_launched(runs)
         raise
-    show(outcome_of_launched(instance, over, months=months), dry_run=False)
-    return status
+    show(outcome_of_launched(instance, [one.run_id for one in ended], months=months), dry_run=False)
+    return 0 if all(one.ok for one in ended) else 1
+
+
+@contextmanager
+def _interrupts_set(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C inside the block set `stop`, and a second one interrupt at once.
+
+    An exception that Python raises inside a finalizer or a callback is printed and lost; an event is not.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, frame)
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _follow_all(runs: LaunchedRuns, phases: Iterable[list[Task]]) -> list[Ended]:
+    """Launch the tasks of each phase, print how they end, and return them; stop after a phase that failed."""
+    over: list[Ended] = []
+    for tasks in phases:
+        runs.launch(tasks)
+        say(f"{tasks[0].job}: {len(tasks)} {'run' if len(tasks) == 1 else 'runs'} in the queue")
+        for number, ended in enumerate(runs.follow(), 1):
+            name = " ".join(filter(None, (ended.task.job, ended.task.months)))
+            where = "" if ended.ok else f": {runs.address(ended.run_id)}"
+            say(f"{number} of {len(tasks)}  {name}  {ended.status.value.lower()}{where}")
+            over.append(ended)
+        if not all(one.ok for one in over):
+            break
+    return over
 
 
 def _name_launched(runs: LaunchedRuns) -> None:

@@ -56,14 +56,15 @@ def _tagged_before_a_look(
 
 
 @pytest.mark.parametrize(
-    ("decided", "launched", "is_followed"),
+    ("decided", "launched", "seconds", "is_followed"),
     [
-        (1, 1, True),
-        (3, 3, True),
-        (3, 6, True),  # the daemon says that it will try again before it has launched the attempt
-        (3, 30, True),
-        (11, 11, True),
-        (12, 12, False),  # after ten looks without an answer the run counts as over
+        (1, 1, 60, True),
+        (3, 3, 60, True),
+        (3, 6, 60, True),  # the daemon says that it will try again before it has launched the attempt
+        (3, 30, 60, True),
+        (30, 30, 60, True),  # however often it looked
+        (1, 30, 0, True),  # once decided, the attempt is awaited
+        (2, 2, 0, False),  # after its time without an answer the run counts as over
     ],
 )
 def test_a_failure_that_is_tried_again_a_moment_later_is_followed_to_the_next_attempt(
@@ -71,8 +72,10 @@ def test_a_failure_that_is_tried_again_a_moment_later_is_followed_to_the_next_at
     monkeypatch: pytest.MonkeyPatch,
     decided: int,
     launched: int,
+    seconds: float,
     is_followed: bool,
 ) -> None:
+    monkeypatch.setattr(launching, "_DECISION_SECONDS", seconds)
     failed = instance.create_run_for_job(held, status=_STATUS.FAILURE)
     attempt = instance.create_run_for_job(held, status=_STATUS.SUCCESS)
     tags = {launched: {"dagster/auto_retry_run_id": attempt.run_id}}
