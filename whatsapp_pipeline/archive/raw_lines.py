@@ -52,14 +52,27 @@ def lines_near(
 def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:
     raw = io.BufferedReader(cast("io.RawIOBase", stream))
     head = raw.peek(2)[:2]
-    encoding = "utf-16" if head in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
-    text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="\n")
+    if head in {b"\xff\xfe", b"\xfe\xff"}:
+        text = io.TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="\n")
+    else:
+        text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
     number = 1
     while number <= last and (line := text.readline(_LONGEST)):
-        yield number, line.rstrip("\r\n")
+        yield number, _as_read(line.rstrip("\r\n"))
         while not line.endswith("\n") and (line := text.readline(_LONGEST)):
             pass
         number += 1
+
+
+def _as_read(line: str) -> str:
+    """Return a line as the transcripts' reader has it: one that is not UTF-8 is Windows-1252."""
+    if not any("\udc80" <= character <= "\udcff" for character in line):
+        return line
+    raw = line.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("cp1252")
+    except UnicodeDecodeError:  # it does not define five bytes
+        return raw.decode("latin-1")
 
 
 def _open_raw(root: str, path: str) -> BinaryIO:

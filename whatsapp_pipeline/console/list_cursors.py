@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time, timedelta
 
+from whatsapp_pipeline.store.links.review_pages import QueuePlace
 from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentPlace
 
 CASE_CURSOR = "^[0-9]{1,16}~[0-9]{1,18}$"
 COMMITMENT_CURSOR = r"^[01]~[0-9]{1,7}~([0-9]{1,4})?~-?[0-9]{1,17}~(chat|webhook):[0-9]{1,18}~[0-9]{1,5}$"
+QUEUE_CURSOR = (
+    r"^[0-9]{1,12}(\.[0-9]{1,17})?(e-[0-9]{1,2})?~([0-9]{1,16})?~(chat|webhook):[0-9]{1,18}~[0-9]{1,9}$"
+)
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -66,3 +70,19 @@ def parse_commitment_cursor(text: str) -> CommitmentPlace | None:
         int(message_id),
         int(number),
     )
+
+
+def queue_cursor(place: QueuePlace) -> str:
+    """Return the cursor of an item of the review queue."""
+    last_at = "" if place.last_at is None else str(microseconds(place.last_at))
+    return f"{place.value!r}~{last_at}~{place.source}:{place.id}~{place.session}"
+
+
+def parse_queue_cursor(text: str) -> QueuePlace | None:
+    """Return the place of an item in the review queue; None for what is no cursor of one."""
+    if not re.fullmatch(QUEUE_CURSOR, text):
+        return None
+    value, last_at, item, session = text.split("~")
+    source, number = item.split(":")
+    moment = moment_of(last_at) if last_at else None
+    return QueuePlace(float(value), moment, source, int(number), int(session))

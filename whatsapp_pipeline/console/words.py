@@ -341,6 +341,9 @@ SEARCH_IN_CUSTOMER = "Buscar nas mensagens deste cliente"
 SEARCH_IN_ORDER = "Buscar nas mensagens desta OS"
 
 # The blind sample of the review
+NEXT_ITEMS = "Próximos itens"
+FIRST_ITEMS = "Voltar aos de maior valor"
+NO_MORE_ITEMS = "Não há mais itens na fila."
 SAMPLE = "Amostra às cegas"
 SAMPLE_NOTE = "Você diz de quem é a conversa sem ver o vínculo; a resposta mede quantos estão certos."
 SAMPLE_BLIND = "O vínculo que as regras fizeram aparece só depois da sua resposta."

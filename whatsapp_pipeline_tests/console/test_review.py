@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline_tests.console.doubts import write_doubts
+from whatsapp_pipeline_tests.console.doubts import add_doubt, write_doubts
 from whatsapp_pipeline_tests.console.people import write_people
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of
 
@@ -76,6 +76,33 @@ def test_the_queue_is_in_the_order_of_value(desk: Desk) -> None:
     (total,) = desk.rows("SELECT count(*) FROM review_items")
     assert f"Esperam decisão: {total[0]}" in text_of(page)
     assert desk.client.get("/review/next").headers["location"] == desk.path("D1")
+
+
+def test_every_item_is_reached_from_the_first_page_and_so_is_the_sample(desk: Desk) -> None:
+    with connect(desk.running.database_url) as conn:
+        for n in range(45):
+            add_doubt(conn, f"M{n}", "ambiguous", None, 1)
+        conn.execute("UPDATE chat_files SET last_message_at = NULL WHERE filename IN ('M3', 'M4')")
+    found: list[str] = []
+    address: str | None = "/review"
+    sizes = []
+    while address is not None:
+        page = desk.client.get(address).text
+        listed = re.findall(r'<td><a href="(/review/[^"]+)"', page)
+        found += listed
+        sizes.append(len(listed))
+        assert ("Voltar aos de maior valor" in page) == (address != "/review")
+        # The blind sample's next link is on the first page, without what it is linked to.
+        assert ('href="/review/sample/chat:' in page) == (address == "/review")
+        more = re.search(r'href="(/review\?after=[^"]+)"', page)
+        address = unescape(more[1]) if more else None
+    waiting = desk.rows("SELECT source, id, session FROM review_items")
+    assert sorted(found) == sorted(
+        f"/review/{source}:{id_}" + (f"/{session}" if session else "") for source, id_, session in waiting
+    )
+    assert sizes[:-1] == [20] * (len(sizes) - 1)
+    assert "Não há mais itens na fila." in text_of(desk.client.get("/review?after=0.0~~chat:999~0").text)
+    assert desk.path("D1") in desk.client.get("/review?after=x").text
 
 
 def test_an_item_has_messages_beside_candidates(desk: Desk) -> None:

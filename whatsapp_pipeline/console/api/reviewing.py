@@ -38,7 +38,7 @@ from whatsapp_pipeline.console.api.reading import (
     RefInPath,
     parse_ref_of,
 )
-from whatsapp_pipeline.console.list_cursors import microseconds, moment_of
+from whatsapp_pipeline.console.list_cursors import QUEUE_CURSOR, parse_queue_cursor, queue_cursor
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.review_state import (
@@ -50,7 +50,6 @@ from whatsapp_pipeline.console.review_state import (
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
-    QueuePlace,
     item_to_review,
     past_decisions,
     queued_items,
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
 QueueCursor = Annotated[
     str | None,
     Query(
-        pattern=r"^[0-9]{1,12}(\.[0-9]{1,17})?(e-[0-9]{1,2})?~([0-9]{1,16})?~(chat|webhook):[0-9]{1,18}~[0-9]{1,9}$",
+        pattern=QUEUE_CURSOR,
         description="`next` of the page before",
     ),
 ]
@@ -81,7 +80,7 @@ class ReviewingApi:
 
     def queue(self, request: Request, cursor: QueueCursor = None, limit: Limit = 50) -> Response:
         """List what waits for a decision, the most valuable first."""
-        after = None if cursor is None else _place(cursor)
+        after = None if cursor is None else parse_queue_cursor(cursor)
         with self._server.page(request) as page:
             found = queued_items(page.conn, page.visitor.name, limit=limit + 1, after=after)
         items = [
@@ -100,7 +99,7 @@ class ReviewingApi:
             )
             for one in found[:limit]
         ]
-        following = _cursor(found[limit - 1].place) if len(found) > limit else None
+        following = queue_cursor(found[limit - 1].place) if len(found) > limit else None
         return answer(request, Listing[ApiQueuedItem](items=items, next=following))
 
     def item(self, request: Request, ref: RefInPath, session: Session = None) -> Response:
@@ -270,15 +269,3 @@ def _candidates(found: ItemToReview) -> list[ApiCandidate]:
         )
         for one in shown_candidates(found)
     ]
-
-
-def _cursor(place: QueuePlace) -> str:
-    last_at = "" if place.last_at is None else str(microseconds(place.last_at))
-    return f"{place.value!r}~{last_at}~{place.source}:{place.id}~{place.session}"
-
-
-def _place(cursor: str) -> QueuePlace:
-    value, last_at, item, session = cursor.split("~")
-    source, number = item.split(":")
-    moment = moment_of(last_at) if last_at else None
-    return QueuePlace(float(value), moment, source, int(number), int(session))

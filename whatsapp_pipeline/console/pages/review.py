@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.list_cursors import parse_queue_cursor, queue_cursor
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
@@ -27,6 +28,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
 from whatsapp_pipeline.store.conversations.message_stream import Place, StreamScope
 from whatsapp_pipeline.store.links import chat_state, live_review
+from whatsapp_pipeline.store.links.precision_sample import next_links
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
     QueuedItem,
@@ -53,9 +55,19 @@ def _one_of(choices: tuple[_Chosen, ...], typed: str | None) -> _Chosen | None:
 
 
 def show_queue(page: Page) -> Response:
-    """Show what waits, the most valuable first."""
-    items = [(item, item_address(item)) for item in queued_items(page.conn, page.visitor.name, limit=_LISTED)]
-    return page.render("review.html", items=items, total=count_items(page.conn), done=_decided_just_now(page))
+    """Show what waits, the most valuable first, and the link that the blind sample has drawn next."""
+    after = parse_queue_cursor(page.text("after"))
+    found = queued_items(page.conn, page.visitor.name, limit=_LISTED + 1, after=after)
+    more = urlencode({"after": queue_cursor(found[_LISTED - 1].place)}) if len(found) > _LISTED else None
+    return page.render(
+        "review.html",
+        items=[(item, item_address(item)) for item in found[:_LISTED]],
+        total=count_items(page.conn),
+        more=f"/review?{more}" if more else None,
+        is_first=after is None,
+        sample=next_links(page.conn, None, limit=1) if after is None else [],
+        done=_decided_just_now(page),
+    )
 
 
 def next_item(page: Page) -> Response:
