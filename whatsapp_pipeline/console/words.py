@@ -341,6 +341,7 @@ SEARCH_IN_CUSTOMER = "Buscar nas mensagens deste cliente"
 SEARCH_IN_ORDER = "Buscar nas mensagens desta OS"
 
 # The blind sample of the review
+EVEN_ODDS = "antes das evidências: tanto pode ser como não (50%)"
 NEXT_ITEMS = "Próximos itens"
 FIRST_ITEMS = "Voltar aos de maior valor"
 NO_MORE_ITEMS = "Não há mais itens na fila."

@@ -126,6 +126,25 @@ def test_an_item_has_messages_beside_candidates(desk: Desk) -> None:
     ]
 
 
+def test_a_waterfall_without_a_prior_of_its_own_starts_at_even_odds(desk: Desk) -> None:
+    evidence = '[{"name": "exact_phone", "value": 1, "words": "x", "weight": 2.0}]'
+    desk.rows(
+        "UPDATE match_candidates SET evidence = %s WHERE id_chat_file = %s RETURNING 1",
+        evidence,
+        desk.chats["D4"],
+    )
+    page = desk.client.get(desk.path("D4")).text
+    table = re.findall(
+        r"<tr><td><bdi>(.*?)</bdi></td><td class=\"n\">(.*?)</td><td class=\"n\">(.*?)</td>", page
+    )
+    assert table == [
+        ("antes das evidências: tanto pode ser como não (50%)", "0,00", "0,00"),
+        ("o telefone do título é o celular deste cliente, dígito por dígito", "2,00", "2,00"),
+    ]
+    bars = re.findall(r'<rect class="(plus|minus)" x="([\d.]+)%" width="([\d.]+)%"', page)
+    assert bars == [("plus", "0.0", "0.5"), ("plus", "0.0", "100.0")]
+
+
 def _said(desk: Desk, answer: httpx.Response, extra: str = "") -> str:
     """Return what the page after a decision says of it."""
     following = desk.client.get(answer.headers["location"] + extra).headers["location"]

@@ -2,8 +2,9 @@
 
 What belongs here: turning evidence into what the template draws. What does not: weights (domain/matching).
 
-A waterfall starts at the first reason, the prior, and each further reason moves the sum of log odds. The bars
-of an item share one scale, so candidates can be compared by eye.
+A waterfall starts at the prior, and each further reason moves the sum of log odds. The models of links have
+no prior of their own: before any evidence the odds are even, so the first step has no weight. The bars of an
+item share one scale, so candidates can be compared by eye.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.evidence_words import evidence_sentence
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
 from whatsapp_pipeline.store.links.review_pages import ItemToReview
@@ -43,7 +45,8 @@ class ShownCandidate:
 
 def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
     """Return an item's candidates, the best first."""
-    sums = {candidate["id"]: _sums(candidate["evidence"]) for candidate in found.candidates}
+    reasons = {candidate["id"]: _from_prior(candidate["evidence"]) for candidate in found.candidates}
+    sums = {id_: _sums(evidence) for id_, evidence in reasons.items()}
     ends = [total for one in sums.values() for total in one]
     low, high = min([0.0, *ends]), max([0.0, *ends])
     span = (high - low) or 1.0
@@ -58,7 +61,7 @@ def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
             f"{kind}:{candidate['id']}",
             {**candidate, "status": ORDER_STATUS.get(str(candidate.get("status") or ""), "")},
             candidate["confidence"],
-            sums[candidate["id"]][-1] if candidate["evidence"] else 0.0,
+            sums[candidate["id"]][-1] if reasons[candidate["id"]] else 0.0,
             [
                 WeightStep(
                     feature["name"],
@@ -69,13 +72,23 @@ def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
                     max(place(max(before, after)) - place(min(before, after)), 0.5),
                 )
                 for feature, before, after in zip(
-                    candidate["evidence"], [0.0, *sums[candidate["id"]]], sums[candidate["id"]], strict=False
+                    reasons[candidate["id"]],
+                    [0.0, *sums[candidate["id"]]],
+                    sums[candidate["id"]],
+                    strict=False,
                 )
             ],
             place(0.0),
         )
         for candidate in found.candidates
     ]
+
+
+def _from_prior(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the evidence with the prior before it; a person's decision and no evidence have none."""
+    if not evidence or evidence[0]["name"] in {"prior", "override"}:
+        return evidence
+    return [{"name": "prior", "value": 0.0, "weight": 0.0, "words": words.EVEN_ODDS}, *evidence]
 
 
 def _sums(evidence: list[dict[str, Any]]) -> list[float]:
