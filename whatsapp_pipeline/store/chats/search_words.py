@@ -45,7 +45,7 @@ def add_new_words(conn: Connection) -> int:
 
 
 UNKNOWN_WORDS: LiteralString = """
-    SELECT DISTINCT w FROM regexp_split_to_table(unaccent(lower(%(w)s)), '[^a-z]+') w
+    SELECT DISTINCT w FROM regexp_split_to_table(unaccent(lower(search_spelled(%(w)s))), '[^a-z]+') w
      WHERE length(w) >= 3 AND numnode(to_tsquery('portuguese_unaccent', w)) = 1
        AND EXISTS (SELECT FROM search_words_seen)
        AND NOT EXISTS (SELECT FROM search_words s
