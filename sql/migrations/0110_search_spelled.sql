@@ -259,9 +259,9 @@ UPDATE search_forms SET forms = v.forms
 UPDATE search_forms SET pattern = '\m(fds|fim de semana|finais de semana)\M', forms = '{fds,fim de semana}' WHERE form = 'fds';
 UPDATE search_forms SET pattern = '\m(nf|nfe|nota fiscal)\M', forms = '{nf,nfe,nota fiscal}' WHERE form IN ('nf', 'nfe');
 
--- The mentions of a message say whether a price is a rough one (text_reading.py).
+-- The mentions of a message say whether a price is a rough one, a fee or a total (domain/commitments/rules.py).
 COMMENT ON COLUMN message_readings.commitments IS
-    'Mentions as [kind, side, start, end, amount, due code, length, rough]; null: none. No words of the message';
+    'Mentions as [kind, side, start, end, amount, due code, length, sort of price]; null: none. No words of the message';
 
 -- migrate:down
 -- Data is never thrown away by a migration: go back by restoring a backup.

@@ -18,7 +18,7 @@ WITH recent AS MATERIALIZED (
     SELECT DISTINCT ON (id_contato) id_contato, ref FROM recent WHERE urgent ORDER BY id_contato, seq DESC
 ), terms AS (
     SELECT id_contato,
-           jsonb_agg(jsonb_build_object('kind', kind, 'name', term, 'evidence', ref)
+           jsonb_agg(jsonb_build_object('kind', kind, 'name', term, 'evidence', ref, 'messages', n)
                      ORDER BY n DESC, last_seq DESC, term COLLATE "C") AS case_terms
       FROM counted GROUP BY id_contato
 )

@@ -12,7 +12,8 @@ WITH totals AS (
      GROUP BY id_contato
 ), spoken AS MATERIALIZED (
     SELECT id_contato, min(at) AS first_at, max(at) AS last_at, min(seq) AS first_seq, max(seq) AS last_seq,
-           max(conversation) AS conversations
+           max(conversation) AS conversations, max(at) FILTER (WHERE direction = 'to') AS last_staff_at,
+           max(at) FILTER (WHERE direction = 'from') AS last_customer_at
       FROM work_talk
      GROUP BY id_contato
 )
@@ -21,7 +22,8 @@ SELECT c.id_contato, c.input_hash, a.messages, a.customer, a.staff, a.messages -
        coalesce(s.conversations, 0) AS conversations,
        first_message.source || ':' || first_message.id AS first_ref,
        last_message.source || ':' || last_message.id AS last_ref,
-       last_message.direction AS last_direction, coalesce(f.class, 'rare') AS frequency, types.types
+       last_message.direction AS last_direction, coalesce(f.class, 'rare') AS frequency, types.types,
+       s.last_staff_at, s.last_customer_at
   FROM work_contacts c
   JOIN totals a USING (id_contato)
   JOIN types USING (id_contato)

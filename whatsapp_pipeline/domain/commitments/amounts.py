@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from whatsapp_pipeline.domain.commitments.phrases import around_amounts
 
 _N = r"\d{1,3}(?:\.\d{3})+(?:,\d{2})?|\d+(?:[.,]\d{2})?"
 _AMOUNT = re.compile(
-    rf"(?P<sign>r ?\$ ?)?(?<![\d/:,.-])(?<!\dh)(?P<n>{_N})(?![\d/:]|[.,]\d)"
+    rf"(?P<sign>r ?\$ ?)?(?<![a-z\d/:,.-])(?P<n>{_N})(?![\d/:]|[.,]\d)"
     r"(?P<unit> ?(?:reais|real|contos?|pilas?|mangos?|pratas)\b)?"
 )
 # A number with a unit is no price: "8gb", "12 v", "90 dias".
@@ -36,15 +36,56 @@ _VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|2
 # Words before an amount that begins its clause, and words after it that name its purpose.
 _LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
 _FOR = re.compile(r" (?:[oa]s? \w{3,}|n[oa]s? (?:pix|dinheiro|cartao|debito|troca|total)|a \w+cao)\b")
+# What may follow an amount that stands beside another: "130 com backup, 100 sem".
+_ALONE = re.compile(r"(?: reais)?(?: tudo)?(?: (?:com|sem)(?: \w+)?)?")
+# A clause that names a piece of work and nothing after it: "é troca de conector, 180".
+_WORK = re.compile(
+    r"\b(?:troca|conserto|reparo|limpeza|formatacao|instalacao|revisao|regulagem|recarga|solda|servico|"
+    r"mao de obra|substituicao|manutencao|visita)(?: \w+){0,4}$"
+)
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
 
 
+# Words that make a price a rough one: "a partir de 420", "entre 200 e 300", "uns 1.900, depende da peça".
+_ROUGH_BEFORE = re.compile(
+    r"\b(?:a partir d[eo]s?|em torno d[eo]s?|(?:por|em) volta d[eo]s?|na (?:faixa|base|media) d[eo]s?|"
+    r"em media|cerca de|aproximadamente|mais ou menos|uns|umas|"
+    r"entre|perto d[eo]s?|"
+    r"deve (?:ficar|sair|dar)(?: em| por)?)"
+    r" (?:uns |umas |r ?\$ ?|de |do |dos )*$"
+    r"|\b(?:entre|de) (?:r ?\$ ?)?[\d.,]+ (?:reais )?(?:e|a|ate) (?:r ?\$ ?)?$"
+)
+_ROUGH_AFTER = re.compile(
+    r" ?(?:reais )?(?:mais ou menos|aproximadamente|em media|(?:a|ate) (?:r ?\$ ?)?\d{2})"
+)
+# "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
+_FEE_BEFORE = re.compile(
+    r"\b(?:avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|vistoria|orcamento custa|"
+    r"orcamento e cobrado|deslocamento)"
+    r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
+)
+_FEE_AFTER = re.compile(
+    r" (?:reais )?(?:(?:de|da|pela|a) )?(?:avaliacao|visita|taxa|diagnostico|vistoria|deslocamento)\b"
+)
+# "total 140", "ficou em 260": what the work cost in the end.
+_TOTAL_BEFORE = re.compile(
+    r"\b(?:total|totalizou|(?:ficou|deu|saiu)(?: tudo| no total)?)"
+    r"(?: e| de| em| por| ficou| deu)* ?(?:r ?\$ ?)?$"
+)
+# "450 reais + 100 de mão de obra": what is asked is the sum.
+_PLUS = re.compile(
+    r" ?(?:reais )?(?:[a-z]+ ){0,4}(?:e |, )?(?:\+|\bmais) ?(?:[a-z]+ ){0,2}(?:r ?\$ ?)?"
+    r"(?P<n>\d{2,5}(?:,\d{2})?)(?! ?(?:\d|x\b|dias?|mes|hora|min|%))"
+)
+
+
 class Amount(NamedTuple):
-    """An amount of reais and its place in the clause."""
+    """An amount of reais and its place in the clause; `sort` as in rules.Mention."""
 
     value: Decimal
     start: int
     end: int
+    sort: Literal["rough", "fee", "total"] | None = None
 
 
 def parse_amount(written: str) -> Decimal:
@@ -64,12 +105,17 @@ def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone:
     # A word before "garantia" says nothing about a number after it: "a tela tem garantia, a original 180".
     if _ASKS.search(before.rpartition("garantia")[2]) or _AFTER.match(after):
         return True
-    if alone and value not in _VOLTAGES and re.fullmatch(r"(?: reais)?(?: tudo)?", after):
+    if alone and value not in _VOLTAGES and _ALONE.fullmatch(after):
         return True
     # Shops ask 30 or more, in steps of 5. A smaller number is a count; one between the steps is a code.
     if not _LEADS.fullmatch(before) or value < 30 or value % 5:
         return False
     return (in_words and not after) or bool(_FOR.match(after))  # "850 o conserto", "oitocentos e cinquenta"
+
+
+def names_work(clause: str) -> bool:
+    """Return whether a clause ends with a piece of work, so that a number after it is its price."""
+    return bool(_WORK.search(clause)) and not any(char.isdigit() for char in clause)
 
 
 def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) -> list[Amount]:
@@ -98,5 +144,21 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
             continue
         if re.search(r"\bde ?$", before) and re.match(r" (?:\w+ ){0,3}(?:por|para) (?:r ?\$ ?)?\d", after):
             continue  # "de 400 por 370"
-        found.append(Amount(value, match.start(), match.end()))
+        found.append(Amount(value, match.start(), match.end(), _sort(before, after)))
     return found
+
+
+def _sort(before: str, after: str) -> Literal["rough", "fee", "total"] | None:
+    """Return what a price is, by the words beside it."""
+    if _ROUGH_BEFORE.search(before) or _ROUGH_AFTER.match(after):
+        return "rough"
+    if _FEE_BEFORE.search(before) or _FEE_AFTER.match(after):
+        return "fee"
+    is_total = _TOTAL_BEFORE.search(before) and not re.search(r"\b(?:orcamento|ficaria|se)\b", before)
+    return "total" if is_total else None
+
+
+def with_second_part(amount: Amount, clause: str) -> Amount:
+    """Return the sum of an amount and the one that a "+" adds to it, or the amount itself."""
+    plus = _PLUS.match(clause, amount.end)
+    return amount if plus is None else amount._replace(value=amount.value + parse_amount(plus["n"]))

@@ -19,12 +19,12 @@ PHRASES_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
 
 def phrase_pattern(name: str) -> re.Pattern[str]:
     """Return a list of phrases as one pattern; each begins at a word."""
+    return re.compile(r"\b(?:" + "|".join(map(filled, _TABLE["phrases"][name])) + ")")
+
+
+def filled(phrase: str) -> str:
+    """Return an expression with the words of [words] in the place of their names."""
     words: dict[str, str] = _TABLE["words"]
-    found = [_filled(phrase, words) for phrase in _TABLE["phrases"][name]]
-    return re.compile(r"\b(?:" + "|".join(found) + ")")
-
-
-def _filled(phrase: str, words: dict[str, str]) -> str:
     for name, alternatives in words.items():
         phrase = phrase.replace(f"{{{name}}}", alternatives)
     return phrase

@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.commitments import when
-from whatsapp_pipeline.domain.commitments.amounts import Amount, prices
+from whatsapp_pipeline.domain.commitments.amounts import Amount, names_work, prices, with_second_part
 from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence, sentences
-from whatsapp_pipeline.domain.commitments.phrases import phrase_pattern, trigger
+from whatsapp_pipeline.domain.commitments.phrases import filled, phrase_pattern, trigger
 from whatsapp_pipeline.domain.summaries.patterns import tokenize
 
 Kind: TypeAlias = Literal[
@@ -31,15 +31,25 @@ Kind: TypeAlias = Literal[
     "said_late",
     "said_paid",
     "said_collected",
+    # Nor is that the customer brings the device on a day, has not decided yet, or asks for an answer.
+    "said_bringing",
+    "said_undecided",
+    "said_asks",
 ]
-EVIDENCE_KINDS = frozenset({"said_ready", "said_late", "said_paid", "said_collected"})
+EVIDENCE_KINDS = frozenset(
+    {
+        *("said_ready", "said_late", "said_paid", "said_collected"),
+        *("said_bringing", "said_undecided", "said_asks"),
+    }
+)
 Side: TypeAlias = Literal["staff", "customer"]
 
 
 class Mention(NamedTuple):
     """A mention of a commitment. `amount` is in reais, `due` is a code of when.py, `length` is e.g. `90d`.
 
-    `start`, `end` are the place of the clause in the message.
+    `start`, `end` are the place of the clause in the message. `sort` says of a price that it is a rough one,
+    a fee for looking at the device, or the total of work that is done.
     """
 
     kind: Kind
@@ -49,6 +59,7 @@ class Mention(NamedTuple):
     amount: Decimal | None = None
     due: str | None = None
     length: str | None = None
+    sort: Literal["rough", "fee", "total"] | None = None
 
 
 # The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
@@ -134,6 +145,10 @@ _PAID = phrase_pattern("paid")
 _NOT_PAID = phrase_pattern("not_paid")
 _PICKUP = phrase_pattern("pickup")
 _NO_PICKUP = phrase_pattern("no_pickup")
+_BRINGING = phrase_pattern("bringing")
+_NO_BRINGING = phrase_pattern("no_bringing")
+_PUT_OFF = phrase_pattern("put_off")
+_COMES = phrase_pattern("comes")
 
 
 def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Mention, ...]:
@@ -168,7 +183,7 @@ _TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|ok|viu|esta)$|\bpode ser$")
 
 
 def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Mention]:
-    """Yield the mentions in a message of the staff: at most one deadline, and each price once."""
+    """Yield the mentions in a message of the staff: each price once, and a deadline for each device."""
     dated = False
     quoted: set[Decimal] = set()
     for sentence in found:
@@ -182,21 +197,44 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
             amounts: list[Amount] = []
             if bits & _PRICE:
                 in_words = not any(char.isdigit() for char in message[clause.start : clause.end])
-                amounts = prices(clause.text, follows_price=priced, in_words=in_words)
+                follows = priced or names_work(_before(sentence, number))
+                amounts = prices(clause.text, follows_price=follows, in_words=in_words)
             priced = priced or bool(amounts)
-            for amount in amounts:
-                if amount.value in quoted or (quoted and " + " in clause.text):
-                    continue  # said twice, or the parts of a total
-                quoted.add(amount.value)
-                yield Mention("price_quoted", "staff", clause.start, clause.end, amount=amount.value)
+            yield from _quotes(sentence, number, amounts, quoted)
             if not dated and bits & (_DUE | _FETCHED | _DATE) and triggers & (_DATE | _FETCHED):
                 promised = _promise(sentence, number, warranties)
                 if promised:
                     dated = True
                     yield promised
+                    if promised.kind == "deadline_promised":
+                        yield from _of_other_devices(sentence, number, promised)
                     continue
             if shown := _shown(clause, bits):
                 yield shown
+
+
+def _before(sentence: Sentence, number: int) -> str:
+    return sentence.clauses[number - 1].text if number else ""
+
+
+def _following(sentence: Sentence, number: int) -> str:
+    return sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
+
+
+def _quotes(
+    sentence: Sentence, number: int, amounts: list[Amount], quoted: set[Decimal]
+) -> Iterator[Mention]:
+    """Yield the prices of a clause, each once in a message; `quoted` holds those before."""
+    clause, following = sentence.clauses[number], _following(sentence, number)
+    # "300, mais 150 de mão de obra"
+    text = f"{clause.text} , {following}" if following.startswith(("mais ", "+ ")) else clause.text
+    for amount in amounts:
+        if amount.value in quoted or (quoted and " + " in clause.text):
+            continue  # said twice, or the parts of a total
+        total = with_second_part(amount, text)
+        quoted.update((amount.value, total.value))
+        sort = "rough" if total.sort is None and "depende" in sentence.text else total.sort
+        yield Mention("price_quoted", "staff", clause.start, clause.end, amount=total.value, sort=sort)
 
 
 def _warranties(sentence: Sentence) -> list[Mention]:
@@ -256,15 +294,30 @@ def _of_other_parts(text: str, first: str) -> list[when.Length]:
 def _promise(sentence: Sentence, number: int, warranties: Sequence[Mention]) -> Mention | None:
     """Return the deadline or pick-up that a clause promises, alone or together with the next clause."""
     clause = sentence.clauses[number]
-    before = sentence.clauses[number - 1].text if number else ""
-    if _CONDITION.search(clause.text) or _CONDITION.search(before):
+    if _CONDITION.search(clause.text) or _CONDITION.search(_before(sentence, number)):
         return None
     if fetched := _fetch(clause):
         return fetched
-    following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
+    following = _following(sentence, number)
     lengths = {warranty.length for warranty in warranties}
     due = _deadline(clause.text, following, lengths)
     return Mention("deadline_promised", "staff", clause.start, clause.end, due=due) if due else None
+
+
+_OTHER_DEVICE = re.compile(
+    rf"(?:^|\be )(?:(?:[oa]s?|seu|sua|meu|minha|ja|e) )*{filled('{device}')} (?:\w+ ){{0,3}}"
+)
+_NO_VERB = re.compile(r"\b(?:nao|fech\w+|abr\w+|cheg\w+|visita|garantia|pag\w+)\b")
+
+
+def _of_other_devices(sentence: Sentence, number: int, first: Mention) -> Iterator[Mention]:
+    """Yield the deadlines of further devices: "o notebook sai na segunda e a impressora na terça"."""
+    for place, clause in enumerate(sentence.clauses[number : number + 3]):
+        for named in list(_OTHER_DEVICE.finditer(clause.text))[1 if place == 0 else 0 :]:
+            rest = clause.text[named.start() :]
+            found = when.dates(rest)
+            if found and found[0].code != first.due and not _NO_VERB.search(rest):
+                yield Mention("deadline_promised", "staff", clause.start, clause.end, due=found[0].code)
 
 
 _FETCHER = re.compile(r"\b(?:motoboy|rapaz|equipe|transportadora|entregador|coleta|na sua casa|ai)\b")
@@ -335,7 +388,12 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
     if bits & (_DUE | _TAKING) and not re.search(r"\b(?:nao|quando|assim que|se|te aviso|aviso)\b", text):
         if _COLLECTED.search(text):
             return Mention("said_collected", "staff", *place)
-        if _READY.search(text) and not re.search(r"\b(?:orcamento|avaliacao|laudo)\b", text):
+        if (
+            _READY.search(text)
+            and not re.search(r"\b(?:orcamento|avaliacao|laudo)\b", text)
+            # "na quinta ela tá pronta" promises.
+            and all(date.code[:2] == "t0" for date in when.dates(text))
+        ):
             return Mention("said_ready", "staff", *place)
     return None
 
@@ -358,6 +416,8 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
         for number, clause in enumerate(sentence.clauses):
             bits = _bits(clause.text.split())
             unsure = unsure or bool(bits & _IF and _CONDITION.search(clause.text))
+            if later := _comes_later(sentence, number):
+                kinds["pickup_agreed"] = later
             if not bits & _CUSTOMER and not offered:
                 continue
             if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
@@ -366,16 +426,32 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
                 continue
             if offered and offered.due and _SETTLED.search(clause.text):
                 kinds.setdefault(offered.kind, offered)
-            following = sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
-            before = sentence.clauses[number - 1].text if number else ""
-            for mention in _said(clause, following, bits, found):
+            for mention in _said(clause, _following(sentence, number), bits, found):
                 if mention.kind == "pickup_agreed" and mention.due is None and not kinds:
-                    mention = _dated(mention, before)  # noqa: PLW2901  # the same mention with its date
+                    mention = _dated(mention, _before(sentence, number))  # noqa: PLW2901  # the same mention with its date
                 known = kinds.get(mention.kind)
                 if known is None or (known.due is None and mention.due is not None):
                     kinds[mention.kind] = mention
+    yield from _without_contradiction(kinds, found)
+
+
+def _comes_later(sentence: Sentence, number: int) -> Mention | None:
+    """Return the new day of a visit that is put off: "não consegui ir hoje, vou amanhã"."""
+    clause = sentence.clauses[number]
+    if not _PUT_OFF.search(_before(sentence, number)) or not _COMES.search(clause.text):
+        return None
+    dates = when.dates(clause.text)
+    due = dates[0].code.partition("@")[0] if dates else None
+    return Mention("pickup_agreed", "customer", clause.start, clause.end, due=due)
+
+
+def _without_contradiction(kinds: dict[Kind, Mention], found: list[Sentence]) -> Iterator[Mention]:
+    """Yield the mentions of a message: a refusal makes an approval void; else they may be undecided."""
     if "quote_refused" in kinds:
         kinds.pop("quote_approved", None)
+    if kinds.keys().isdisjoint({"quote_approved", "quote_refused"}) and _is_undecided(found):
+        first, last = found[0].clauses[0], found[-1].clauses[-1]
+        kinds["said_undecided"] = Mention("said_undecided", "customer", first.start, last.end)
     yield from kinds.values()
 
 
@@ -442,3 +518,7 @@ def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
             yield Mention("pickup_agreed", "customer", *place, due=due)
     elif bits & _TAKING and _COLLECTED.search(text) and "nao" not in text.split():
         yield Mention("said_collected", "customer", *place)
+    elif _BRINGING.search(text) and not _NO_BRINGING.search(text):
+        dates = when.dates(text) or (when.dates(following) if _DATE_FOLLOWS.match(following) else [])
+        if dates and dates[0].code[0] not in "db":  # "um dia que der" names no day
+            yield Mention("said_bringing", "customer", *place, due=dates[0].code.partition("@")[0])

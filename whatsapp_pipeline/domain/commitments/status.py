@@ -4,7 +4,9 @@ What belongs here: following one customer's mentions in time. What does not: rea
 and commitments that are due today, which the database computes for the day of the query.
 
 Rules
-- A quote is answered by the customer's next approval or refusal; a quote of another day takes its place.
+- A quote is answered by the customer's next approval, refusal or payment; a quote of another day takes its
+  place. A price that comes with or after the news that the work is ready waits for no answer.
+- An approval and a refusal within an hour, after an offer of several prices, are about different parts of it.
 - A deadline or an agreed pick-up is superseded by the next one about the same order, and a deadline also by
   the customer's refusal: work that is not done has no deadline.
 - Kept and broken need evidence: a message that says ready, late, paid or collected, or the order's closing
@@ -29,6 +31,12 @@ from whatsapp_pipeline.domain.summaries.metrics import holidays_of
 Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broken"]
 # A message that is later than this is about another matter.
 _REACH = timedelta(days=60)
+# A price that follows the news that the work is ready, at most so much later, is what the work cost.
+_BILLED = timedelta(days=7)
+# Two decisions that differ, so close to each other, are about different parts of an offer.
+_ONE_ANSWER = timedelta(hours=1)
+# What settles no commitment, in the order of the fields of Followed.
+_REMARKS = ("said_undecided", "said_asks")
 
 
 class Said(NamedTuple):
@@ -53,6 +61,24 @@ class Commitment:
     outcome_order: int | None = None
 
 
+class Followed(NamedTuple):
+    """A customer's commitments, and the messages that show how the work stands.
+
+    `ready` and `collected` are the latest such messages; `late` holds the references of all messages that
+    report a delay. `brings` is the latest message in which the customer brings the device, and its day;
+    `undecided` is the latest one in which they have not decided, and `asks` the latest one that asks for an
+    answer.
+    """
+
+    commitments: list[Commitment]
+    ready: Said | None = None
+    collected: Said | None = None
+    late: frozenset[str] = frozenset()
+    brings: tuple[Said, date] | None = None
+    undecided: Said | None = None
+    asks: Said | None = None
+
+
 @lru_cache(maxsize=8)
 def national_holidays(state: str | None) -> Callable[[int], frozenset[date]]:
     """Return the holidays of a year, those of `state` beside the national ones."""
@@ -65,7 +91,17 @@ def settle(
     holidays: Callable[[int], frozenset[date]],
     turned_down: Collection[int] = frozenset(),
 ) -> list[Commitment]:
-    """Return one customer's commitments in the order they were made.
+    """Return one customer's commitments in the order they were made; the arguments are those of `follow`."""
+    return follow(said, closed, holidays, turned_down).commitments
+
+
+def follow(
+    said: Iterable[Said],
+    closed: Mapping[int, date],
+    holidays: Callable[[int], frozenset[date]],
+    turned_down: Collection[int] = frozenset(),
+) -> Followed:
+    """Return one customer's commitments in the order they were made, and how their work stands.
 
     Args:
         said: The mentions of one customer's messages, oldest first, those of one message side by side.
@@ -75,14 +111,27 @@ def settle(
     """
     ledger = _Ledger()
     numbers: dict[str, int] = {}
+    late: set[str] = set()
+    brings: tuple[Said, date] | None = None
+    latest: dict[str, Said] = {}
     for one in said:
+        if one.mention.kind in _REMARKS:
+            latest[one.mention.kind] = one
+            continue
+        if one.mention.kind == "said_bringing":
+            day, _ = when.resolve_day(one.mention.due or "t0", one.at, holidays)
+            brings = (one, day) if day else brings
+            continue
         if one.mention.kind in EVIDENCE_KINDS:
             ledger.show(one)
+            if one.mention.kind == "said_late":
+                late.add(one.ref)
             continue
         numbers[one.ref] = numbers.get(one.ref, 0) + 1
         due, at = when.resolve_day(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
         ledger.add(Commitment(one, numbers[one.ref], due, at))
-    return [_by_order(commitment, closed, turned_down) for commitment in ledger.made]
+    made = [_by_order(commitment, closed, turned_down) for commitment in ledger.made]
+    return Followed(made, ledger.ready, ledger.collected, frozenset(late), brings, *map(latest.get, _REMARKS))
 
 
 _BY_ORDER = frozenset({"price_quoted", "deadline_promised", "pickup_agreed"})
@@ -124,6 +173,8 @@ class _Ledger:
             "payment_announced": [],
         }
         self._decision: int | None = None
+        self.ready: Said | None = None
+        self.collected: Said | None = None
 
     def _set(self, number: int, outcome: Outcome, ref: str) -> None:
         self.made[number] = replace(self.made[number], outcome=outcome, outcome_ref=ref)
@@ -138,6 +189,8 @@ class _Ledger:
         elif kind in {"quote_approved", "quote_refused"}:
             self._decide(number, one, "approved" if kind == "quote_approved" else "refused")
         elif kind in self._pending:
+            if kind == "payment_announced":
+                self._answer(one, "approved")
             earlier = self._pending[kind]
             for before in [*earlier]:
                 known = self.made[before].said
@@ -155,8 +208,29 @@ class _Ledger:
                     self._set(before, "superseded", one.ref)
             self._quotes = []
         self._quotes.append(number)
+        ready = self.ready
+        if ready is not None and one.at - ready.at <= _BILLED and _same_order(ready, one):
+            self._set(number, "approved", ready.ref)
+
+    def _answer(self, one: Said, outcome: Outcome) -> None:
+        """Settle the quotes of the latest offer that nobody has answered."""
+        for quote in self._quotes:
+            known = self.made[quote]
+            if known.outcome is None and one.at - known.said.at <= _REACH and _same_order(known.said, one):
+                self._set(quote, outcome, one.ref)
+
+    def _is_other_part(self, one: Said) -> bool:
+        """Return whether a decision is about another part of the offer than the opposite one before it."""
+        if self._decision is None or len(self._quotes) < 2:
+            return False
+        known = self.made[self._decision].said
+        differs = known.mention.kind != one.mention.kind and known.ref != one.ref
+        return differs and one.at - known.at <= _ONE_ANSWER
 
     def _decide(self, number: int, one: Said, outcome: Outcome) -> None:
+        if self._is_other_part(one):
+            self._decision = number
+            return
         for quote in self._quotes:
             if one.at - self.made[quote].said.at <= _REACH and _same_order(self.made[quote].said, one):
                 self._set(quote, outcome, one.ref)
@@ -182,6 +256,12 @@ class _Ledger:
         """Settle the commitments that a message shows to be kept or broken."""
         if evidence.mention.kind == "said_collected":
             self._keep_deadlines(evidence)
+            self.collected, self.ready = evidence, None
+        elif evidence.mention.kind == "said_ready":
+            self.ready = evidence
+            for quote in self._quotes:
+                if self.made[quote].said.ref == evidence.ref and self.made[quote].outcome is None:
+                    self._set(quote, "approved", evidence.ref)
         kind = {
             "said_ready": "deadline_promised",
             "said_late": "deadline_promised",

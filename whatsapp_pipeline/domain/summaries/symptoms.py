@@ -16,6 +16,8 @@ _TEXT = files(__package__).joinpath("symptoms.toml").read_text(encoding="utf-8")
 SYMPTOMS_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
 # Said of every defect, so nothing beside a closer word.
 VAGUE = "parou de funcionar"
+# Not a symptom: the message is about more than one device of a kind, so nothing says which has which.
+SEVERAL = "são vários"
 
 
 @cache

@@ -6,21 +6,25 @@ A summary quotes nobody, so it may be read by people who may not read messages.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
-from whatsapp_pipeline.domain.commitments.status import Commitment
+from whatsapp_pipeline.domain.commitments.status import Followed
 from whatsapp_pipeline.domain.summaries.case_text import (
+    COMPLAINT,
+    PRAISE,
+    Case,
     CaseTerm,
     awaited,
+    case_of,
     decision,
     matter,
-    of_the_case,
     offer,
-    say_due,
+    say_promised,
     say_quotes,
     unanswered_offer,
+    undecided_offer,
 )
 from whatsapp_pipeline.domain.summaries.wording import (
     FREQUENCY_WORDS,
@@ -34,14 +38,18 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "7"
-NOTHING_OPEN = "Nada em aberto."
+TEXT_VERSION = "8"
+NOTHING_OPEN = "Nenhuma resposta pendente."
+_MAYBE_OPEN = "Confira a última mensagem do cliente: ela pode pedir resposta."
 
 _CHANGE = 0.2
 # A figure of fewer exchanges says nothing.
 _REPLIES_SHOWN, _PERCENTILE_SHOWN = 5, 10
-_MOST_SENTENCES = 6
+# A topic of one message is named only where nothing else is known.
+_TOPIC_MESSAGES = 2
+_FEWEST_SENTENCES, _MOST_SENTENCES = 3, 6
 _ORDERS_SHOWN = 3
+_TURNED_DOWN = frozenset({"4", "7"})
 
 
 class OrderFact(TypedDict):
@@ -86,7 +94,10 @@ class Facts(NamedTuple):
     replies: int = 0
     case: Sequence[CaseTerm] = ()
     urgent_ref: str | None = None
-    commitments: Sequence[Commitment] = ()
+    followed: Followed = Followed([])
+    types: Mapping[str, int] | None = None
+    last_staff_at: datetime | None = None
+    last_customer_at: datetime | None = None
 
 
 def _contact(facts: Facts) -> Claim:
@@ -109,6 +120,10 @@ def _contact(facts: Facts) -> Claim:
 
 def _sentiment(facts: Facts) -> Claim | None:
     if facts.mood is None or facts.sentiment == "neutral":
+        return None
+    # A mood without praise or a complaint may be a misread word.
+    shown_by = PRAISE if facts.sentiment == "positive" else COMPLAINT
+    if not any(term["kind"] == "topic" and term["name"] == shown_by for term in facts.case):
         return None
     text = f"O cliente mostrou {'satisfação' if facts.sentiment == 'positive' else 'insatisfação'} com a loja"
     if facts.mood_change is not None and abs(facts.mood_change) >= _CHANGE:
@@ -156,32 +171,50 @@ def _say_pending(pending: Sequence[OrderFact]) -> str:
     return f"falta encerrar {len(pending)} ordens{since}"
 
 
-def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
+def _open(facts: Facts, case: Case) -> Claim | None:
     if not facts.conversations:
         return None
     pending = [order for order in facts.orders if order["open"]]
     quotes = unanswered_offer(case)
+<<<<<<< HEAD
     # The deadline of work that the customer has not decided on does not run yet.
     deadlines = [one for one in awaited(case) if not quotes or one.said.at < quotes[0].said.at]
+=======
+    deadlines = awaited(case)
+>>>>>>> 0a3b75c (Say in summaries only what is certain)
     parts = []
-    if facts.waiting_since is not None:
+    asks = facts.followed.asks
+    owes = facts.waiting_since is not None and asks is not None and asks.at >= facts.waiting_since
+    if owes and facts.waiting_since is not None:
         parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")
     if quotes:
-        parts.append(
-            f"falta a resposta do cliente {'ao' if len(quotes) == 1 else 'aos'} {say_quotes(quotes)}"
-        )
+        said = say_quotes(quotes)
+        parts.append(f"falta a resposta do cliente {'aos' if said.startswith('orçamentos') else 'ao'} {said}")
     if deadlines:
-        due = say_due(deadlines[-1])
-        parts.append(f"falta confirmar o serviço prometido{f' para {due}' if due else ''}")
+        parts.append(f"falta confirmar o serviço prometido{say_promised(deadlines)}")
+    if case.brings is not None:
+        parts.append("falta o cliente levar o aparelho")
+    # An order that is closed says that the device left the shop.
+    ready = case.to_collect if pending or not facts.orders else None
+    if ready is not None:
+        parts.append("falta a retirada ou entrega do que ficou pronto")
     if pending:
         parts.append(_say_pending(pending))
+    if not parts and (undecided_offer(case) or facts.waiting_since is not None):
+        return None  # the customer's last words may need an answer, or be one
     if not parts:
         return Claim(kind="open", text=NOTHING_OPEN, messages=unique_refs(facts.last_ref), orders=[])
     refs = [one.said.ref for one in (*quotes, *deadlines)]
     return Claim(
         kind="open",
         text=f"Em aberto: {join_words(parts)}.",
-        messages=unique_refs(facts.waiting_ref, *refs, *(order["evidence"] for order in pending)),
+        messages=unique_refs(
+            facts.waiting_ref if owes else None,
+            *refs,
+            ready.ref if ready else None,
+            case.brings[0].ref if case.brings else None,
+            *(order["evidence"] for order in pending),
+        ),
         orders=[order["id"] for order in pending],
     )
 
@@ -190,29 +223,46 @@ def _open(facts: Facts, case: Sequence[Commitment]) -> Claim | None:
 _DISPENSABLE = ("replies", "contact", "sentiment", "orders")
 
 
+def _nothing(facts: Facts) -> Claim:
+    text = "As mensagens não permitem dizer o assunto."
+    if facts.types and facts.types.get("audio"):
+        text = "Há áudios, e as mensagens escritas não permitem dizer o assunto."
+    return Claim(kind="nothing", text=text, messages=unique_refs(facts.last_ref), orders=[])
+
+
 def compose(facts: Facts) -> list[Claim]:
     """Return the summary's sentences, three to six where there was a conversation, in a fixed order."""
-    case = of_the_case(facts.commitments, facts.last_at)
-    claims = [
-        matter(facts.case, facts.urgent_ref),
-        offer(case),
-        decision(case),
+    case = case_of(
+        facts.followed,
+        facts.last_at,
+        len(facts.orders),
+        last_staff_at=facts.last_staff_at,
+        last_customer_at=facts.last_customer_at,
+        turned_down=any(order["status"] in _TURNED_DOWN for order in facts.orders),
+    )
+    offered, decided = offer(case), decision(case)
+    others = [
+        offered,
+        decided,
         _orders(facts),
         _sentiment(facts),
         _contact(facts),
         _replies(facts),
         _open(facts, case),
     ]
-    kept = [claim for claim in claims if claim is not None]
+    kept = [claim for claim in others if claim is not None]
+    # What other sentences are about is only repeated where there would be too few sentences.
+    about = matter(facts.case, case.told, fewest=_TOPIC_MESSAGES) or (
+        matter(facts.case) if offered is None and decided is None else None
+    )
+    if about is not None:
+        kept.insert(0, about)
     for kind in _DISPENSABLE:
         if len(kept) > _MOST_SENTENCES:
             kept = [claim for claim in kept if claim["kind"] != kind]
-    if facts.conversations and len(kept) < 3:
-        nothing = Claim(
-            kind="nothing",
-            text="As mensagens não permitem dizer o assunto.",
-            messages=unique_refs(facts.last_ref),
-            orders=[],
-        )
-        kept.insert(0, nothing)
+    if facts.conversations and kept[-1]["kind"] != "open" and len(kept) < _FEWEST_SENTENCES:
+        refs = unique_refs(facts.waiting_ref or facts.last_ref)
+        kept.append(Claim(kind="open", text=_MAYBE_OPEN, messages=refs, orders=[]))
+    if facts.conversations and len(kept) < _FEWEST_SENTENCES:
+        kept.insert(0, _nothing(facts))
     return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_sy
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "10"
+RULES_VERSION = "11"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -28,7 +29,51 @@ _CONSENT = frozenset({"otimo", "perfeito", "show", "excelente", "maravilha", "to
 _OPENING = _CONSENT | {"maravilhoso", "maravilhosa", "lindo", "bonito", "bacana", "parabens", "sensacional"}
 _AFTER_OPENING = frozenset(",.")
 _MARKS = frozenset(".,;!\n")
-_ASKING = frozenset({"preciso", "quero", "queria", "gostaria", "manda", "mandem", "quanto", "quando", "mas"})
+_THANKS = frozenset(
+    {"obrigado", "obrigada", "obrigados", "obrigadao", "valeu", "grato", "grata", "agradeco", "gratidao"}
+)
+_ASKING = frozenset(
+    {
+        *(
+            "preciso",
+            "quero",
+            "queria",
+            "gostaria",
+            "manda",
+            "mandem",
+            "quanto",
+            "quando",
+            "mas",
+            "avisa",
+            "avise",
+        ),
+        *(
+            "avisem",
+            "aguardo",
+            "aguardando",
+            "favor",
+            "pode",
+            "podem",
+            "poderia",
+            "consegue",
+            "conseguem",
+            "cade",
+        ),
+        *(
+            "porem",
+            "qual",
+            "onde",
+            "como",
+            "segue",
+            "responde",
+            "respondam",
+            "liga",
+            "ligue",
+            "liguem",
+            "fala",
+        ),
+    }
+)
 
 
 class Reading(NamedTuple):
@@ -54,13 +99,62 @@ class Reading(NamedTuple):
 
 # What the customer announces and the shop need not answer. An approval is not among them, because the shop
 # has to begin the work.
-_ANNOUNCED = frozenset({"quote_refused", "pickup_agreed", "payment_announced", "said_collected"})
+_ANNOUNCED = frozenset(
+    {"quote_refused", "pickup_agreed", "payment_announced", "said_collected", "said_bringing"}
+)
 
 
 def _only_announces(forms: list[str], commitments: tuple[Mention, ...]) -> bool:
     """Return whether a message only says what its writer does: "busquei, obrigado", "passo sexta"."""
     said = {one.kind for one in commitments if one.side == "customer"}
     return bool(said) and said <= _ANNOUNCED and "?" not in forms
+
+
+# Words of one who wants something of the shop.
+_WANTS = _ASKING - {"mas", "porem", "segue", "fala", "aguardo", "aguardando", "favor", "liga", "como"}
+_COMES = frozenset(
+    {
+        *(
+            "passo",
+            "levo",
+            "chego",
+            "chegando",
+            "busco",
+            "retiro",
+            "deixo",
+            "apareco",
+            "mando",
+            "pego",
+            "volto",
+        ),
+    }
+)
+_GOES = frozenset({"vou", "vamos", "irei", "estou", "estarei"})
+_GOES_ON = frozenset(
+    {
+        *(
+            "ai",
+            "la",
+            "ir",
+            "levar",
+            "passar",
+            "buscar",
+            "pegar",
+            "retirar",
+            "deixar",
+            "ver",
+            "pensar",
+            "falar",
+        ),
+        *("perguntar", "indo", "chegando", "saindo", "caminho", "conversar", "pesquisar", "mandar"),
+    }
+)
+
+
+def _says_what_comes(forms: list[str]) -> bool:
+    """Return whether a message says that its writer comes, or does something else next."""
+    going = any(a in _GOES and b in _GOES_ON for a, b in pairwise(forms))
+    return going or not _COMES.isdisjoint(forms)
 
 
 class MessageReader:
@@ -94,6 +188,14 @@ class MessageReader:
         topics, equipment, parts = self._topics.read_forms(forms)
         commitments = read_commitments(text, forms)
         symptoms = read_symptoms(forms) if mood.problem or topics or equipment else ()
+        if (
+            score <= -OPINION
+            and any(one.kind == "quote_refused" for one in commitments)
+            and self.taxonomy.complaints.isdisjoint(topics)
+        ):
+            score = -_COURTESY  # "não vale a pena": said of the repair
+        elif score >= OPINION and any(one.kind == "quote_refused" for one in commitments):
+            score = _COURTESY  # "vou comprar outra" is no praise then
         topics = self._topics_besides(topics, score, commitments, has_symptoms=bool(symptoms))
         describes = (
             score < 0
@@ -106,6 +208,28 @@ class MessageReader:
             or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
             or (len(forms) <= _LONGEST_FAREWELL and score > -OPINION and _only_announces(forms, commitments))
             or (
+                # "Amanhã 9h estou aí", "vou ver um dia e levo": what the customer does next.
+                len(forms) <= _LONGEST_FAREWELL
+                and score > -OPINION
+                and "?" not in forms
+                and not mood.problem
+                and _ASKING.isdisjoint(forms)
+                and _says_what_comes(forms)
+                and not any(one.kind == "quote_approved" for one in commitments)
+                and self.taxonomy.faults.isdisjoint(topics)
+                and self.taxonomy.complaints.isdisjoint(topics)
+            )
+            or (
+                # "Já tá gelando, muito obrigada": thanks, and nothing that asks or complains.
+                len(forms) <= _LONGEST_FAREWELL
+                and ((not _THANKS.isdisjoint(forms) and score >= 0) or score >= _CLEAR)
+                and "?" not in forms
+                and not mood.problem
+                and _ASKING.isdisjoint(forms)
+                and not any(one.kind == "quote_approved" for one in commitments)
+                and self.taxonomy.faults.isdisjoint(topics)
+            )
+            or (
                 # Praise may name what it praises: "melhor loja, preço justo e rápido".
                 len(forms) <= _LONGEST_FAREWELL
                 and score >= _CLEAR
@@ -115,6 +239,8 @@ class MessageReader:
                 and _ASKING.isdisjoint(forms)
             )
         )
+        if not closes and self._asks(forms, score, topics, commitments, is_described=mood.problem):
+            commitments += (Mention("said_asks", "customer", 0, len(text)),)
         return Reading(
             score,
             _FAULT_WEIGHT if describes else 1.0,
@@ -128,6 +254,25 @@ class MessageReader:
             self._sentiment.is_urgent(forms),
             commitments,
             symptoms,
+        )
+
+    def _asks(
+        self,
+        forms: list[str],
+        score: float,
+        topics: tuple[str, ...],
+        commitments: tuple[Mention, ...],
+        *,
+        is_described: bool,
+    ) -> bool:
+        """Return whether a message surely needs an answer: a question, complaint, approval or fault."""
+        return (
+            "?" in forms
+            or score <= -_DISPLEASED
+            or is_described
+            or (score < OPINION and not _WANTS.isdisjoint(forms))
+            or not self.taxonomy.faults.isdisjoint(topics)
+            or any(one.kind == "quote_approved" for one in commitments)
         )
 
     def _topics_besides(

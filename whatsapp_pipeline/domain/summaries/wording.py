@@ -61,6 +61,19 @@ def say_length(length: str) -> str:
     return count_of(int(length[:-1]), *_LENGTH_UNITS[length[-1]])
 
 
+_SPAN_UNITS = {
+    "b": ("dia útil", "dias úteis"),
+    "d": ("dia", "dias"),
+    "h": ("hora", "horas"),
+    "m": ("minuto", "minutos"),
+}
+
+
+def say_span(code: str) -> str:
+    """Write how long a piece of work takes, from a code such as `b5` or `h2@10:00`: 5 dias úteis, 2 horas."""
+    return count_of(int(code.partition("@")[0][1:]), *_SPAN_UNITS[code[0]])
+
+
 def say_duration(seconds: int) -> str:
     """Write a duration in the unit a person would use: `12 min`, `3 h 20 min`, `2 dias e 4 h`."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400

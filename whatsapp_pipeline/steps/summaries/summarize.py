@@ -17,7 +17,7 @@ from pathlib import Path
 
 from psycopg.types.json import Jsonb
 
-from whatsapp_pipeline.domain.commitments.status import Commitment, national_holidays, settle
+from whatsapp_pipeline.domain.commitments.status import Followed, follow, national_holidays
 from whatsapp_pipeline.domain.summaries.metrics import (
     BusinessHours,
     FrequencyBounds,
@@ -234,19 +234,19 @@ def _compute_part(part: StagedPart, options: SummaryOptions, texts: TextReader) 
     )
     settled = _settle(measured, options)
     promised = commitments.save_commitments(
-        measured, ((Owner(contact), one) for contact, found in settled.items() for one in found)
+        measured, ((Owner(contact), one) for contact, found in settled.items() for one in found.commitments)
     )
-    rows = [summary_row(facts, settled.get(facts.id_contato, ())) for facts in measured.facts()]
+    rows = [summary_row(facts, settled.get(facts.id_contato)) for facts in measured.facts()]
     return read.texts, store.save_summaries(measured, rows), promised
 
 
-def _settle(part: MeasuredPart, options: SummaryOptions) -> dict[int, list[Commitment]]:
+def _settle(part: MeasuredPart, options: SummaryOptions) -> dict[int, Followed]:
     """Return the commitments of the part's customers and of the staff with their state."""
     closed = commitments.orders_closed(part)
     holidays = national_holidays(options.hours.state)
     turned_down = commitments.orders_turned_down(part)
     return {
-        contact: settle(said, closed, holidays, turned_down)
+        contact: follow(said, closed, holidays, turned_down)
         for contact, said in commitments.staged_mentions(part.conn)
     }
 
@@ -284,6 +284,9 @@ def _facts(row: ContactFacts, mood: float | None, change: float | None) -> Facts
         replies=row.replies or 0,
         case=row.case_terms or (),
         urgent_ref=row.urgent_ref,
+        types=row.types,
+        last_staff_at=row.last_staff_at,
+        last_customer_at=row.last_customer_at,
     )
 
 
@@ -294,11 +297,11 @@ def _evidence(claims: Sequence[Claim], source: str) -> list[int]:
     )
 
 
-def summary_row(row: ContactFacts, promised: Sequence[Commitment] = ()) -> store.SummaryRow:
+def summary_row(row: ContactFacts, promised: Followed | None = None) -> store.SummaryRow:
     """Turn one contact's facts and commitments into the row that is kept."""
     mood, last, before = _rounded(row.mood), _rounded(row.mood_last), _rounded(row.mood_before)
     change = round(last - before, 3) if last is not None and before is not None else None
-    facts = _facts(row, mood, change)._replace(commitments=promised)
+    facts = _facts(row, mood, change)._replace(followed=promised or Followed([]))
     claims = compose(facts)
     pending = any(order["open"] for order in facts.orders)
     reasons = [

@@ -56,14 +56,23 @@ class Owner(NamedTuple):
 def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
     """Return mentions as they are stored in message_readings."""
     return [
-        [m.kind, m.side, m.start, m.end, None if m.amount is None else str(m.amount), m.due, m.length]
+        [
+            m.kind,
+            m.side,
+            m.start,
+            m.end,
+            None if m.amount is None else str(m.amount),
+            m.due,
+            m.length,
+            m.sort,
+        ]
         for m in mentions
     ]
 
 
 def _decode(stored: list[Any]) -> Mention:
-    kind, side, start, end, amount, due, length = stored
-    return Mention(kind, side, start, end, None if amount is None else Decimal(amount), due, length)
+    kind, side, start, end, amount, due, length, sort = stored
+    return Mention(kind, side, start, end, None if amount is None else Decimal(amount), due, length, sort)
 
 
 def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:

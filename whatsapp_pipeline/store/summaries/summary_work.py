@@ -74,6 +74,8 @@ class ContactFacts(NamedTuple):
     last_direction: str | None
     frequency: str
     types: dict[str, int]
+    last_staff_at: datetime | None = None
+    last_customer_at: datetime | None = None
     mood: Decimal | None = None
     mood_last: Decimal | None = None
     mood_before: Decimal | None = None

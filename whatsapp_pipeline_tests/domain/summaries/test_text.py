@@ -10,9 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.commitments.rules import read_commitments
-from whatsapp_pipeline.domain.commitments.status import Commitment, Said, national_holidays, settle
+from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.status import (
+    Commitment,
+    Followed,
+    Said,
+    follow,
+    national_holidays,
+    settle,
+)
 from whatsapp_pipeline.domain.summaries.text import Facts, OrderFact, compose
+from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
 from whatsapp_pipeline.domain.summaries.wording import say_duration
 
 FACTS = Facts(
@@ -69,8 +77,8 @@ def committed(text: str, side: str, number: int = 2, day: int = 5) -> list[Commi
 
 
 optional = {
-    "case": [{"kind": "topic", "name": "prazo", "evidence": "chat:2"}],
-    "commitments": committed("fica 350, pronto amanhã", "staff"),
+    "case": [{"kind": "topic", "name": "prazo", "evidence": "chat:2", "messages": 2}],
+    "followed": Followed(committed("fica 350, pronto amanhã", "staff")),
     "mood": 0.4,
     "reply_median": 300,
     "waiting_since": datetime(2025, 1, 6, 9),
@@ -96,6 +104,7 @@ evidence: dict[str, dict[str, Any]] = {
         "reply_refs": ["chat:1", "chat:2"],
     },
     "waiting_since": {"waiting_ref": "chat:3"},
+    "followed": {"last_customer_at": datetime(2025, 1, 5, 10)},
 }
 
 
@@ -108,16 +117,23 @@ def test_three_to_six_sentences_each_with_evidence(chosen: set[str]) -> None:
     assert 3 <= len(claims) <= 6
     assert all(claim["messages"] or claim["orders"] for claim in claims)
     assert all(claim["text"].endswith(".") for claim in claims)
-    assert ("Em aberto" in claims[-1]["text"]) == bool(chosen & {"waiting_since", "orders", "commitments"})
+    assert ("Em aberto" in claims[-1]["text"]) == bool(chosen & {"orders", "followed"})
+
+
+ASKED = Said("chat:3", datetime(2025, 1, 6, 9), Mention("said_asks", "customer", 0, 9), None)
 
 
 def _texts(**values: Any) -> dict[str, str]:
+    if "commitments" in values:
+        values["followed"] = Followed(values.pop("commitments"), asks=values.pop("asks", None))
     return {claim["kind"]: claim["text"] for claim in compose(FACTS._replace(**values))}
 
 
-def _terms(**kinds: list[str]) -> list[dict[str, str]]:
+def _terms(**kinds: list[str]) -> list[dict[str, Any]]:
     return [
-        {"kind": kind, "name": name, "evidence": "chat:1"} for kind, names in kinds.items() for name in names
+        {"kind": kind, "name": name, "evidence": "chat:1", "messages": 2}
+        for kind, names in kinds.items()
+        for name in names
     ]
 
 
@@ -250,11 +266,12 @@ def test_an_approval_without_a_price_is_of_the_service() -> None:
 
 def test_a_deadline_waits_for_the_answer_to_its_quote() -> None:
     offered = committed("fica 350 ou 480, pronto amanhã às 15h", "staff")
-    assert (
-        "falta a resposta do cliente aos orçamentos de R$ 350,00 e R$ 480,00."
-        in _texts(commitments=offered)["open"]
-    )
-    assert "falta confirmar" not in _texts(commitments=offered)["open"]
+    texts = _texts(commitments=offered)
+    assert "falta a resposta do cliente aos orçamentos de R$ 350,00 e R$ 480,00." in texts["open"]
+    assert "falta confirmar" not in texts["open"]
+    # What the customer wrote last may be an answer that is not understood.
+    later = _texts(commitments=offered, last_customer_at=datetime(2025, 1, 6, 9))
+    assert later["open"].startswith("Confira a última mensagem")
 
 
 def test_a_later_quote_does_not_hide_the_deadline_of_approved_work() -> None:
@@ -267,7 +284,10 @@ def test_a_later_quote_does_not_hide_the_deadline_of_approved_work() -> None:
 
 @pytest.mark.parametrize(
     ("earlier", "words"),
-    [("fica 350", "ficou de passar na loja em"), ("fica pronto amanhã", "ficou de buscar o aparelho em")],
+    [
+        ("fica 350", "combinou a ida à loja para"),
+        ("fica pronto amanhã", "combinou a retirada do aparelho para"),
+    ],
 )
 def test_who_comes_before_anything_was_decided_may_bring_the_device(earlier: str, words: str) -> None:
     said = [*committed(earlier, "staff"), *committed("passo aí amanhã", "customer")]
@@ -276,7 +296,7 @@ def test_who_comes_before_anything_was_decided_may_bring_the_device(earlier: str
 
 def test_the_case_is_told_from_offer_to_what_is_open() -> None:
     said = [*committed("fica R$ 1.350,00 com 90 dias de garantia, pronto amanhã às 15h", "staff")]
-    texts = _texts(commitments=said, waiting_since=datetime(2025, 1, 6, 9), waiting_ref="chat:3")
+    texts = _texts(commitments=said, waiting_since=datetime(2025, 1, 6, 9), waiting_ref="chat:3", asks=ASKED)
     assert texts["offer"] == (
         "A loja passou orçamento de R$ 1.350,00 em 05/01/2025, prometeu o serviço para 06/01/2025 às 15:00"
         " e deu garantia de 90 dias."
@@ -295,7 +315,7 @@ def test_a_decision_answers_the_quote() -> None:
     ]
     texts = _texts(commitments=settle(said, {}, national_holidays(None)))
     assert texts["decision"] == "O cliente recusou o orçamento em 05/01/2025."
-    assert texts["open"] == "Nada em aberto."
+    assert texts["open"] == "Nenhuma resposta pendente."
 
 
 def test_a_price_after_the_decision_does_not_reopen_it() -> None:
@@ -306,10 +326,234 @@ def test_a_price_after_the_decision_does_not_reopen_it() -> None:
     ]
     closed = {7: datetime(2025, 1, 8).date()}
     texts = _texts(commitments=settle(said, closed, national_holidays(None)))
-    assert texts["decision"] == (
-        "O cliente aprovou o serviço em 05/01/2025 e ficou de passar na loja em 05/01/2025."
+    # The order was closed after the day of the pick-up, so the pick-up is no news.
+    assert texts["decision"] == "O cliente aprovou o serviço em 05/01/2025."
+    assert texts["open"] == "Nenhuma resposta pendente."
+
+
+def _case(*said: tuple[int, str, str], orders: int = 0) -> dict[str, str]:
+    """Return the sentences about messages of days from 1 January on: day, side, text; each an hour later."""
+    mentions = [
+        Said(f"chat:{number}", datetime(2025, 1, 1, 8) + timedelta(days=day, hours=number), one, None)
+        for number, (day, side, text) in enumerate(said)
+        for one in read_commitments(text)
+        if one.side == side
+    ]
+    last_at = datetime(2025, 1, 1, 8) + timedelta(days=said[-1][0], hours=len(said) - 1)
+    followed = follow(mentions, {}, national_holidays(None))
+    linked = [_order(number) for number in range(orders)]
+    written = {
+        side: datetime(2025, 1, 1, 8) + timedelta(days=day, hours=number)
+        for number, (day, side, _) in enumerate(said)
+    }
+    return _texts(
+        followed=followed,
+        last_at=last_at,
+        orders=linked,
+        last_staff_at=written.get("staff"),
+        last_customer_at=written.get("customer"),
     )
-    assert texts["open"] == "Nada em aberto."
+
+
+def test_a_payment_answers_its_quote() -> None:
+    texts = _case((0, "staff", "a troca ficou em 260"), (0, "customer", "ok já fiz o pix"))
+    assert texts["open"] == "Nenhuma resposta pendente."
+
+
+def test_a_price_for_work_that_is_ready_waits_for_no_answer_but_for_the_pick_up() -> None:
+    texts = _case((0, "staff", "o micro-ondas está pronto, ficou em 210"))
+    assert texts["open"] == "Em aberto: falta a retirada ou entrega do que ficou pronto."
+    assert texts["offer"] == (
+        "A loja informou o total de R$ 210,00 em 01/01/2025"
+        " e avisou em 01/01/2025 que o serviço ficou pronto."
+    )
+    collected = _case(
+        (0, "staff", "o micro-ondas está pronto, ficou em 210"), (1, "customer", "peguei, obrigada")
+    )
+    assert collected["decision"] == "O aparelho já foi retirado."
+    assert collected["open"] == "Nenhuma resposta pendente."
+
+
+def test_one_part_of_an_offer_is_approved_and_another_refused() -> None:
+    offered = (0, "staff", "a impressora sai 120, o celular 180")
+    answers = ((0, "customer", "a impressora pode fazer"), (0, "customer", "o celular não compensa"))
+    assert "aprovou uma parte do orçamento e recusou outra em" in _case(offered, *answers)["decision"]
+    # Of one price, one of the two was misread.
+    assert "decision" not in _case((0, "staff", "fica 120"), *answers)
+
+
+def test_a_refusal_that_was_taken_back_is_told_with_the_approval() -> None:
+    said = (
+        (0, "staff", "fica 690"),
+        (0, "customer", "não vou fazer"),
+        (7, "customer", "pode trocar a tela sim"),
+    )
+    assert _case(*said)["decision"] == (
+        "O cliente recusou o orçamento em 01/01/2025 e o aprovou em 08/01/2025."
+    )
+
+
+def test_a_refusal_without_a_price_needs_an_order_that_was_turned_down() -> None:
+    made = committed("pode descartar então", "customer")
+    assert "decision" not in _texts(commitments=made)
+    assert _texts(commitments=made, orders=[{**_order(7), "status": "4", "open": False}])["decision"] == (
+        "O cliente desistiu do conserto em 05/01/2025."
+    )
+
+
+def test_an_approval_of_several_prices_is_of_one_at_least() -> None:
+    offered = (0, "staff", "a placa nova sai 450, o reparo 280")
+    assert _case(offered, (0, "customer", "pode fazer"))["decision"] == (
+        "O cliente aprovou ao menos um dos orçamentos em 01/01/2025."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("conserto de fonte fica entre 200 e 300", "orçamento aproximado de R$ 200,00 a R$ 300,00"),
+        ("a partir de 420 reais, depende da peça", "orçamento aproximado de R$ 420,00"),
+        ("fonte nova 450 reais + 100 de mão de obra", "orçamento de R$ 550,00"),
+        ("R$ 130 com backup, 100 sem", "orçamentos de R$ 130,00 e R$ 100,00"),
+        ("fica 350", "orçamento de R$ 350,00"),
+    ],
+)
+def test_a_rough_price_is_called_so_and_parts_are_added(text: str, offered: str) -> None:
+    assert _case((0, "staff", text))["offer"] == f"A loja passou {offered} em 01/01/2025."
+
+
+def test_prices_of_two_messages_in_a_row_are_one_offer_and_haggled_prices_are_not() -> None:
+    first, second = (
+        (0, "staff", "a impressora sai 120 reais"),
+        (0, "staff", "o celular é troca de conector, 180"),
+    )
+    assert "orçamentos de R$ 120,00 e R$ 180,00" in _case(first, second)["offer"]
+    haggled = _case(first, (0, "customer", "não faz por 90?"), (0, "staff", "consigo por 100"))
+    assert "orçamento de R$ 100,00" in haggled["offer"]
+
+
+def test_a_span_begins_with_the_approval() -> None:
+    quote, answer = (0, "staff", "a tela fica 690, prazo de 5 dias úteis"), (0, "customer", "pode fazer")
+    assert "deu prazo de 5 dias úteis" in _case(quote)["offer"]
+    assert "prometeu o serviço para 08/01/2025" in _case(quote, answer, (0, "staff", "5 dias úteis"))["offer"]
+
+
+def test_a_delay_names_the_day_before() -> None:
+    promised = (0, "staff", "na sexta ela fica pronta")
+    later = (1, "staff", "a transportadora atrasou. Fica pronta dia 15")
+    assert _case(promised, later)["offer"] == "A loja adiou o serviço de 03/01/2025 para 15/01/2025."
+    assert (
+        "prometeu o serviço para 15/01/2025" in _case(promised, (1, "staff", "Fica pronta dia 15"))["offer"]
+    )
+
+
+def test_each_device_has_its_day() -> None:
+    texts = _case((0, "staff", "o notebook sai na sexta e a impressora na terça"), orders=2)
+    assert texts["offer"] == "A loja prometeu os serviços para 03/01/2025 e 07/01/2025."
+    assert "falta confirmar o serviço prometido para 03/01/2025 e 07/01/2025" in texts["open"]
+
+
+def test_the_customer_brings_the_device_or_puts_off_coming() -> None:
+    quote, brings = (0, "staff", "fica 100"), (0, "customer", "vou levar segunda")
+    assert _case(quote, brings)["decision"] == "O cliente ficou de levar o aparelho em 06/01/2025."
+    assert _case(quote, brings)["open"] == "Em aberto: falta o cliente levar o aparelho."
+    assert "decision" not in _case(quote, brings, (5, "staff", "bom dia"))  # what became of it is not known
+    next_week = _case(quote, (0, "customer", "semana que vem eu levo"))
+    assert next_week["decision"] == "O cliente ficou de levar o aparelho até 10/01/2025."
+    moved = _case(
+        (0, "customer", "passo sexta pra buscar"), (2, "customer", "não consegui ir hoje, vou amanhã")
+    )
+    assert moved["decision"] == "O cliente combinou a ida à loja para 04/01/2025."
+
+
+def test_who_wrote_to_the_wrong_number_wrote_of_nothing_else() -> None:
+    terms = _terms(device=["celular"], topic=["agendamento", "engano"])
+    assert _texts(case=terms)["matter"] == "O cliente escreveu por engano."
+
+
+def test_faults_of_two_devices_of_a_kind_are_not_put_on_one() -> None:
+    terms = _terms(device=["televisão"], symptom=["não liga", "caiu", "são vários"])
+    assert (
+        _texts(case=terms)["matter"] == "O cliente escreveu sobre mais de um aparelho e descreveu defeitos."
+    )
+
+
+def test_a_fee_or_a_total_waits_for_no_decision() -> None:
+    fee = _case((0, "staff", "a avaliação custa 50 reais"))
+    assert fee["offer"] == "A loja informou uma taxa de R$ 50,00 em 01/01/2025."
+    assert fee["open"] == "Nenhuma resposta pendente."
+    assert _case((0, "staff", "total 140"))["open"] == "Nenhuma resposta pendente."
+    # Beside the price of the work, a fee is left out.
+    refused = (0, "staff", "o menor que consigo é 240"), (0, "staff", "a avaliação é 40")
+    assert _case(*refused)["offer"] == "A loja passou orçamento de R$ 240,00 em 01/01/2025."
+
+
+@pytest.mark.parametrize(
+    ("said", "is_awaited"),
+    [
+        ([], True),
+        ([(0, "customer", "vou pensar e te aviso")], True),
+        ([(0, "customer", "hum, entendi")], False),  # it may be an answer
+        ([(0, "customer", "vou pensar"), (1, "customer", "e aí")], False),
+        ([(1, "staff", "bom dia, conseguiu ver?")], True),
+    ],
+)
+def test_only_a_silent_or_undecided_customer_owes_an_answer(
+    said: list[tuple[int, str, str]], *, is_awaited: bool
+) -> None:
+    texts = _case((0, "staff", "fica 350"), *said)
+    assert ("falta a resposta do cliente ao orçamento" in texts.get("open", "")) is is_awaited
+
+
+def test_only_words_that_ask_are_owed_an_answer() -> None:
+    waiting = {"waiting_since": datetime(2025, 1, 6, 9), "waiting_ref": "chat:3"}
+    owed = "Em aberto: a loja deve uma resposta ao cliente desde 06/01/2025."
+    assert _texts(commitments=[], asks=ASKED, **waiting)["open"] == owed
+    # "Rua das Flores 88" may need an answer or not.
+    maybe = "Confira a última mensagem do cliente: ela pode pedir resposta."
+    assert _texts(**waiting)["open"] == maybe
+    earlier = ASKED._replace(at=datetime(2025, 1, 6, 8))
+    assert _texts(commitments=[], asks=earlier, **waiting)["open"] == maybe
+    said = _terms(topic=["prazo"])
+    told = {"commitments": committed("a avaliação custa 50 reais", "staff"), "case": said}
+    assert "open" not in _texts(**waiting, **told)
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("e aí a tv?", True),
+        ("preciso de uma posição", True),
+        ("vocês são um absurdo", True),
+        ("pode fazer", True),
+        ("meu notebook não liga", True),
+        ("Rua das Flores 88, sobrado azul", False),
+        ("vou esperar minha filha chegar pra decidir", False),
+        ("ok 17h30", False),
+        ("queria agradecer, ficou ótimo", False),
+    ],
+)
+def test_what_surely_asks_for_an_answer(text: str, *, asks: bool) -> None:
+    kinds = {one.kind for one in MessageReader().read(text).commitments}
+    assert ("said_asks" in kinds) is asks
+
+
+def test_what_the_shop_wrote_on_the_day_may_say_that_it_is_ready() -> None:
+    promised = (0, "staff", "fica pronto na sexta")  # the 3rd
+    assert "falta confirmar" in _case(promised, (1, "staff", "bom dia"), orders=1)["open"]
+    assert "falta confirmar" not in _case(promised, (2, "staff", "tudo certo por aqui"), orders=1)["open"]
+
+
+def test_a_topic_of_one_message_is_named_only_where_nothing_else_is_known() -> None:
+    terms = [{**_terms(topic=["pagamento"])[0], "messages": 1}]
+    assert _texts(case=terms)["matter"] == "O cliente falou sobre pagamento ou nota fiscal."
+    assert "matter" not in _texts(case=terms, commitments=committed("fica 350", "staff"))
+
+
+def test_the_news_that_work_is_ready_grows_old() -> None:
+    ready, later = (0, "staff", "seu notebook está pronto"), "pode fazer o outro também"
+    assert "falta a retirada" in _case(ready, (2, "customer", later))["open"]
+    assert "falta a retirada" not in _case(ready, (4, "customer", later))["open"]
 
 
 @pytest.mark.parametrize(
@@ -327,7 +571,9 @@ def test_a_figure_of_few_replies_is_not_shown(replies: int, text: str | None) ->
 
 def test_a_neutral_mood_is_not_worth_a_sentence() -> None:
     assert "sentiment" not in _texts(mood=0.1, mood_ref="chat:1")
-    texts = _texts(mood=-0.5, mood_ref="chat:1", sentiment="negative", mood_change=-0.3)
+    negative = {"mood": -0.5, "mood_ref": "chat:1", "sentiment": "negative", "mood_change": -0.3}
+    assert "sentiment" not in _texts(**negative)  # a misread word, perhaps
+    texts = _texts(**negative, case=_terms(topic=["reclamação"]))
     assert texts["sentiment"] == (
         "O cliente mostrou insatisfação com a loja; a última conversa foi pior que as anteriores."
     )

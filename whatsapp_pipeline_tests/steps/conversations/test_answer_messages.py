@@ -104,7 +104,7 @@ def test_a_reply_that_was_never_sent_is_no_answer(conn: Connection, database_url
         scope = CheckScope(conn, ["2025-01"], Archive())
         assert next(c for c in CHECKS if c.name == "summary_counts_are_right").find(scope).failing == 0
         shown = CliRunner().invoke(cli, ["customer", "1"], env={"DATABASE_URL": database_url}).output
-        assert "Nada em aberto" not in shown
+        assert "Nenhuma resposta pendente" not in shown
         assert "não enviado Consertamos sim" in shown
         found = CliRunner().invoke(cli, ["search", "consertamos"], env={"DATABASE_URL": database_url}).output
         assert "never sent, webhook" in found

@@ -127,7 +127,7 @@ def test_the_summary_tells_the_case(empty: Connection) -> None:
         "O cliente escreveu sobre um notebook que não liga.",
         "A loja passou orçamento de R$ 350,00 em 06/01/2025, prometeu o serviço para 09/01/2025 às 15:00"
         " e deu garantia de 90 dias.",
-        "O cliente aprovou o orçamento em 06/01/2025 e ficou de buscar o aparelho em 10/01/2025.",
+        "O cliente aprovou o orçamento em 06/01/2025 e combinou a retirada do aparelho para 10/01/2025.",
         "Em aberto: falta confirmar o serviço prometido para 09/01/2025 às 15:00.",
     ):
         assert sentence in summary

@@ -96,13 +96,13 @@ SUMMARIES: list[dict[str, Any]] = [
         "evidence_webhook_ids": [2],
         "facts": {
             "case": [
-                {"evidence": "webhook:2", "kind": "topic", "name": "prazo"},
-                {"evidence": "chat:11", "kind": "topic", "name": "defeito"},
-                {"evidence": "chat:11", "kind": "symptom", "name": "está com a tela quebrada"},
-                {"evidence": "chat:12", "kind": "topic", "name": "elogio"},
-                {"evidence": "chat:11", "kind": "topic", "name": "garantia"},
-                {"evidence": "chat:8", "kind": "device", "name": "notebook"},
-                {"evidence": "chat:8", "kind": "symptom", "name": "não liga"},
+                {"evidence": "webhook:2", "kind": "topic", "messages": 2, "name": "prazo"},
+                {"evidence": "chat:11", "kind": "topic", "messages": 2, "name": "defeito"},
+                {"evidence": "chat:11", "kind": "symptom", "messages": 2, "name": "está com a tela quebrada"},
+                {"evidence": "chat:12", "kind": "topic", "messages": 1, "name": "elogio"},
+                {"evidence": "chat:11", "kind": "topic", "messages": 1, "name": "garantia"},
+                {"evidence": "chat:8", "kind": "device", "messages": 1, "name": "notebook"},
+                {"evidence": "chat:8", "kind": "symptom", "messages": 1, "name": "não liga"},
             ],
             "first_responses": 2,
             "orders": [
