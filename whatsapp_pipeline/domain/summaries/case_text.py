@@ -538,12 +538,14 @@ def awaited(case: Case) -> list[Commitment]:
     The deadline of work that the customer has not decided on does not run yet. What the shop wrote on its day
     or later may say that the work is ready in words that are not understood.
     """
-    if undecided_offer(case):
-        return []
+    quotes = undecided_offer(case)
     return [
         one
         for one in _latest(case.commitments, "deadline_promised")
-        if one.outcome is None and _runs(one, case) and not _may_be_ready(one, case)
+        if one.outcome is None
+        and _runs(one, case)
+        and not _may_be_ready(one, case)
+        and (not quotes or one.said.at < quotes[0].said.at)
     ]
 
 

@@ -176,12 +176,7 @@ def _open(facts: Facts, case: Case) -> Claim | None:
         return None
     pending = [order for order in facts.orders if order["open"]]
     quotes = unanswered_offer(case)
-<<<<<<< HEAD
-    # The deadline of work that the customer has not decided on does not run yet.
-    deadlines = [one for one in awaited(case) if not quotes or one.said.at < quotes[0].said.at]
-=======
     deadlines = awaited(case)
->>>>>>> 0a3b75c (Say in summaries only what is certain)
     parts = []
     asks = facts.followed.asks
     owes = facts.waiting_since is not None and asks is not None and asks.at >= facts.waiting_since
