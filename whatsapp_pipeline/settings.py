@@ -55,6 +55,10 @@ def _from_root(value: str | Path) -> Path:
     return path if path.is_absolute() else PROJECT_ROOT / path
 
 
+def _url_or_path(value: str) -> str:
+    return value.rstrip("/") if "://" in value else str(_from_root(value))
+
+
 def _parts(value: object) -> object:
     return tuple(p.strip() for p in value.split(",") if p.strip()) if isinstance(value, str) else value
 
@@ -88,6 +92,7 @@ def _shares(value: object) -> object:
 
 
 _Path = Annotated[Path, BeforeValidator(_from_root)]
+_Place = Annotated[str, AfterValidator(_url_or_path)]
 _List = Annotated[tuple[str, ...], BeforeValidator(_parts)]
 _SecretList = Annotated[tuple[SecretStr, ...], BeforeValidator(_parts)]
 _Count = Annotated[int, Field(ge=1, le=99_999)]
@@ -374,6 +379,12 @@ class Settings(BaseModel):
         "PIPELINE_HOST_NAME",
         "What this host is called in messages and in `privacy status`. Left out: the machine's own name.",
         example="worker-1",
+    )
+    shared_dir: _Place | None = _setting(
+        "SHARED_DIR",
+        "A folder or URL that all hosts reach, for the list of erased people, saved ERP pages, QA reports "
+        "(without REPORT_DIR) and backups (without BACKUP_DIR). Left out: .local of each host.",
+        example="s3://bucket/pipeline",
     )
     celery_broker_url: SecretStr | None = _setting(
         "CELERY_BROKER_URL",

@@ -1,4 +1,4 @@
-"""Reading an object store (S3, GCS, …) through fsspec: many objects at once, patient with a busy store.
+"""An object store (S3, GCS, …) through fsspec: many objects read at once, patient with a busy store.
 
 What belongs here: opening the store, retries, and fetching the next objects while the caller reads one. What
 does not belong here: the months of the archive (chat_archive.py), and what is inside a file (sources.py).
@@ -14,8 +14,9 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import EACCES, EINVAL, ENAMETOOLONG, EPERM
+from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -75,7 +76,7 @@ def open_store(url: str) -> UPath:
         path.fs  # noqa: B018  # imports the library
     except ImportError as error:
         raise SettingError(
-            f"the archive's address begins with {scheme}:// and its library is not installed ({error}); for "
+            f"an address begins with {scheme}:// and its library is not installed ({error}); for "
             "s3:// run `pip install 'whatsapp-pipeline[s3]'`"
         ) from None
     except ValueError:
@@ -85,6 +86,8 @@ def open_store(url: str) -> UPath:
 
 class ObjectStore:
     """The objects under `root`. Its methods retry; a missing object is a FileNotFoundError."""
+
+    _consequence = "nothing was recorded about the files that were not read"
 
     def __init__(self, root: UPath, *, patience: float | None = None) -> None:
         self._fs: Any = root.fs
@@ -169,8 +172,8 @@ class ObjectStore:
         name = type(error).__name__
         if is_transient(error):
             return StoreUnavailableError(
-                f"the object store of {self._name} did not answer for {self._patience:g} s ({name}); nothing "
-                "was recorded about the files that were not read. Run again when it answers"
+                f"the object store of {self._name} did not answer for {self._patience:g} s ({name}); "
+                f"{self._consequence}. Run again when it answers"
             )
         return StoreUnavailableError(
             f"the object store of {self._name} refuses the request ({name}); check its address and the "
@@ -201,6 +204,34 @@ class ObjectStore:
                 raise
             return b""
         return body
+
+
+class WritableStore(ObjectStore):
+    """The object store with requests that change it, retried like the others."""
+
+    _consequence = "what was to be kept there may be missing"
+
+    def read(self, path: str) -> bytes:
+        """Return an object of any size with one request."""
+        body: bytes = self._store_call(lambda: self._fs.cat_file(path))
+        return body
+
+    def write(self, path: str, content: bytes) -> None:
+        """Replace an object with one request."""
+        self._store_call(lambda: self._fs.pipe_file(path, content))
+
+    def delete(self, path: str) -> None:
+        """Delete an object, if it is there."""
+        with suppress(FileNotFoundError):
+            self._store_call(lambda: self._fs.rm_file(path))
+
+    def upload(self, source: Path, path: str) -> None:
+        """Copy a file of this host to an object, in blocks; the object appears when it is whole."""
+        self._store_call(lambda: self._fs.put_file(str(source), path))
+
+    def download(self, path: str, target: Path) -> None:
+        """Copy an object to a file of this host, in blocks."""
+        self._store_call(lambda: self._fs.get_file(path, str(target)))
 
 
 def is_transient(error: BaseException) -> bool:

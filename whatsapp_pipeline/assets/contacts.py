@@ -8,7 +8,7 @@ is set, and normalized_contacts. What does not: the choice of the ERP (resources
 # Steps are imported where they run, because their libraries take longer to load than Dagster.
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -36,6 +36,9 @@ from whatsapp_pipeline.steps.operations.gates import refuse_red
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import status
 
+if TYPE_CHECKING:
+    from whatsapp_pipeline.shared_folder import FileFolder
+
 # Red blocking checks of these assets stop the assets that read contacts and orders.
 TABLES_AND_ERP = ("contatos", "ordens_servico", "tiny_contacts", "tiny_orders")
 # Red blocking checks of these assets stop the assets that read only contacts.
@@ -55,12 +58,14 @@ class ErpConfig(StepConfig):
     )
     backup: bool = Field(
         default=True,
-        description="Save each page as JSON under .local/ before it is loaded; the newest passes stay.",
+        description="Save pages as JSON before they are loaded (SHARED_DIR or .local); the newest stay.",
     )
 
 
-def _backup_dir(config: ErpConfig) -> Path | None:
-    return settings.load_settings().local_dir / "erp_backup" if config.backup else None
+def _backup_dir(config: ErpConfig) -> "FileFolder | None":
+    from whatsapp_pipeline.steps.operations.local_copies import page_folder
+
+    return page_folder(settings.load_settings()) if config.backup else None
 
 
 def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> None:

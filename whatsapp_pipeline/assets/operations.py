@@ -15,6 +15,7 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations import backup
+from whatsapp_pipeline.steps.operations.local_copies import report_folder
 from whatsapp_pipeline.steps.operations.qa_report import make, write_report
 from whatsapp_pipeline.store.operations import status
 
@@ -76,8 +77,8 @@ def qa_report(
         months = [config.month] if config.month else [row["month"] for row in status.months(conn)]
         rules = rule_book.rules()
         report = make(conn, months, run_history(context.instance, rules), rules, made_at=clock.now())
-    folder = settings.load_settings().report_dir or settings.load_settings().local_dir / "reports"
-    path = write_report(folder / f"qa-{config.month or 'all'}.html", report.html)
+    folder = report_folder(settings.load_settings())
+    path = write_report(folder, f"qa-{config.month or 'all'}.html", report.html)
     return dg.MaterializeResult(metadata={**report.counts(), "page": dg.MetadataValue.path(path)})
 
 

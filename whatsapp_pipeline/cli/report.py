@@ -21,7 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write.  [default: .local/reports/qa-MONTH.html]",
+    help="File to write.  [default: reports/qa-MONTH.html in SHARED_DIR or .local]",
 )
 @click.option("--names", is_flag=True, help="Show names and titles, which are masked otherwise.")
 def report(month: str | None, every: bool, html: Path | None, names: bool) -> None:
@@ -32,6 +32,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     # Imported here because they are heavy and only this command needs them.
     from whatsapp_pipeline.assets.history import run_history
     from whatsapp_pipeline.automation.headless import open_instance
+    from whatsapp_pipeline.shared_folder import LocalFolder
+    from whatsapp_pipeline.steps.operations.local_copies import report_folder
     from whatsapp_pipeline.steps.operations.qa_report import make, write_report
     from whatsapp_pipeline.store.operations import status
 
@@ -51,8 +53,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
             made_at=clock.now(),
             show_names=names,
         )
-    folder = configured.report_dir or configured.local_dir / "reports"
-    path = write_report(html or folder / f"qa-{month or 'all'}.html", made.html)
+    folder = LocalFolder(html.parent) if html else report_folder(configured)
+    path = write_report(folder, html.name if html else f"qa-{month or 'all'}.html", made.html)
     say(
         f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; {made.reviewed} of "
         f"{made.sampled} in the review sample have a verdict → {path}"

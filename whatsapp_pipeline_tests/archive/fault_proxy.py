@@ -124,6 +124,7 @@ class FaultProxy:
     ) -> bool:
         """Pass one request on; return whether the connection goes on."""
         head = await client.readuntil(b"\r\n\r\n")
+        head, body = await _whole_request(head, client, out)
         method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
         request = Request(method, unquote(target))
         self.requests.append(request)
@@ -143,10 +144,30 @@ class FaultProxy:
                 out.write(b"HTTP/1.1 503 Slow Down\r\n" + length + (_BUSY if method != "HEAD" else b""))
                 await out.drain()
                 return True
-            upward.write(head)
+            upward.write(head + body)
             return await _pass_answer(server, out, has_body=method != "HEAD", is_cut=fault == "truncate")
         finally:
             self.in_flight -= 1
+
+
+async def _whole_request(
+    head: bytes, client: asyncio.StreamReader, out: asyncio.StreamWriter
+) -> tuple[bytes, bytes]:
+    """Read the body of a request; return its head, without a wish to be asked for the body, and the body."""
+    lines = head.split(b"\r\n")
+    fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines[1:])}
+    if fields.pop(b"expect", b"").lower() == b"100-continue":
+        out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await out.drain()
+        head = b"\r\n".join(line for line in lines if not line.lower().startswith(b"expect:"))
+    if fields.get(b"transfer-encoding", b"").lower() != b"chunked":
+        return head, await client.readexactly(int(fields.get(b"content-length", b"0")))
+    body = b""
+    while True:
+        size = await client.readuntil(b"\r\n")
+        body += size + await client.readexactly(int(size, 16) + 2)
+        if int(size, 16) == 0:
+            return head, body
 
 
 async def _pass_answer(

@@ -25,6 +25,7 @@ from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.erp.source import ErpSource, Resource
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.shared_folder import FileFolder
 from whatsapp_pipeline.steps.contacts import erp_unchanged
 from whatsapp_pipeline.steps.contacts.erased_contacts import blank_contacts, blank_mentions
 from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup
@@ -242,7 +243,7 @@ class _PassReader:
 
 
 def sync_contacts(
-    conn: Connection, source: ErpSource, *, full: bool, backup_dir: Path | None, log: _Log
+    conn: Connection, source: ErpSource, *, full: bool, backup_dir: FileFolder | Path | None, log: _Log
 ) -> SyncReport:
     """Write to `contatos` what the ERP lists: every contact, or those changed since the last pass.
 
@@ -274,7 +275,7 @@ def _read_contacts(
     known: datetime | None,
     *,
     full: bool,
-    backup_dir: Path | None,
+    backup_dir: FileFolder | Path | None,
     log: _Log,
 ) -> SyncReport:
     """Make one pass over the contacts changed since a time (None: all contacts); the caller holds the lock.
@@ -317,7 +318,7 @@ def sync_orders(
     source: ErpSource,
     *,
     since: date | None,
-    backup_dir: Path | None,
+    backup_dir: FileFolder | Path | None,
     log: _Log,
     full: bool = False,
 ) -> SyncReport:
@@ -401,7 +402,7 @@ def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log
     )
 
 
-def _backup(folder: Path | None, source: ErpSource, run: erp_passes.Pass) -> PageBackup | None:
+def _backup(folder: FileFolder | Path | None, source: ErpSource, run: erp_passes.Pass) -> PageBackup | None:
     # Saved pages are their own backup.
     if folder is None or not source.live:
         return None

@@ -1,4 +1,4 @@
-"""Copies of personal data in this host's files: saved ERP pages, QA reports, and the webhook's files.
+"""Copies of personal data in files: saved ERP pages, QA reports, and the webhook's files of this host.
 
 What belongs here: finding one person in these files, and removing erased people from them. What does not: the
 tables (privacy.py), and when a host does this (local_erasures.py).
@@ -8,39 +8,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
-from whatsapp_pipeline import private_files
 from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.shared_folder import (
+    FileFolder,
+    LocalFolder,
+    kept_folder,
+    local_folder,
+    shared_folder,
+)
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
 
+PAGES, REPORTS = "erp_backup", "reports"
+"""Folders of saved ERP pages and of QA reports."""
+_PAGE, _REPORT = "*.json", "qa-*.html"
 IdTest: TypeAlias = Callable[[str], bool]
 """Whether an ERP id, as text, is that of the person or of somebody on the list."""
 
 
+def report_folder(settings: Settings) -> FileFolder:
+    """Return the folder of new QA reports: REPORT_DIR, SHARED_DIR or `.local`, the first that is set."""
+    return LocalFolder(settings.report_dir) if settings.report_dir else kept_folder(settings, REPORTS)
+
+
+def page_folder(settings: Settings) -> FileFolder:
+    """Return the folder of newly saved ERP pages: in SHARED_DIR, otherwise in `.local`."""
+    return kept_folder(settings, PAGES)
+
+
 def has_copies(settings: Settings) -> bool:
-    """Return whether this host has folders in which copies of personal data are kept."""
-    return (
-        spool_directory(settings).is_dir()
-        or _pages_folder(settings).is_dir()
-        or next(_reports(settings), None) is not None
+    """Return whether this host's own disk has folders in which copies of personal data are kept."""
+    return spool_directory(settings).is_dir() or any(
+        folder.names(pattern) for folder, pattern in (*_own_pages(settings), *_own_reports(settings))
     )
 
 
 def saved_items(settings: Settings, is_person: IdTest) -> list[dict[str, Any]]:
     """Return each object of the saved pages that is the contact, or the contact inside an order."""
+    shared = shared_folder(settings, PAGES)
     return [
         item
-        for path, content in _pages(_pages_folder(settings))
-        for item in _objects(content, is_person, is_contact_page="contatos" in path.parts)
+        for folder in (*(folder for folder, _ in _own_pages(settings)), *([shared] if shared else []))
+        for name, content in _pages(folder)
+        for item in _objects(content, is_person, is_contact_page="contatos" in name.split("/"))
     ]
 
 
-def remove_erased(settings: Settings, is_contact: IdTest | None, is_name: NameTest | None) -> dict[str, int]:
-    """Remove erased people from this host's files; return the number of changed pages and deleted reports.
+def erase_own_files(
+    settings: Settings, is_contact: IdTest | None, is_name: NameTest | None
+) -> dict[str, int]:
+    """Remove erased people from the files on this host's disk; return how many changed or went, by kind.
 
     Args:
         settings: they name the folders.
@@ -49,27 +69,47 @@ def remove_erased(settings: Settings, is_contact: IdTest | None, is_name: NameTe
     """
     if is_name is not None:
         webhooks.rewrite_files(spool_directory(settings), is_name)
-    pages = 0 if is_contact is None else _scrub_pages(_pages_folder(settings), is_contact)
+    return _erase(_own_pages(settings), _own_reports(settings), is_contact)
+
+
+def erase_shared_files(settings: Settings, is_contact: IdTest | None) -> dict[str, int]:
+    """Remove erased people from the files in SHARED_DIR; return how many changed or went, by kind."""
+    pages, reports = shared_folder(settings, PAGES), shared_folder(settings, REPORTS)
+    if pages is None or reports is None:
+        return {}
+    return _erase([(pages, _PAGE)], [(reports, _REPORT)], is_contact)
+
+
+_Files: TypeAlias = tuple[FileFolder, str]  # a folder and the pattern of its files
+
+
+def _own_pages(settings: Settings) -> list[_Files]:
+    return [(local_folder(settings, PAGES), _PAGE)]
+
+
+def _own_reports(settings: Settings) -> list[_Files]:
+    # REPORT_DIR may have been set later than the first report was written, and SHARED_DIR too.
+    named = [LocalFolder(settings.report_dir)] if settings.report_dir else []
+    return [(folder, _REPORT) for folder in (local_folder(settings, REPORTS), *named)]
+
+
+def _erase(pages: list[_Files], reports: list[_Files], is_contact: IdTest | None) -> dict[str, int]:
+    changed = deleted = 0
+    if is_contact is not None:
+        changed = sum(_scrub_pages(folder, is_contact) for folder, _ in pages)
     # A report can show names and titles; the command `report` makes it again.
-    reports = list(_reports(settings))
-    for report in reports:
-        report.unlink(missing_ok=True)
-    return {"saved ERP pages": pages, "QA reports": len(reports)}
+    for folder, pattern in reports:
+        for name in folder.names(pattern):
+            folder.delete(name)
+            deleted += 1
+    return {"saved ERP pages": changed, "QA reports": deleted}
 
 
-def _pages_folder(settings: Settings) -> Path:
-    return settings.local_dir / "erp_backup"
-
-
-def _reports(settings: Settings) -> Iterator[Path]:
-    return (settings.report_dir or settings.local_dir / "reports").glob("qa-*.html")
-
-
-def _pages(folder: Path) -> Iterator[tuple[Path, Any]]:
+def _pages(folder: FileFolder) -> Iterator[tuple[str, Any]]:
     """Yield the saved pages and their content; an incomplete page, whose objects can't be separated, not."""
-    for path in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
+    for name in folder.names(_PAGE):
         try:
-            yield path, json.loads(path.read_text(encoding="utf-8-sig"))
+            yield name, json.loads(folder.read(name).decode("utf-8-sig"))
         except ValueError:
             continue
         except FileNotFoundError:  # the oldest pass was removed meanwhile
@@ -92,16 +132,16 @@ def _objects(value: object, is_person: IdTest, *, is_contact_page: bool) -> Iter
                 yield from _objects(item, is_person, is_contact_page=is_contact_page)
 
 
-def _scrub_pages(folder: Path, is_person: IdTest) -> int:
+def _scrub_pages(folder: FileFolder, is_person: IdTest) -> int:
     """Remove everything but the contact's id from saved pages, so that a page's count of items stays right.
 
     Returns how many pages changed.
     """
     changed = 0
-    for path, content in _pages(folder):
+    for name, content in _pages(folder):
         found = [
             item
-            for item in _objects(content, is_person, is_contact_page="contatos" in path.parts)
+            for item in _objects(content, is_person, is_contact_page="contatos" in name.split("/"))
             if set(item) != {"id"}
         ]
         for item in found:
@@ -109,6 +149,6 @@ def _scrub_pages(folder: Path, is_person: IdTest) -> int:
             item.clear()
             item["id"] = kept
         if found:
-            private_files.replace_file(path, json.dumps(content))
+            folder.write(name, json.dumps(content))
             changed += 1
     return changed

@@ -5,7 +5,8 @@ What belongs here: who this host is, and applying the queue to its disk. What do
 
 A host applies the whole list each time, so the order of erasures does not matter, and a host that is killed
 before it confirms does it again. Its number is in `.local/host.id`, beside the copies: two containers that
-share the folder are one host, whatever they are called.
+share the folder are one host, whatever they are called. SHARED_DIR counts as a host of its own, which any
+host works for.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import contextlib
 import logging
 import os
 import threading
+from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import psycopg
 
@@ -24,6 +27,7 @@ from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations import local_copies
 from whatsapp_pipeline.store.connection import Connection, connect
+from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.operations import erasure_queue, suppression
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
@@ -43,32 +47,54 @@ class AppliedErasures(NamedTuple):
 def apply_erasures(
     conn: Connection, settings: Settings, *, register: bool, log: logging.Logger
 ) -> AppliedErasures:
-    """Remove erased people from this host's files, if an erasure waits for this host, and confirm it.
+    """Remove erased people from the files of this host and of SHARED_DIR, and confirm the erasures that wait.
 
     With `register` the host is registered in any case, otherwise only if it keeps copies. Raises
-    PipelineError when the spool can't be drained; the erasure then waits.
+    PipelineError when the spool can't be drained or SHARED_DIR does not answer; the erasure then waits.
     """
+
+    def erase_own() -> dict[str, int]:
+        webhooks.empty_spool(conn, spool_directory(settings))
+        is_contact, is_name = suppression.contact_test(conn), suppression.name_test(conn)
+        return local_copies.erase_own_files(settings, is_contact, is_name)
+
+    def erase_shared() -> dict[str, int]:
+        return local_copies.erase_shared_files(settings, suppression.contact_test(conn))
+
+    done: Counter[str] = Counter()
+    most = 0
     host_id = _host_id(settings)
-    if host_id is None:
-        if not register and not local_copies.has_copies(settings):
-            return AppliedErasures(0, {})
+    if host_id is None and (register or local_copies.has_copies(settings)):
         host_id = _make_host_id(settings)
-    erasure_queue.register_host(conn, host_id, settings.host)
-    waiting = erasure_queue.unconfirmed_erasures(conn, host_id)
-    if not waiting:
-        return AppliedErasures(0, {})
-    webhooks.empty_spool(conn, spool_directory(settings))
-    removed = local_copies.remove_erased(
-        settings, suppression.contact_test(conn), suppression.name_test(conn)
-    )
-    erasure_queue.confirm_erasures(conn, host_id, waiting)
-    log.info(
-        "%d erasure(s) applied to the files of %s",
-        len(waiting),
-        settings.host,
-        extra=fields(counts={"erasures": len(waiting), **removed}),
-    )
-    return AppliedErasures(len(waiting), removed)
+    if host_id is not None:
+        most = _apply(conn, host_id, settings.host, erase_own, done)
+    if settings.shared_dir is not None:
+        shared_id = uuid5(NAMESPACE_URL, settings.shared_dir)
+        most = max(most, _apply(conn, shared_id, settings.shared_dir, erase_shared, done))
+    if most:
+        log.info(
+            "%d erasure(s) applied to the files of %s",
+            most,
+            settings.host,
+            extra=fields(counts={"erasures": most, **done}),
+        )
+    return AppliedErasures(most, dict(done))
+
+
+def _apply(
+    conn: Connection, host_id: UUID, name: str, erase: Callable[[], dict[str, int]], done: Counter[str]
+) -> int:
+    """Erase if an erasure waits, confirm it, and add the counts to `done`; return how many erasures waited.
+
+    The lock keeps a process with an older list from writing a page back that another has cleaned.
+    """
+    with named_lock(conn, f"erasures:{host_id}"):
+        erasure_queue.register_host(conn, host_id, name)
+        waiting = erasure_queue.unconfirmed_erasures(conn, host_id)
+        if waiting:
+            done.update(erase())
+            erasure_queue.confirm_erasures(conn, host_id, waiting)
+    return len(waiting)
 
 
 def keep_applying(

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 
-from whatsapp_pipeline import privacy_key, private_files
+from whatsapp_pipeline import privacy_key
 from whatsapp_pipeline.domain.phones import parse_phone
 from whatsapp_pipeline.domain.redaction import NameTest
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
+from whatsapp_pipeline.shared_folder import kept_folder, local_folder, shared_folder
 from whatsapp_pipeline.steps.operations import local_copies
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
 from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
-from whatsapp_pipeline.store.locks import in_transaction
+from whatsapp_pipeline.store.locks import in_transaction, named_lock
 from whatsapp_pipeline.store.operations import privacy, privacy_chats, privacy_texts, suppression
 from whatsapp_pipeline.store.operations.erasure_queue import (
     ErasureHost,
@@ -41,7 +42,7 @@ from whatsapp_pipeline.webhook.spool import spool_directory
 
 # The name, in the counts of an erasure, for other people's chats whose file name contains the number.
 _OTHERS = "chats of files so named"
-# A copy of the suppression list beside the key, because a database from an older backup lacks entries.
+# A copy of the suppression list outside the database, because a database from an older backup lacks entries.
 LIST_FILE = "privacy.list"
 
 
@@ -153,7 +154,7 @@ def erase_person(
 
         removed, from_webhooks = in_transaction(conn, erase)
         statistics.forget_deleted_rows(conn, privacy.TABLES)
-        _remember(settings, suppression.entries(conn))
+        _remember(conn, settings)
         of_files = apply_erasures(conn, settings, register=True, log=log).removed
         waiting = [host for host in erasure_hosts(conn) if host.unconfirmed]
     removed["conversations"] = from_webhooks.conversations
@@ -229,12 +230,12 @@ def _what_stays(orders: int, subject: privacy.Subject, *, keep_contact_row: bool
 
 
 def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
-    """Bring the database's suppression list and the list in `.local` together; return how many rows changed.
+    """Bring the database's suppression list and the list beside it together; return how many rows changed.
 
-    Every command that migrates a database calls this, because a new database, or one restored from an older
-    backup, lacks entries of the list in `.local`. The people of such entries are erased from the database.
-    Entries that only the database has are added to the list in `.local`. Raises PipelineError when the key of
-    the list is missing.
+    Every command that migrates a database and every run calls this, because a new database, or one restored
+    from an older backup, lacks entries of the list in SHARED_DIR or `.local`. The people of such entries are
+    erased from the database. Entries that only the database has are added to the list there. Raises
+    PipelineError when the key of the list is missing or SHARED_DIR does not answer.
     """
     with connect(url) as conn:
         if not suppression.has_list(conn):
@@ -244,7 +245,7 @@ def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int
         if not remembered <= known:
             return _recall(conn, settings, remembered, log=log)
         if known - remembered and suppression.is_key_of(conn, privacy_key.find_key()):
-            _remember(settings, sorted(known))
+            _remember(conn, settings)
     return 0
 
 
@@ -274,7 +275,7 @@ def _recall(
     log: logging.Logger,
     with_files: bool = True,
 ) -> int:
-    """Add the entries of `.local` to the database's list and erase everybody on it, in one transaction."""
+    """Add remembered entries to the database's list and erase everybody on it, in one transaction."""
     has_hosts = has_queue(conn)  # a database from an old backup may not have the tables yet
 
     def recall() -> int:
@@ -286,12 +287,16 @@ def _recall(
         return _erase_listed(conn)
 
     count = in_transaction(conn, recall)
+    if with_files and not suppression.has_no_entries(conn):
+        _remember(conn, settings)
     if count:
         statistics.forget_deleted_rows(conn, privacy.TABLES)
     if with_files and has_hosts:
         apply_erasures(conn, settings, register=False, log=log)
     elif with_files:
-        local_copies.remove_erased(settings, suppression.contact_test(conn), suppression.name_test(conn))
+        is_contact, is_name = suppression.contact_test(conn), suppression.name_test(conn)
+        local_copies.erase_own_files(settings, is_contact, is_name)
+        local_copies.erase_shared_files(settings, is_contact)
     if count:
         log.info("the people on the suppression list were erased again", extra=fields(changes=count))
     return count
@@ -341,30 +346,41 @@ def _erase_listed(conn: Connection) -> int:
 _FINGERPRINT = "key"  # the first word of the line with the key's fingerprint
 
 
-def _remember(settings: Settings, entries: list[tuple[str, bytes]]) -> None:
-    """Write the list to `.local` too, for new databases and those that are restored from an older backup."""
+def _remember(conn: Connection, settings: Settings) -> None:
+    """Write the list to SHARED_DIR or `.local` too, for databases that are new or restored from a backup.
+
+    The lock is for two hosts that erase at once: each reads what the other has written.
+    """
     fingerprint = suppression.fingerprint_of(privacy_key.find_or_make())
-    lines = [(_FINGERPRINT, fingerprint), *sorted({*entries, *_remembered(settings)})]
-    path = settings.local_dir / LIST_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    private_files.replace_file(path, "".join(f"{kind} {value.hex()}\n" for kind, value in lines))
+    with named_lock(conn, "list of erased people"):
+        entries = {*suppression.entries(conn), *_remembered(settings)}
+        lines = [(_FINGERPRINT, fingerprint), *sorted(entries)]
+        content = "".join(f"{kind} {value.hex()}\n" for kind, value in lines)
+        kept_folder(settings, "").write(LIST_FILE, content)
 
 
 def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
-    """Return the list in `.local`; raises PipelineError if it is damaged or was made with another key."""
-    path = settings.local_dir / LIST_FILE
-    if not path.exists():
-        return frozenset()
-    lines = [line.split(" ") for line in path.read_text(encoding="ascii").splitlines() if line]
+    """Return the lists in SHARED_DIR and `.local`.
+
+    Raises PipelineError if one of them is damaged or was made with another key.
+    """
+    found: frozenset[tuple[str, bytes]] = frozenset()
+    for folder in filter(None, (local_folder(settings, ""), shared_folder(settings))):
+        with suppress(FileNotFoundError):
+            found |= _entries_of(folder.read(LIST_FILE), f"{folder.address.rstrip('/').rsplit('/', 1)[-1]}")
+    return found
+
+
+def _entries_of(content: bytes, place: str) -> frozenset[tuple[str, bytes]]:
     try:
+        lines = [line.split(" ") for line in content.decode("ascii").splitlines() if line]
         found = [(kind, bytes.fromhex(value)) for kind, value in lines]
     except ValueError:
         raise PipelineError(
-            f"{path.parent.name}/{LIST_FILE}, the list of erased people, is damaged; restore the file from a "
-            "backup of that folder, so that nobody on the list is stored again"
+            f"{place}/{LIST_FILE}, the list of erased people, is damaged; restore the file from a backup of "
+            "that folder, so that nobody on the list is stored again"
         ) from None
     fingerprints = [value for kind, value in found if kind == _FINGERPRINT]
-    entries = frozenset((kind, value) for kind, value in found if kind != _FINGERPRINT)
     if fingerprints:
         suppression.require_key(fingerprints[0])
-    return entries
+    return frozenset((kind, value) for kind, value in found if kind != _FINGERPRINT)

@@ -11,12 +11,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from whatsapp_pipeline import private_files, settings
+from whatsapp_pipeline import settings
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
 from whatsapp_pipeline.domain.quality import Rule, state_of
+from whatsapp_pipeline.shared_folder import FileFolder
 from whatsapp_pipeline.steps.operations.quality import standings
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import link_report, verdicts
@@ -127,11 +127,10 @@ def make(
     )
 
 
-def write_report(path: Path, html: str) -> Path:
-    """Write the page atomically, readable only by its owner; return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private_files.replace_file(path, html)
-    return path
+def write_report(folder: FileFolder, name: str, html: str) -> str:
+    """Write the page atomically, on a disk readable only by its owner; return its path or URL."""
+    folder.write(name, html)
+    return f"{folder.address}/{name}"
 
 
 def _totals(

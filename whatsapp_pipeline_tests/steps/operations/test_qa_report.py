@@ -18,6 +18,7 @@ from whatsapp_pipeline.checks.qa import CheckScope, evaluate_check
 from whatsapp_pipeline.definitions import QA_CHECKS, build_defs, rule_book
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
+from whatsapp_pipeline.shared_folder import LocalFolder
 from whatsapp_pipeline.steps.operations.qa_report import History, QaReport, RunLine, make, write_report
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import verdicts
@@ -218,7 +219,8 @@ def test_an_empty_database_makes_a_page_too(fresh_database_url: str, tmp_path: P
     with connect(fresh_database_url) as conn:
         report = make(conn, [], History(), RULES, made_at=NOW)
     _parse(report.html)
-    path = write_report(tmp_path / "new" / "qa.html", report.html)
+    path = Path(write_report(LocalFolder(tmp_path / "new"), "qa.html", report.html))
+    assert path == tmp_path / "new" / "qa.html"
     assert path.read_text(encoding="utf-8") == report.html
     assert oct(path.stat().st_mode & 0o777) == "0o600"
 
