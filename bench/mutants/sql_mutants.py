@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 SqlKind = Literal["constant", "comparison", "clause", "logic"]
@@ -75,7 +76,7 @@ _CLAUSE_ENDS = {
 
 
 class _Word:
-    """One word or sign of a statement, with the depth of parentheses it is at."""
+    """One word or sign of a statement, with the depth of parentheses and CASE … END it is at."""
 
     __slots__ = ("depth", "end", "kind", "start", "text")
 
@@ -89,10 +90,11 @@ def _words(text: str) -> list[_Word]:
         kind = match.lastgroup or "other"
         if kind == "skip" or match["skip"] is not None:
             continue
-        if match[0] == ")":
+        upper = match[0].upper()
+        if upper in {")", "END"}:
             depth -= 1
         words.append(_Word(kind, match[0], match.start(), match.end(), depth))
-        if match[0] == "(":
+        if upper in {"(", "CASE"}:
             depth += 1
     return words
 
@@ -169,15 +171,16 @@ def _dropped(words: list[_Word], i: int) -> Iterator[Change]:
 def _end(words: list[_Word], i: int) -> int:
     """Return where the clause that begins at a word ends."""
     depth, end, between = words[i].depth, words[i].end, False
-    for word in words[i + 1 :]:
+    for before, word in pairwise(words[i:]):
         upper = word.text.upper()
         if word.depth < depth or word.text == ";":
             break
         if upper == "BETWEEN":
             between = True
         elif word.depth == depth and word.kind == "word" and upper in _CLAUSE_ENDS:
-            if not (upper == "AND" and between):
+            is_distinct_from = upper == "FROM" and before.text.upper() == "DISTINCT"
+            if not (is_distinct_from or (upper == "AND" and between)):
                 break
-            between = False
+            between = between and is_distinct_from
         end = word.end
     return end
