@@ -67,6 +67,7 @@ _CLAUSE_ENDS = {
     "FOR",
     "WHEN",
     "THEN",
+    "ELSE",
     "DO",
     "WINDOW",
     "EXCEPT",
