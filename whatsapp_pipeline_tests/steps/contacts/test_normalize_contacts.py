@@ -64,6 +64,29 @@ def test_a_field_that_was_cut_is_read_in_full_while_it_still_matches(fresh_datab
         assert [key for _, key in _keys(conn, 1)] == ["4177770002"]
 
 
+def test_an_id_that_the_table_has_twice_has_the_phones_of_both_rows(fresh_database_url: str) -> None:
+    """The user's own table may have no key."""
+    with connect(fresh_database_url) as conn:
+        conn.execute("ALTER TABLE contatos DROP CONSTRAINT contatos_pkey CASCADE")
+        for celular, telefone in (
+            ("(41) 99999-0002", None),
+            ("(41) 99999-0001", "(41) 3333-0444"),
+            ("(41) 99999-0002", ""),
+        ):
+            conn.execute(
+                "INSERT INTO contatos (id, nome, celular, telefone) VALUES (1, 'Ana', %s, %s)",
+                (celular, telefone),
+            )
+        normalize_contacts(conn, default_area_code=None, log=LOG)
+        assert sorted(set(_keys(conn, 1))) == [
+            ("celular", "4199990001"),
+            ("celular", "4199990002"),
+            ("telefone", "4133330444"),
+        ]
+        again = normalize_contacts(conn, default_area_code=None, log=LOG)
+        assert (again.contacts_read, again.phones_changed, again.contacts_updated) == (0, 0, 0)
+
+
 def _columns(conn: Connection) -> dict[int, tuple[str | None, str | None]]:
     rows = conn.execute("SELECT id, celular_normalizado, telefone_normalizado FROM contatos").fetchall()
     return {id_: (celular, telefone) for id_, celular, telefone in rows}

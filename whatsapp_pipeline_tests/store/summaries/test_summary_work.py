@@ -1,12 +1,19 @@
-"""The work tables of the summaries end with their run."""
+"""The work tables of the summaries: what a part of a run measures, and that they end with their run."""
 
 from __future__ import annotations
+
+import logging
 
 import psycopg
 import pytest
 
+from whatsapp_pipeline.domain.summaries.text_reading import MessageReader
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+from whatsapp_pipeline.store.summaries import summary_work
 from whatsapp_pipeline.store.summaries.summary_work import open_work
+from whatsapp_pipeline_tests.summaries_data import START, Said, add_chat, add_contact
 
 
 def _work_tables(conn: Connection) -> list[str]:
@@ -20,6 +27,30 @@ def test_the_work_tables_are_dropped_at_the_end(conn: Connection) -> None:
     with open_work(conn, "options"):
         assert "work_contacts" in _work_tables(conn)
     assert _work_tables(conn) == []
+
+
+def test_a_part_is_measured_without_the_other_contacts(conn: Connection) -> None:
+    """Its statements read only the contacts of the part, so that many parts cost no more than one."""
+    for contact in (1, 2, 3):
+        add_contact(conn, contact)
+        add_chat(conn, contact, f"{contact}", [Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100")])
+    options = SummaryOptions()
+    summarize(conn, options, log=logging.getLogger(__name__))
+    rules = MessageReader(options.taxonomy).rules
+    with open_work(conn, "other options") as staged:
+        parts = staged.cut(START, options.frequency, rebuild=True, part_size=2)
+        assert parts.numbers() == [0, 1, 2]
+        part = parts.stage(1, gap=options.gap)
+        assert part.messages == 2
+        read = part.read(rules, lambda texts: [], limit=1000)  # the texts were read by the run above
+        measured = read.measure(
+            lambda first, last: [], reply_limit=options.reply_limit, opinion=0.0, customer_only=()
+        )
+        assert read.texts == 0
+        for name in summary_work._FACTS:
+            rows = conn.execute(load(name), {"part": 1, "opinion": measured.opinion})
+            assert {row[0] for row in rows} <= {2}, name
+        assert [facts.id_contato for facts in measured.facts()] == [2]
 
 
 def test_the_work_tables_are_dropped_after_an_error(conn: Connection) -> None:
