@@ -26,6 +26,7 @@ from whatsapp_pipeline.steps.chats.load_reading import FileToLoad
 from whatsapp_pipeline.store.chats.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import hold_as_writer
+from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline_tests.block_files import Said, block, talk, write_chat
 from whatsapp_pipeline_tests.tables import content, everything
 
@@ -379,6 +380,29 @@ def test_a_chat_that_is_erased_while_its_batch_is_loaded_is_left_out(db: Connect
     report = load(db, tmp_path, should_stop=_meanwhile("DELETE FROM chat_files WHERE title = 'Ana'"))
     assert (report.loaded, report.messages_inserted) == (1, 3)
     assert db.execute("SELECT title, processing_status FROM chat_files").fetchall() == [("Bia", "loaded")]
+
+
+def test_the_rest_of_a_combined_file_is_loaded_without_an_erased_chat(
+    db: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(tmp_path / "local"))
+    root = tmp_path / "chats"
+    path = root / "2025/01/WhatsApp - 3 sesiones de chat.txt"
+    path.parent.mkdir(parents=True)
+    phones = {"Ana": "+554199990001", "Bia": "+554199990002", "Caio": "+554199990003"}
+    path.write_text("".join(block(talk(3), label=name, phone=phone) for name, phone in phones.items()))
+    with db.transaction():
+        suppression.add_entries(db, [("phone", "4199990002"), ("identity", "wa:554199990002")])
+    report = both(db, root)
+    assert (report.failed, report.messages_inserted) == (0, 6)
+    rows = db.execute("SELECT chat_number, title, processing_status FROM chat_files ORDER BY 1").fetchall()
+    assert rows == [(1, "Ana", "loaded"), (3, "Caio", "loaded")]
+    assert db.execute("SELECT count(*) FROM exceptions").fetchone() == (0,)
+    # A chat more makes it another file, which waits for the index.
+    with path.open("a") as file:
+        file.write(block(talk(2), label="Davi", phone="+554199990004"))
+    assert load(db, root).messages_inserted == 0
+    assert both(db, root).messages_inserted == 2
 
 
 def test_a_changed_file_that_is_gone_keeps_what_was_loaded(db: Connection, tmp_path: Path) -> None:
