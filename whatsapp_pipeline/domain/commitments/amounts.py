@@ -36,12 +36,15 @@ _VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|2
 # Words before an amount that begins its clause, and words after it that name its purpose.
 _LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
 _FOR = re.compile(r" (?:[oa]s? \w{3,}|n[oa]s? (?:pix|dinheiro|cartao|debito|troca|total)|a \w+cao)\b")
+_ADDED = re.compile(r"\b(?:mais|e mais) ?(?:r ?\$ ?)?$")
 # What may follow an amount that stands beside another: "130 com backup, 100 sem".
 _ALONE = re.compile(r"(?: reais)?(?: tudo)?(?: (?:com|sem)(?: \w+)?)?")
 # A clause that names a piece of work and nothing after it: "é troca de conector, 180".
 _WORK = re.compile(
     r"\b(?:troca|conserto|reparo|limpeza|formatacao|instalacao|revisao|regulagem|recarga|solda|servico|"
     r"mao de obra|substituicao|manutencao|visita)(?: \w+){0,4}$"
+    r"|\b(?:motor|fonte|placa|tela|display|bateria|conector|compressor|sensor|bomba|teclado|hd|ssd|memoria|cooler|"
+    r"valvula|correia|resistencia|carburador|rele|capacitor|tampa|carcaca)(?: \w+){0,2}$|\bprecisa de \w+$"
 )
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
 
@@ -61,11 +64,11 @@ _ROUGH_AFTER = re.compile(
 # "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
 _FEE_BEFORE = re.compile(
     r"\b(?:avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|vistoria|orcamento custa|"
-    r"orcamento e cobrado|deslocamento)"
+    r"orcamento e cobrado|deslocamento|coleta|busca|frete|entrega|laudo)"
     r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
 )
 _FEE_AFTER = re.compile(
-    r" (?:reais )?(?:(?:de|da|pela|a) )?(?:avaliacao|visita|taxa|diagnostico|vistoria|deslocamento)\b"
+    r" (?:reais )?(?:(?:de|da|pela|a) )?(?:avaliacao|visita|taxa|diagnostico|vistoria|coleta|frete|laudo)\b"
 )
 # "total 140", "ficou em 260": what the work cost in the end.
 _TOTAL_BEFORE = re.compile(
@@ -140,6 +143,8 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
             continue
         if marked and not match["sign"] and not match["unit"] and _MEASURE.match(after):
             continue
+        if not found and _ADDED.search(before):
+            continue  # to a price that was not read
         if value <= 0 or _NO_PRICE_BEFORE.search(before) or _NO_PRICE_AFTER.match(after):
             continue
         if re.search(r"\bde ?$", before) and re.match(r" (?:\w+ ){0,3}(?:por|para) (?:r ?\$ ?)?\d", after):

@@ -232,7 +232,7 @@ def _quotes(
         if amount.value in quoted or (quoted and " + " in clause.text):
             continue  # said twice, or the parts of a total
         total = with_second_part(amount, text)
-        quoted.update((amount.value, total.value))
+        quoted.update((amount.value, total.value, total.value - amount.value))
         sort = "rough" if total.sort is None and "depende" in sentence.text else total.sort
         yield Mention("price_quoted", "staff", clause.start, clause.end, amount=total.value, sort=sort)
 

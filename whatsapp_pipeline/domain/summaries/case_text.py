@@ -54,6 +54,8 @@ _TOPIC_WORDS = {
 _DEVICE_IS_THERE = frozenset({"quote_approved", "quote_refused", "deadline_promised"})
 PRAISE, COMPLAINT = "elogio", "reclamação"
 MOOD_TOPICS = frozenset({PRAISE, COMPLAINT})
+# Topics that one message alone does not show.
+_DOUBTFUL = frozenset({"prazo", "orçamento"})
 _HAS_AN_OVEN = frozenset({"fogão", "micro-ondas"})
 # The topic of who meant to write to somebody else.
 WRONG_NUMBER = "engano"
@@ -127,14 +129,22 @@ def matter(
     names = {one["name"] for one in devices}
     devices = [one for one in devices if one["name"] != "forno" or names.isdisjoint(_HAS_AN_OVEN)][:2]
     topics = [
-        one for one in topics if one["name"] not in MOOD_TOPICS | set(told) and one["messages"] >= fewest
+        one
+        for one in topics
+        if one["name"] not in MOOD_TOPICS | set(told)
+        and one["messages"] >= (2 if one["name"] in _DOUBTFUL else fewest)
     ][:_TOPICS_SHOWN]
     symptoms = [one for one in symptoms if one["name"] != SEVERAL][:_SYMPTOMS_SHOWN]
     named = join_words([_with_article(term["name"]) for term in devices]) if devices else ""
     if several:
         named = "mais de um aparelho"
     used = [*devices, *several]
-    if symptoms and len(devices) < 2 and not several:
+    complains = any(term["name"] == COMPLAINT for term in terms)
+    if symptoms and not named and complains:
+        # What leaks may be a tap that a technician broke.
+        text = f"O cliente descreveu {_defects(symptoms)}"
+        used += symptoms
+    elif symptoms and len(devices) < 2 and not several:
         what = named or "um aparelho"
         text = f"O cliente escreveu sobre {what} que {_say_symptoms(symptoms)}"
         used += symptoms
@@ -182,9 +192,22 @@ class Case(NamedTuple):
 
     @property
     def to_collect(self) -> Said | None:
-        """The message that reports the work ready, while it is news; later, the device may be in use."""
+        """The message that reports the work ready, if the customer only said after it when they come.
+
+        What else was written may say that the device was collected.
+        """
         said = self.ready
-        return said if said is not None and self.last_at - said.at <= _READY_IS_NEWS else None
+        if said is None or self.last_at - said.at > _READY_IS_NEWS:
+            return None
+        if self.last_staff_at is not None and self.last_staff_at > said.at:
+            return None
+        if self.last_customer_at is None or self.last_customer_at <= said.at:
+            return said
+        comes = any(
+            one.said.mention.kind == "pickup_agreed" and one.said.at >= self.last_customer_at
+            for one in self.commitments
+        )
+        return said if comes else None
 
     @property
     def collected(self) -> Said | None:
@@ -382,6 +405,10 @@ def offer(case: Case) -> Claim | None:
         parts.append(f"{verb} {said} em {say_date(quotes[-1].said.at)}")
     if deadlines:
         parts.append(_say_deadline(deadlines, case))
+    # Another offer had another warranty, and each of two prices may have its own.
+    many = len({one.said.mention.amount for one in quotes}) > 1 or len(warranties) > 1
+    if quotes and warranties and (many or warranties[-1].said.at < quotes[0].said.at):
+        warranties = []
     if warranties and warranties[-1].said.mention.length:
         parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
     if pickups:
@@ -406,8 +433,11 @@ def _say_decision(decided: Sequence[Commitment], case: Case) -> tuple[str, list[
     """Write what the customer decided last, and return it with the decisions that it cites."""
     last = decided[-1]
     on, approved = say_date(last.said.at), last.said.mention.kind == "quote_approved"
-    priced = [one.said.at for one in case.commitments if one.said.mention.kind == "price_quoted"]
+    prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
+    priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
     quoted = max(priced, default=None)
+    if prices and not priced:
+        return "", []  # "fechado, sábado 10h": the visit was agreed
     before = decided[-2] if len(decided) > 1 else None
     if before is not None and before.said.mention.kind != last.said.mention.kind:
         if last.said.at - before.said.at <= _ONE_ANSWER:

@@ -15,7 +15,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_sy
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "11"
+RULES_VERSION = "12"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -111,7 +111,10 @@ def _only_announces(forms: list[str], commitments: tuple[Mention, ...]) -> bool:
 
 
 # Words of one who wants something of the shop.
-_WANTS = _ASKING - {"mas", "porem", "segue", "fala", "aguardo", "aguardando", "favor", "liga", "como"}
+_WANTS = _ASKING - {
+    *("mas", "porem", "segue", "fala", "aguardo", "aguardando", "favor", "liga", "como"),
+    *("pode", "podem", "poderia", "consegue", "conseguem"),  # "pode" alone agrees
+}
 _COMES = frozenset(
     {
         *(
@@ -239,7 +242,7 @@ class MessageReader:
                 and _ASKING.isdisjoint(forms)
             )
         )
-        if not closes and self._asks(forms, score, topics, commitments, is_described=mood.problem):
+        if not closes and self._asks(forms, score, topics, is_described=mood.problem):
             commitments += (Mention("said_asks", "customer", 0, len(text)),)
         return Reading(
             score,
@@ -256,23 +259,16 @@ class MessageReader:
             symptoms,
         )
 
-    def _asks(
-        self,
-        forms: list[str],
-        score: float,
-        topics: tuple[str, ...],
-        commitments: tuple[Mention, ...],
-        *,
-        is_described: bool,
-    ) -> bool:
-        """Return whether a message surely needs an answer: a question, complaint, approval or fault."""
+    def _asks(self, forms: list[str], score: float, topics: tuple[str, ...], *, is_described: bool) -> bool:
+        """Return whether a message surely needs an answer: a question, a complaint, a fault."""
+        if "?" not in forms and not _THANKS.isdisjoint(forms) and score > -OPINION:
+            return False  # "parou de pingar, obrigado"
         return (
-            "?" in forms
+            ("?" in forms and score < _CLEAR)  # "já??? amei"
             or score <= -_DISPLEASED
             or is_described
             or (score < OPINION and not _WANTS.isdisjoint(forms))
             or not self.taxonomy.faults.isdisjoint(topics)
-            or any(one.kind == "quote_approved" for one in commitments)
         )
 
     def _topics_besides(

@@ -525,7 +525,7 @@ def test_only_words_that_ask_are_owed_an_answer() -> None:
         ("e aí a tv?", True),
         ("preciso de uma posição", True),
         ("vocês são um absurdo", True),
-        ("pode fazer", True),
+        ("pode fazer", False),  # the work waits, but not an answer
         ("meu notebook não liga", True),
         ("Rua das Flores 88, sobrado azul", False),
         ("vou esperar minha filha chegar pra decidir", False),
@@ -551,9 +551,28 @@ def test_a_topic_of_one_message_is_named_only_where_nothing_else_is_known() -> N
 
 
 def test_the_news_that_work_is_ready_grows_old() -> None:
-    ready, later = (0, "staff", "seu notebook está pronto"), "pode fazer o outro também"
+    ready, later = (0, "staff", "seu notebook está pronto"), "passo amanhã pra pegar"
     assert "falta a retirada" in _case(ready, (2, "customer", later))["open"]
     assert "falta a retirada" not in _case(ready, (4, "customer", later))["open"]
+    # What else was written may say that it was collected.
+    for side, text in (("customer", "tô chegando"), ("staff", "valeu!")):
+        assert "falta a retirada" not in _case(ready, (0, side, text))["open"]
+
+
+def test_a_warranty_of_another_offer_is_left_out() -> None:
+    new = (0, "staff", "motor novo fica 1.350, com 1 ano de garantia")
+    assert "deu garantia de 1 ano" in _case(new)["offer"]
+    assert "garantia" not in _case(new, (0, "customer", "e usado?"), (0, "staff", "usado sai 700"))["offer"]
+
+
+def test_a_visit_that_is_agreed_approves_no_quote() -> None:
+    visit = (0, "staff", "a visita fica 100")
+    assert "decision" not in _case(visit, (0, "customer", "fechado"))
+
+
+def test_a_fault_beside_a_complaint_and_no_device_is_put_on_none() -> None:
+    terms = _terms(symptom=["vaza"], topic=["reclamação"])
+    assert _texts(case=terms)["matter"] == "O cliente descreveu um defeito."
 
 
 @pytest.mark.parametrize(
