@@ -149,6 +149,18 @@ def test_an_order_has_its_sessions_and_messages(shared: Api) -> None:
     assert len(refs) == len(set(refs)) > 14
 
 
+def test_orders_come_by_cursor_the_newest_first(shared: Api) -> None:
+    expected = shared.rows("SELECT id FROM ordens_servico ORDER BY data_emissao DESC NULLS LAST, id DESC")
+    for limit in (1, 2, 100):
+        assert [one["id"] for one in shared.all_items("orders", "reader", limit=limit)] == [
+            row[0] for row in expected
+        ]
+        assert [one["id"] for one in shared.all_items("orders", number="#00555", limit=limit)] == [80, 71]
+    assert len(expected) == 4
+    assert shared.get("orders", number="0")["items"] == []
+    assert shared.client("reader").get("orders", params={"cursor": "999999"}).status_code == 404
+
+
 def test_messages_come_by_cursor_in_both_directions(shared: Api) -> None:
     oldest = shared.all_items("customers/7/messages", order="oldest", limit=9)
     newest = shared.all_items("customers/7/messages", limit=100)

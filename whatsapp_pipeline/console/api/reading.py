@@ -51,7 +51,7 @@ from whatsapp_pipeline.store.contacts.directory import (
     customer_names,
     customers_like,
     order_by_id,
-    orders_numbered,
+    orders_page,
 )
 from whatsapp_pipeline.store.conversations.chat_heads import chat_head
 from whatsapp_pipeline.store.conversations.message_stream import (
@@ -70,6 +70,10 @@ IdInPath = Annotated[int, Path(alias="id", ge=1, le=BIGINT)]
 RefInPath = Annotated[str, Path(pattern=REF)]
 Limit = Annotated[int, Query(ge=1, le=100, description="the most items of one page")]
 CaseCursor = Annotated[str | None, Query(pattern=CASE_CURSOR, description="`next` of the page before")]
+NumberWanted = Annotated[
+    str | None, Query(min_length=1, max_length=60, description="only orders with this number")
+]
+OrderCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")]
 MessageCursor = Annotated[str | None, Query(pattern=REF, description="ref of the last message that you have")]
 Order = Annotated[Literal["newest", "oldest"], Query(description="which message comes first")]
 _START = Place(datetime(1, 1, 1))
@@ -122,13 +126,27 @@ class ReadingApi:
             return answer(request, self._customer(number, read_head(page, number)))
 
     def orders(
-        self, request: Request, number: Annotated[str, Query(min_length=1, max_length=60)]
+        self,
+        request: Request,
+        number: NumberWanted = None,
+        cursor: OrderCursor = None,
+        limit: Limit = 50,
     ) -> Response:
-        """Return the orders with a number, newest first; leading zeros and a `#` do not count."""
+        """List orders, the newest first, or those with a number; its leading zeros and a `#` do not count."""
+        after = None if cursor is None else int(cursor)
         with self._server.page(request) as page:
-            wanted, device = page.clean(number), page.visitor.may("analyst")
-            found = orders_numbered(page.conn, wanted, with_device=device) if wanted.strip("#0 ") else []
-        return answer(request, Listing[ApiOrder](items=[ApiOrder(**_order(one)) for one in found], next=None))
+            device = page.visitor.may("analyst")
+            if after is not None and order_by_id(page.conn, after, with_device=False) is None:
+                raise ApiError("not_found")
+            wanted = None if number is None else page.clean(number)
+            found: list[OrderListed] = []
+            if wanted is None or wanted.strip("#0 "):
+                found = orders_page(
+                    page.conn, number=wanted, after=after, with_device=device, limit=limit + 1
+                )
+        following = str(found[limit - 1].id) if len(found) > limit else None
+        items = [ApiOrder(**_order(one)) for one in found[:limit]]
+        return answer(request, Listing[ApiOrder](items=items, next=following))
 
     def order(self, request: Request, number: IdInPath) -> Response:
         """Return an order with the sessions that are linked to it."""

@@ -112,6 +112,26 @@ def orders_numbered(
 _NUMBERED = "ltrim(o.numero_ordem_servico::text, '0') = %(value)s"
 
 
+_FOLLOWING = """(coalesce(o.data_emissao, '-infinity'), o.id) <
+    (SELECT coalesce(p.data_emissao, '-infinity'), p.id FROM ordens_servico p WHERE p.id = %(after)s)"""
+
+
+def orders_page(
+    conn: Connection, *, number: str | None, after: int | None, with_device: bool, limit: int
+) -> list[OrderListed]:
+    """Return orders, the newest first: those with a number (None: all) that follow the order `after`.
+
+    Nothing follows an order that does not exist.
+    """
+    wanted = {_NUMBERED: number is not None, _FOLLOWING: after is not None}
+    condition = " AND ".join(part for part, is_wanted in wanted.items() if is_wanted) or "true"
+    values = {"value": None if number is None else _bare(number), "after": after, "limit": limit}
+    with conn.cursor(row_factory=class_row(OrderListed)) as cursor:
+        return cursor.execute(
+            _orders_statement(condition, with_device=with_device).encode(), values
+        ).fetchall()
+
+
 def _bare(number: str) -> str:
     return number.strip().lstrip("#").strip().lstrip("0")
 
