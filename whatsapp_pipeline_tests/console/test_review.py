@@ -235,6 +235,25 @@ def test_a_link_with_contrary_evidence_waits_and_says_what_disagrees(desk: Desk)
     assert "já está vinculada" in text_of(desk.client.get(desk.path("D4")).text)
 
 
+def test_the_orders_of_a_chat_that_moves_are_decided_again(desk: Desk) -> None:
+    """A session's order is one of the customer before; what a person decided on an order stays."""
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    path = f"/review/chat:{chat}"
+    orders = (
+        "SELECT number, order_match_status, id_ordem_servico FROM chat_sessions WHERE id_chat_file = %s"
+        " ORDER BY number"
+    )
+    desk.decide(f"{path}/2", "order:71")
+    linked = [(1, "linked", 70), (2, "manual", 71), (3, "linked", 70)]
+    assert desk.rows(orders, chat) == linked
+    desk.decide(path, "contact:7", scope="chat")  # whose it was already
+    assert desk.rows(orders, chat) == linked
+    desk.decide(path, "contact:8", scope="chat")
+    assert desk.rows(orders, chat) == [(1, "pending", None), (2, "manual", 71), (3, "pending", None)]
+    assert "Nenhuma conversa foi ligada" in text_of(desk.client.get("/orders/30415").text)
+    assert f"{path}/1" not in desk.client.get("/review").text  # the rules decide first
+
+
 def test_what_would_move_is_said_before(desk: Desk) -> None:
     desk.decide(desk.path("D1"), "contact:7", scope="phone")
     confirm = text_of(desk.client.get(f"{desk.path('D1')}/decide?choice=contact:8&shown=x").text)

@@ -466,6 +466,7 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
             continue
         decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
         candidates += _decided_first(row.id, people, stored[row.id])
+    chat_state.reopen_moved_sessions(conn, {row.id: row.target for row in decided})
     links.write_chat_links(conn, decided, candidates)
 
 

@@ -6,6 +6,7 @@ snoozes. What does not: decisions (overrides.py) and the queue (review.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -114,6 +115,23 @@ def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
         """UPDATE chat_sessions SET order_match_status = 'pending', order_match_method = NULL,
                   order_match_confidence = NULL, id_ordem_servico = NULL WHERE id = ANY(%s)""",
         (sessions,),
+    )
+
+
+def reopen_moved_sessions(conn: Connection, contacts: Mapping[int, int | None]) -> None:
+    """Set sessions to pending whose chat gets another contact; call it before the contacts are written.
+
+    Their orders were decided for the contact before. What a person decided on an order stays.
+    """
+    conn.execute(
+        """
+        UPDATE chat_sessions s SET order_match_status = 'pending', order_match_method = NULL,
+               order_match_confidence = NULL, id_ordem_servico = NULL
+          FROM unnest(%s::bigint[], %s::bigint[]) d (id, contact) JOIN chat_files f ON f.id = d.id
+         WHERE s.id_chat_file = f.id AND f.id_contato IS DISTINCT FROM d.contact
+           AND s.order_match_status <> 'manual'
+        """,
+        (list(contacts), list(contacts.values())),
     )
 
 
