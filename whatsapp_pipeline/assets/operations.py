@@ -37,7 +37,7 @@ def database_backup(
     """
     options = backup_options(settings.load_settings())
     taken = backup.take(database.resolved_url(), options, reason=config.reason, log=context.log)
-    kept = backup.kept(options.folder, taken.database)
+    kept = backup.kept(options.place, taken.database)
     return dg.MaterializeResult(
         metadata={
             **taken.counts(),

@@ -29,7 +29,7 @@ def cli_log() -> logging.Logger:
 
 @click.group(cls=Group)
 def backup() -> None:
-    """Take and list backups of the database (BACKUP_DIR, or .local/backups)."""
+    """Take and list backups of the database (BACKUP_DIR, SHARED_DIR or .local/backups)."""
 
 
 @backup.command("now")
@@ -44,7 +44,7 @@ def backup_now(reason: str) -> None:
 @backup.command("list")
 def backup_list() -> None:
     """List the backups that are kept, newest first."""
-    found = step.kept(backup_options(settings.load_settings()).folder)
+    found = step.kept(backup_options(settings.load_settings()).place)
     if not found:
         say("no backups yet; `whatsapp-pipeline backup now` takes one")
     for item in found:
@@ -69,7 +69,7 @@ def restore_command(into: str | None, name: str | None, overwrite: bool) -> None
 
     configured = settings.load_settings()
     options = backup_options(configured)
-    chosen = _choose(step.kept(options.folder), name)
+    chosen = _choose(step.kept(options.place), name)
     own = pipeline_url(configured)  # starts the embedded server, because `--into` may be one of its databases
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())

@@ -2,17 +2,18 @@
 
 What belongs here: the files of backups and their retention. What does not: the commands of PostgreSQL
 (store/operations/dumps.py). A backup is `<database>-<UTC time>.dump` (pg_dump's custom format) with a `.json`
-that describes it. There is no other record, so that backups can be listed without the database. Both files
-are readable only by their owner.
+that describes it. There is no other record, so that backups can be listed without the database, and from any
+host where they are in an object store. Both files are readable only by their owner.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 from whatsapp_pipeline import clock, private_files
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.shared_folder import LocalFolder, StoreFolder
 from whatsapp_pipeline.store.connection import connect, describe
 from whatsapp_pipeline.store.operations import dumps
 from whatsapp_pipeline.store.pg_tools import Programs, find_programs
@@ -58,7 +60,8 @@ class Backup:
 class BackupOptions:
     """Folder and retention of backups.
 
-    `scratch_url` is a server for verifying if the database's server refuses.
+    `scratch_url` is a server for verifying if the database's server refuses. With `store`, backups are kept
+    there, and `folder` on this host holds one only while it is made or read.
     """
 
     folder: Path
@@ -66,6 +69,12 @@ class BackupOptions:
     keep_monthly: int = 12
     bin_dir: Path | None = None
     scratch_url: Callable[[], str] | None = None
+    store: StoreFolder | None = None
+
+    @property
+    def place(self) -> StoreFolder | Path:
+        """Where backups are kept."""
+        return self.store or self.folder
 
 
 def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) -> Backup:
@@ -96,8 +105,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
             verified,
             tables,
         )
-        private_files.replace_file(path.with_suffix(".json"), json.dumps(asdict(backup), indent=1))
-        partial.replace(path)
+        _keep(options, backup, partial)
     except OSError as error:
         raise PipelineError(
             f"the backup could not be written to {options.folder.name}/ ({error.strerror}); "
@@ -153,19 +161,59 @@ def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[
         raise PipelineError(f"the backup does not hold what the database held ({wrong[0]}); it was not kept")
 
 
-def kept(folder: Path, database: str | None = None) -> list[Backup]:
+def _keep(options: BackupOptions, backup: Backup, partial: Path) -> None:
+    """Move a complete dump to where backups are kept, after its description: only both make a backup."""
+    described = json.dumps(asdict(backup), indent=1)
+    path = options.folder / backup.file
+    if options.store is not None:
+        options.store.write(path.with_suffix(".json").name, described)
+        options.store.upload(partial, backup.file)
+        return
+    private_files.replace_file(path.with_suffix(".json"), described)
+    partial.replace(path)
+
+
+@contextlib.contextmanager
+def _on_this_host(options: BackupOptions, backup: Backup) -> Iterator[Path]:
+    """Yield the path of a dump; one in a store is copied to this host until the block ends."""
+    path = options.folder / backup.file
+    if options.store is None:
+        yield path
+        return
+    fetched = _private_folder(options.folder) / f"{path.stem}.fetched.partial"
+    try:
+        options.store.download(backup.file, fetched)
+        yield fetched
+    finally:
+        fetched.unlink(missing_ok=True)
+
+
+def kept(place: StoreFolder | Path, database: str | None = None) -> list[Backup]:
     """Return the backups in a folder, newest first; other files are ignored."""
     backups = []
-    for path in folder.glob("*.json") if folder.is_dir() else ():
-        if not path.with_suffix(".dump").exists():
-            continue
+    for text in _descriptions(place):
         try:
-            backup = Backup(**json.loads(path.read_text(encoding="utf-8")))
+            backup = Backup(**json.loads(text))
         except (TypeError, ValueError):
             continue
         if database is None or backup.database == database:
             backups.append(backup)
     return sorted(backups, key=lambda backup: backup.taken_at, reverse=True)
+
+
+def _descriptions(place: StoreFolder | Path) -> Iterator[bytes]:
+    """Yield the descriptions of complete backups."""
+    if isinstance(place, Path):
+        for path in place.glob("*.json") if place.is_dir() else ():
+            if path.with_suffix(".dump").exists():
+                yield path.read_bytes()
+        return
+    names = set(place.names())
+    for name in sorted(names):
+        stem, dot, suffix = name.rpartition(".")
+        if dot and suffix == "json" and f"{stem}.dump" in names and "/" not in name:
+            with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
+                yield place.read(name)
 
 
 def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[Backup]:
@@ -192,14 +240,14 @@ def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[
 
 def delete_old_backups(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
     """Delete the old backups of `database`; return their number."""
-    old = superfluous(kept(options.folder, database), daily=options.keep_daily, monthly=options.keep_monthly)
+    old = superfluous(kept(options.place, database), daily=options.keep_daily, monthly=options.keep_monthly)
     for leftover in options.folder.glob(f"{database}-*.partial"):
         if time.time() - leftover.stat().st_mtime > 24 * 3600:  # left by a killed process
             leftover.unlink(missing_ok=True)
     for backup in old:
-        path = options.folder / backup.file
-        path.unlink(missing_ok=True)
-        path.with_suffix(".json").unlink(missing_ok=True)
+        place = options.store or LocalFolder(options.folder)
+        place.delete(backup.file)
+        place.delete(Path(backup.file).with_suffix(".json").name)
         log.info("backup %s removed: newer ones are kept", backup.file, extra=fields(file=backup.file))
     return len(old)
 
@@ -219,7 +267,8 @@ def restore(
             f"{describe(url)} is not empty, nothing was changed; name an empty database, or add --overwrite"
         )
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
-    dumps.load_dump(url, programs, options.folder / backup.file, clean=not empty)
+    with _on_this_host(options, backup) as path:
+        dumps.load_dump(url, programs, path, clean=not empty)
     with connect(url) as conn:
         found = dumps.count_dumped(conn)
     if wrong := dumps.count_differences(
@@ -252,11 +301,11 @@ def rewrite(
     with connect(url) as conn:
         version = conn.info.server_version
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
-    path = options.folder / backup.file
-    partial = path.with_suffix(".partial")
+    partial = (options.folder / backup.file).with_suffix(".partial")
     try:
         with dumps.scratch_database(url) as scratch:
-            dumps.load_dump(scratch, programs, path, clean=False)
+            with _on_this_host(options, backup) as path:
+                dumps.load_dump(scratch, programs, path, clean=False)
             if not change(scratch):
                 return False
             os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
@@ -264,8 +313,7 @@ def rewrite(
         anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
         if dumps.listed_tables(programs, partial) < len(tables):
             raise PipelineError(f"the new {backup.file} does not list its tables; the old one stays")
-        private_files.replace_file(path.with_suffix(".json"), json.dumps(asdict(anew), indent=1))
-        partial.replace(path)
+        _keep(options, anew, partial)
     finally:
         partial.unlink(missing_ok=True)
     log.info("backup %s rewritten", backup.file, extra=fields(file=backup.file, counts=anew.counts()))
@@ -295,7 +343,7 @@ def before_first_write(url: str, options: BackupOptions, *, log: logging.Logger)
     Nothing is done if the folder has such a backup.
     """
     database = str(conninfo_to_dict(url).get("dbname") or "postgres")
-    taken = any(backup.reason == FIRST_WRITE for backup in kept(options.folder, database))
+    taken = any(backup.reason == FIRST_WRITE for backup in kept(options.place, database))
     if taken or not has_foreign_rows(url):
         return None
     return take(url, options, reason=FIRST_WRITE, log=log)

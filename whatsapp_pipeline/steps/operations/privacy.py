@@ -310,7 +310,7 @@ def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: 
     """
     return [
         taken.file
-        for taken in kept(options.folder)
+        for taken in kept(options.place)
         if rewrite(
             url,
             taken,
@@ -328,7 +328,7 @@ def _erase_listed(conn: Connection) -> int:
         subject = contact_finder(id_contato)(conn)
         from_webhooks = erase_from_tables(conn, subject.person)
         removed = privacy.erase_rows(conn, subject, keep_contact_row=False)
-        if sum(removed.values()) > removed["contatos"] or from_webhooks.conversations:
+        if any(removed.values()) or from_webhooks.conversations:
             count += 1
     listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
     if (is_erased := suppression.name_test(conn)) is not None:

@@ -350,7 +350,10 @@ def _rows(conn: Connection, statement: LiteralString, parameters: Mapping[str, A
 
 
 def _blank_contact(conn: Connection, id_contato: int) -> int:
-    """Set the personal columns to NULL, or to '' (0 for a number) where the user's table forbids NULL."""
+    """Set the personal columns to NULL, or to '' (0 for a number) where the user's table forbids NULL.
+
+    Returns whether the row had personal data, as a count of rows.
+    """
     columns = conn.execute(
         """
         SELECT a.attname, a.attnotnull, t.typcategory = 'N'
@@ -360,14 +363,16 @@ def _blank_contact(conn: Connection, id_contato: int) -> int:
         """,
         (list(_PERSONAL),),
     ).fetchall()
-    changes = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(
-            sql.Identifier(name), sql.SQL(("0" if is_number else "''") if is_required else "NULL")
-        )
+    blanks = [
+        (sql.Identifier(name), sql.SQL(("0" if is_number else "''") if is_required else "NULL"))
         for name, is_required, is_number in columns
-    )
+    ]
     return conn.execute(
-        sql.SQL("UPDATE contatos SET {} WHERE id = {}").format(changes, sql.Literal(id_contato))
+        sql.SQL("UPDATE contatos SET {} WHERE id = {} AND ({})").format(
+            sql.SQL(", ").join(sql.SQL("{} = {}").format(*blank) for blank in blanks),
+            sql.Literal(id_contato),
+            sql.SQL(" OR ").join(sql.SQL("{} IS DISTINCT FROM {}").format(*blank) for blank in blanks),
+        )
     ).rowcount
 
 

@@ -282,3 +282,74 @@ def test_the_list_of_one_machine_counts_beside_the_shared_one(
     assert migrated.exit_code == 0, migrated.output
     listed = (tmp_path / "shared" / "privacy.list").read_text()
     assert listed == (tmp_path / "local" / "privacy.list").read_text()
+
+
+@needs_store
+@pytest.mark.slow
+def test_a_backup_of_one_host_is_listed_cleaned_and_restored_on_another(
+    cluster: Cluster, conn: Connection, empty_database_url: str
+) -> None:
+    conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana Lima'), (2, 'Bia Reis')")
+    taken = cluster.run("worker-1", "backup", "now")
+    assert taken.exit_code == 0, taken.output
+    assert ", restored," in taken.output
+    file = taken.stdout.partition(":")[0]
+    described = f"{Path(file).stem}.json"
+    assert cluster.folder.names() == [f"backups/{file}", f"backups/{described}"]
+    assert cluster.files("worker-1") == set()  # nothing of the dump stays on the host
+    assert f"{file} " in cluster.run("worker-2", "backup", "list").output
+
+    assert cluster.run("counter", "privacy", "erase", "--contact", "1", "--yes").exit_code == 0
+    cleaned = cluster.run("worker-2", "privacy", "clean-backups")
+    assert f"{file}: rewritten" in cleaned.output, cleaned.output
+    assert not {name for name in cluster.files("worker-2") if "backup" in name or "partial" in name}
+    restored = cluster.run("worker-2", "restore", "--into", empty_database_url)
+    assert restored.exit_code == 0, restored.output
+    with connect(empty_database_url) as anew:
+        assert anew.execute("SELECT nome FROM contatos ORDER BY id").fetchall() == [(None,), ("Bia Reis",)]
+
+    # A dump whose description is missing, or the other way round, is no backup.
+    cluster.folder.delete(f"backups/{file}")
+    assert "no backups yet" in cluster.run("worker-2", "backup", "list").output
+
+
+@needs_store
+@pytest.mark.slow
+def test_old_backups_in_the_store_are_deleted(cluster: Cluster, conn: Connection) -> None:
+    for number, day in enumerate(("2025-01-01", "2025-01-02", "2025-02-01")):
+        described = {
+            "file": f"db-{number}.dump",
+            "database": str(conn.info.dbname),
+            "reason": "by hand",
+            "taken_at": f"{day}T01:00:00+00:00",
+            "seconds": 1.0,
+            "size_bytes": 1,
+            "server_version": 180000,
+            "verified": "restored",
+            "tables": {},
+        }
+        cluster.folder.write(f"backups/db-{number}.json", json.dumps(described))
+        cluster.folder.write(f"backups/db-{number}.dump", b"x")
+    taken = cluster.run("worker-1", "backup", "now")
+    assert taken.exit_code == 0, taken.output
+    file = taken.stdout.partition(":")[0]
+    dumps = [name for name in cluster.folder.names("*.dump") if file not in name]
+    assert dumps == ["backups/db-0.dump", "backups/db-1.dump", "backups/db-2.dump"]  # seven days are kept
+    environment = {**cluster.environment("worker-1"), "BACKUP_KEEP_DAILY": "1", "BACKUP_KEEP_MONTHLY": "2"}
+    assert CliRunner().invoke(cli, ["backup", "now"], env=environment).exit_code == 0
+    left = [name for name in cluster.folder.names() if "/db-" in name]
+    assert left == ["backups/db-2.dump", "backups/db-2.json"]
+
+
+@needs_store
+@pytest.mark.slow
+def test_a_store_that_is_away_leaves_no_half_of_a_backup(
+    cluster: Cluster, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.1)
+    proxy.fault = lambda request: "slow_down" if request.method == "PUT" else None
+    taken = cluster.run("worker-1", "backup", "now")
+    assert isinstance(taken.exception, StoreUnavailableError)
+    proxy.fault = lambda _: None
+    assert cluster.folder.names() == []
+    assert cluster.files("worker-1") == set()
