@@ -1,13 +1,18 @@
 """What the code location says of itself: where to begin, and where else to look.
 
-What belongs here: one page of text. What does not: the guides (docs/) and what single assets say.
+What belongs here: one page of text. What does not: the guides (docs/) and what single assets say. `up` and
+`serve` read it without loading Dagster.
 """
 
 from __future__ import annotations
 
-import dagster as dg
+import re
+from typing import TYPE_CHECKING
 
 from whatsapp_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 _OVERVIEW = """\
 # WhatsApp Pipeline
@@ -26,8 +31,17 @@ the way to correct them. `qa_report` is the page to read every morning.
 """
 
 
+def overview_lines(configured: Settings) -> dict[str, str]:
+    """Return the overview for the page of the code location: plain lines, each with a key."""
+    _, *paragraphs = re.split(r"\n\n|\n(?=\d\. )", re.sub(r"[*`]", "", _OVERVIEW).strip())
+    lines = {f"overview {place}": " ".join(text.split()) for place, text in enumerate(paragraphs, start=1)}
+    return {**lines, "console": configured.console_url}
+
+
 def overview(configured: Settings) -> dict[str, dg.MetadataValue]:
     """Return the metadata of the definitions: the text above and the addresses of the other pages."""
+    import dagster as dg
+
     return {
         "overview": dg.MetadataValue.md(_OVERVIEW),
         "console": dg.MetadataValue.url(configured.console_url),

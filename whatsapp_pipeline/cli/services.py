@@ -20,6 +20,7 @@ from typing import TypeVar
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.assets.overview import overview_lines
 from whatsapp_pipeline.cli.console import why_not_served
 from whatsapp_pipeline.cli.database_option import current_url, require_free
 from whatsapp_pipeline.cli.health import HealthServer, Probe
@@ -201,7 +202,10 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     when the machine slept for 45 s, and the UI does not find its way to the next.
     """
     socket, workspace = folder / "code.sock", folder / "workspace.yaml"
-    server = {"socket": str(socket), "host": "localhost", "location_name": LOCATION}
+    # Dagster shows these on the page of the code location; the metadata of the definitions has no page.
+    shown = overview_lines(settings.load_settings())
+    server: dict[str, object] = {"socket": str(socket), "host": "localhost", "location_name": LOCATION}
+    server["additional_metadata"] = shown
     workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
     quiet = ["--log-level", "warning", *(["--log-format", "json"] if as_json else [])]
     home = Path(_environment()["DAGSTER_HOME"])

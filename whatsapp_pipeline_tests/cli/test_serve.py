@@ -29,6 +29,9 @@ from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline_tests.console.running import drop_roles
 from whatsapp_pipeline_tests.processes import free_port, wait_for
 
+# What Dagster shows on the page of the code location.
+_SHOWN = "{workspaceOrError {... on Workspace {locationEntries {displayMetadata {key value}}}}}"
+
 
 def _health(port: int) -> dict[str, Any] | None:
     try:
@@ -70,6 +73,8 @@ def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
     family: list[psutil.Process] = []
     try:
         wait_for(_all_work(health), 180)
+        page = requests.post(f"http://127.0.0.1:{ports['port']}/graphql", json={"query": _SHOWN}, timeout=30)
+        assert "Chats, month by month: chat_file_index lists the exports" in page.text
         parts = _health(health) or {}
         services = ["code server", "web server", "daemon", "webhook", "console"]
         assert set(parts) == {"ok", *services, "database"}
