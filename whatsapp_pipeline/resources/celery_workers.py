@@ -108,6 +108,8 @@ def _refuse_to_start(**_: object) -> None:
 def _start_applying_erasures(**_: object) -> None:
     """Erase from this worker's disk whom other hosts have erased, also while no run comes."""
     configured = settings.load_settings()
+    if not configured.several_hosts:  # `privacy erase` itself reaches the only disk
+        return
     log = logging.getLogger("whatsapp_pipeline.worker.erasures")
     options = {"register": False, "stop": threading.Event(), "log": log}
     # The worker may end at any time: an erasure that is not confirmed is applied again.

@@ -18,9 +18,11 @@ from whatsapp_pipeline.archive import object_store
 from whatsapp_pipeline.archive.object_store import StoreUnavailableError
 from whatsapp_pipeline.assets.contacts import tiny_contacts
 from whatsapp_pipeline.cli import cli
+from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.sandbox.erp_server import serving
 from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder
+from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old_passes
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
 from whatsapp_pipeline_tests.archive.fault_proxy import Fault, FaultProxy, fault_proxy
@@ -86,6 +88,19 @@ def test_a_folder_is_the_same_on_a_disk_and_in_a_store(folder: FileFolder) -> No
     folder.delete_below("passes/2")
     folder.delete("a.json")
     assert folder.names() == ["passes/1/contatos/B-0.json"]
+
+
+def test_the_newest_passes_over_the_erp_stay(folder: FileFolder) -> None:
+    page = ListingPage(items=[{"id": 1}], offset=0, next_offset=None, total=1)
+    passes = [PageBackup(folder) for _ in range(3)]
+    for saved in passes:
+        saved.save_page("contatos/B", page)
+    folder.write("before-the-move/contatos/B-000000.json", "{}")
+    assert remove_old_passes(folder, 1, log=LOG) == 2
+    assert folder.names() == [
+        f"{passes[2].name}/contatos/B-000000.json",
+        "before-the-move/contatos/B-000000.json",
+    ]
 
 
 @needs_store
