@@ -65,12 +65,16 @@ def export_person_command(
     contact: int | None, phone: str | None, conversation: int | None, out: Path | None
 ) -> None:
     """Give out everything that is held of a person, raw webhook deliveries included, as JSON."""
+    from whatsapp_pipeline.steps.operations.local_erasures import other_hosts
     from whatsapp_pipeline.steps.operations.privacy import export_person
 
     configured = settings.load_settings()
     find = _find(contact, phone, conversation)
     with open_database(configured) as conn:
         held = export_person(conn, configured, find)
+        others = other_hosts(conn, configured)
+    if others:
+        say(f"not in this export: the files of {', '.join(others)}; export there, too", err=True)
     if out is None:
         say_json(held, default=str, indent=1)
         return

@@ -69,7 +69,7 @@ def apply_erasures(
     if host_id is not None:
         most = _apply(conn, host_id, settings.host, erase_own, done)
     if settings.shared_dir is not None:
-        shared_id = uuid5(NAMESPACE_URL, settings.shared_dir)
+        shared_id = _shared_id(settings.shared_dir)
         most = max(most, _apply(conn, shared_id, settings.shared_dir, erase_shared, done))
     if most:
         log.info(
@@ -95,6 +95,16 @@ def _apply(
             done.update(erase())
             erasure_queue.confirm_erasures(conn, host_id, waiting)
     return len(waiting)
+
+
+def other_hosts(conn: Connection, settings: Settings) -> list[str]:
+    """Return the names of the hosts, besides this one and SHARED_DIR, that keep copies of personal data."""
+    known = {_host_id(settings), *([_shared_id(settings.shared_dir)] if settings.shared_dir else [])}
+    return [host.name for host in erasure_queue.erasure_hosts(conn) if host.id not in known]
+
+
+def _shared_id(address: str) -> UUID:
+    return uuid5(NAMESPACE_URL, address)
 
 
 def keep_applying(

@@ -401,6 +401,20 @@ def test_people_erased_before_the_queue_existed_are_in_it(hosts: list[Host], con
     assert hosts[1].holds("Maria") == []
 
 
+def test_an_export_names_the_hosts_whose_files_it_lacks(hosts: list[Host], conn: Connection) -> None:
+    for host in hosts:
+        host.keep_copies()
+        host.apply(conn)
+    exported = hosts[0].run("privacy", "export", "--contact", str(MARIA))
+    assert exported.exit_code == 0, exported.output
+    assert "not in this export: the files of receiver, worker-1; export there, too" in exported.stderr
+    held = json.loads(exported.stdout)
+    assert [item["nome"] for item in held["erp_backup"]] == ["Maria Souza"]
+    for host in hosts[1:]:
+        conn.execute("DELETE FROM privacy_hosts WHERE name = %s", (host.name,))
+    assert hosts[0].run("privacy", "export", "--contact", str(MARIA)).stderr == ""
+
+
 def test_a_host_whose_disk_is_lost_is_forgotten(hosts: list[Host], conn: Connection) -> None:
     for _ in range(2):
         register_host(conn, uuid4(), "old")
