@@ -108,6 +108,33 @@ def test_a_clock_that_ran_ahead_and_was_put_right_delays_nothing(conn: Connectio
     assert one(conn, "SELECT count(*) FROM webhook_inbox WHERE status = 'done'") == 2
 
 
+@pytest.mark.parametrize(("crashes", "status"), [(0, "done"), (2, "done"), (3, "dead"), (4, "dead")])
+def test_a_delivery_whose_worker_died_three_times_is_given_up(
+    conn: Connection, crashes: int, status: str
+) -> None:
+    put(conn, delivery(text("w1", "oi")))
+    conn.execute("UPDATE webhook_inbox SET crashes = %s", (crashes,))
+    process(conn)
+    assert one(conn, "SELECT status, coalesce(error, '') FROM webhook_inbox") == (
+        status,
+        f"its worker died {crashes} times" if status == "dead" else "",
+    )
+
+
+@pytest.mark.parametrize(("attempts", "status"), [(0, "pending"), (3, "pending"), (4, "dead"), (5, "dead")])
+def test_a_delivery_that_failed_five_times_is_given_up(conn: Connection, attempts: int, status: str) -> None:
+    conn.execute("ALTER TABLE conversation_messages ADD CONSTRAINT poison CHECK (text <> 'veneno')")
+    try:
+        put(conn, delivery(text("w1", "veneno")))
+        conn.execute("UPDATE webhook_inbox SET attempts = %s", (attempts,))
+        conn.execute(_LONG_PAUSES)
+        process(conn, has_bad_item=True)
+        assert one(conn, "SELECT status, attempts FROM webhook_inbox") == (status, attempts + 1)
+    finally:
+        conn.execute("ALTER TABLE conversation_messages DROP CONSTRAINT poison")
+        conn.execute("DROP FUNCTION IF EXISTS pause_an_hour CASCADE")
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_one_person_under_three_names_is_one_conversation(conn: Connection, order: tuple[int, ...]) -> None:
     seen = [
