@@ -91,7 +91,7 @@ drill-short: .venv/ready-dev ## the drills with few kills and few messages, for 
 drill-cluster: .venv/ready-cluster ## kill, freeze and cut off parts of a cluster, compare its end with one machine (5 min)
 	$(BIN)/python -m bench.drill.cluster --short
 
-drill-all: .venv/ready-dev drill ## every drill in full, before a larger change is called done (30 min)
+drill-all: .venv/ready-dev drill ## every drill in full, before a larger change is called done (an hour)
 	$(BIN)/python -m bench.webhook.faults
 	$(BIN)/python -m bench.drill.simulated
 	$(BIN)/python -m bench.drill.ticking

@@ -1,6 +1,6 @@
 """`make drill-cluster`: disturb a cluster in every way, and compare its end with a run on one machine.
 
-    python -m bench.drill.cluster [--short | --smallest] [--only WORD] [--plain]
+    python -m bench.drill.cluster [--short | --smallest] [--only WORD …] [--plain]
 
 The cluster has every role on a host of its own (bench/cluster/). Each fault hits the run of a month of its
 own. In the end every month must be materialized, no run may be under way, and every table must equal that of
@@ -74,7 +74,7 @@ def _drill(options: argparse.Namespace) -> int:
     faults = {
         name: fault
         for name, fault in (SMALLEST if options.smallest else FAULTS).items()
-        if not options.only or options.only in name
+        if not options.only or any(word in name for word in options.only)
     }
     months = year_months(1 if options.smallest else 9 if options.short else 12)
     files = options.files or (
@@ -115,7 +115,7 @@ def main() -> None:
         "--short", action="store_true", help="few files, and lost runs are looked for every 3 s"
     )
     parser.add_argument("--smallest", action="store_true", help="one month, two workers, one killed worker")
-    parser.add_argument("--only", help="one fault, by a word of its name")
+    parser.add_argument("--only", nargs="+", help="some faults, by words of their names")
     parser.add_argument("--files", type=int, help="how many chat files")
     parser.add_argument("--plain", action="store_true", help="no namespaces, even where they are permitted")
     options = parser.parse_args()

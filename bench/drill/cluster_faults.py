@@ -97,12 +97,31 @@ class ClusterDrill:
 
     def _worker_of(self, run_id: str) -> str:
         """Return the name of the host whose worker has the run."""
+        found: list[str] = []
+
+        def answer() -> bool:
+            active = self.answers("active")
+            found.extend(name for name, tasks in active.items() if any(one["id"] == run_id for one in tasks))
+            return bool(found)
+
+        await_that(answer, f"no worker says that it has the run {run_id}", 60)
+        return found[0]
+
+    def answers(self, question: str) -> dict[str, Any]:
+        """Return what the workers answer to a question of Celery's, by the names of their hosts."""
+        from kombu.exceptions import OperationalError
+        from redis.exceptions import ConnectionError as RedisConnectionError
+
         launcher: Any = self.instance.run_launcher
-        answers = launcher.celery.control.inspect(timeout=5.0).active() or {}
-        for node, tasks in answers.items():
-            if any(task["id"] == run_id for task in tasks):
-                return str(node.partition("@")[2])
-        raise ClusterError(f"no worker says that it has the run {run_id}; these answered: {sorted(answers)}")
+        try:
+            answers = getattr(launcher.celery.control.inspect(timeout=3.0), question)() or {}
+        except (
+            OSError,
+            OperationalError,
+            RedisConnectionError,
+        ):  # the broker was away since the last question
+            return {}
+        return {node.partition("@")[2]: answer for node, answer in answers.items()}
 
     def attempts(self, run_id: str) -> list[dg.DagsterRun]:
         """Return the run and the runs that repeat it, the oldest first."""
@@ -140,13 +159,13 @@ class ClusterDrill:
 
     def await_all_workers(self) -> None:
         """Return when every worker answers."""
-        launcher: Any = self.instance.run_launcher
-
-        def answer() -> bool:
-            answers = launcher.celery.control.inspect(timeout=2.0).ping() or {}
-            return {node.partition("@")[2] for node in answers} >= set(self.cluster.workers)
-
-        await_that(answer, "not all workers answer", 180, *self.cluster.workers.values())
+        workers = self.cluster.workers
+        await_that(
+            lambda: set(self.answers("ping")) >= set(workers),
+            "not all workers answer",
+            180,
+            *workers.values(),
+        )
 
     def restart(self, worker: str) -> None:
         """Start a worker again on its host, as compose's `restart: unless-stopped` does."""
