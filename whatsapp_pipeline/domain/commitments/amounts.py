@@ -63,8 +63,8 @@ _ROUGH_AFTER = re.compile(
 )
 # "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
 _FEE_BEFORE = re.compile(
-    r"\b(?:avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|vistoria|orcamento custa|"
-    r"orcamento e cobrado|deslocamento|coleta|busca|frete|entrega|laudo)"
+    r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|"
+    r"vistoria|orcamento custa|orcamento e cobrado|deslocamento|coleta|busca|frete|entrega|laudo)"
     r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
 )
 _FEE_AFTER = re.compile(

@@ -243,6 +243,10 @@ class _Ledger:
                 self._set(before, "superseded", one.ref)
         self._decision = number
 
+    def _is_refused(self) -> bool:
+        """Return whether the customer decided last against the work: "pode buscar" is not "pronto" then."""
+        return self._decision is not None and (self.made[self._decision].said.mention.kind == "quote_refused")
+
     def _drop_deadlines(self, refusal: Said) -> None:
         """Settle the deadlines of work that the customer does not want."""
         pending = self._pending["deadline_promised"]
@@ -257,7 +261,7 @@ class _Ledger:
         if evidence.mention.kind == "said_collected":
             self._keep_deadlines(evidence)
             self.collected, self.ready = evidence, None
-        elif evidence.mention.kind == "said_ready":
+        elif evidence.mention.kind == "said_ready" and not self._is_refused():
             self.ready = evidence
             for quote in self._quotes:
                 if self.made[quote].said.ref == evidence.ref and self.made[quote].outcome is None:

@@ -380,10 +380,12 @@ def _say_deadline(deadlines: Sequence[Commitment], case: Case) -> str:
         return f"prometeu os serviços{say_promised(deadlines)}"
     if last.due_on is None:
         return "prometeu o serviço sem dizer o dia"
-    if last.outcome in _OUTCOME_VERBS:
+    is_span = (last.said.mention.due or "d")[0] in _SPANS
+    # "Uns 4 dias" may count from something else, so it is not called broken.
+    if last.outcome in _OUTCOME_VERBS and not (is_span and last.outcome == "broken"):
         # Evidence is compared by the day, so a kept deadline is named without its time.
         return f"{_OUTCOME_VERBS[last.outcome]} {say_date(last.due_on)}"
-    if not _runs(last, case):
+    if is_span and (last.outcome == "broken" or not _runs(last, case)):
         return f"deu prazo de {say_span(last.said.mention.due or '')}"
     before = _put_off(last, case)
     if before is not None and before.due_on is not None:

@@ -559,6 +559,21 @@ def test_the_news_that_work_is_ready_grows_old() -> None:
         assert "falta a retirada" not in _case(ready, (0, side, text))["open"]
 
 
+def test_what_was_refused_is_not_ready_but_to_be_fetched() -> None:
+    refused = _case(
+        (0, "staff", "fica 900"), (1, "customer", "não vou fazer"), (1, "staff", "ok, pode buscar")
+    )
+    assert refused["offer"] == "A loja passou orçamento de R$ 900,00 em 01/01/2025."
+
+
+def test_a_deadline_after_something_else_is_none() -> None:
+    waits = _case((0, "staff", "fica 270, pronto em 2 dias depois que a peça chegar"))
+    assert waits["offer"] == "A loja passou orçamento de R$ 270,00 em 01/01/2025."
+    fetched = _case((0, "staff", "buscamos por 40"), (0, "customer", "fechado"))
+    assert fetched["offer"] == "A loja informou uma taxa de R$ 40,00 em 01/01/2025."
+    assert "decision" not in fetched
+
+
 def test_a_warranty_of_another_offer_is_left_out() -> None:
     new = (0, "staff", "motor novo fica 1.350, com 1 ano de garantia")
     assert "deu garantia de 1 ano" in _case(new)["offer"]
