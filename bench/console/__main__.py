@@ -291,9 +291,9 @@ def _measure(
     ]
     for kind, (_, most, share) in kinds.items():
         figures = [
-            f"{figure:.0f}"
-            for took in (by_itself[kind], mixed[kind])
-            for figure in (statistics.median(took), percentile(took, 0.95))
+            f"{figure:.0f}" if took else "–"  # a short mix may hold no request of a kind
+            for took in (by_itself[kind], mixed.get(kind, []))
+            for figure in (statistics.median(took or [0]), percentile(took or [0], 0.95))
         ]
         lines.append(
             f"| {kind} | {most} | {figures[0]} | {figures[1]} | {share} % | {figures[2]} | {figures[3]} "
