@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
+from whatsapp_pipeline.steps.links.name_evidence import TitleNames
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline_tests.steps.links.linking_rows import add_chat, add_contact
@@ -79,6 +80,32 @@ def test_a_model_is_fitted_once_kept_and_refitted_when_people_taught_it(fresh: C
     taught = models.newest(fresh, "names")
     assert taught is not None
     assert (taught.id > fitted.id, taught.overrides) == (True, 20)
+
+
+def test_a_live_conversation_takes_the_model_that_is_there_and_never_fits_one(fresh: Connection) -> None:
+    rng = random.Random(1)
+    names = sorted({f"{rng.choice(FIRST)} {rng.choice(LAST)}" for _ in range(200)})
+
+    def contacts_of(title: str, *, may_fit: bool) -> list[int] | None:
+        found = TitleNames(seed=0, fit_titles=1200, log=LOG, may_fit=may_fit).evidence(fresh, {7: title})
+        return [contact for contact, _, _ in found[7].candidates][:1] if found else None
+
+    add_contact(fresh, 1, names[0])
+    is_due = TitleNames(seed=0, fit_titles=1200, log=LOG).is_due
+    assert contacts_of(names[0], may_fit=False) == [1]  # few contacts are compared by plain rules
+    assert not is_due(fresh)
+    for id_, name in enumerate(names[1:], 2):
+        add_contact(fresh, id_, name)
+    assert contacts_of(names[3], may_fit=False) is None
+    assert is_due(fresh)
+    assert models.newest(fresh, "names") is None
+    assert contacts_of(names[3], may_fit=True) == [4]
+    assert not is_due(fresh)
+    fresh.execute("DELETE FROM contatos WHERE id > 70")  # a run would fit again
+    assert is_due(fresh)
+    assert contacts_of(names[3], may_fit=False) == [4]
+    fresh.execute("UPDATE link_models SET version = 'another'")
+    assert contacts_of(names[3], may_fit=False) is None
 
 
 def test_the_evidence_of_a_name_adds_up_to_its_confidence(fresh: Connection) -> None:
