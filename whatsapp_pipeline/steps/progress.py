@@ -64,10 +64,13 @@ class Progress:
             line.show(self._in_words(now, extra_unit)[0])
 
     def _in_words(self, now: float, extra_unit: str) -> tuple[str, float]:
-        """Return the state as one line, and the seconds that are left at the rate so far."""
+        """Return the state as one line, and the seconds that are left at the rate so far.
+
+        A terminal cuts the end of a long line, so the time that is left is not at the end.
+        """
         seconds = max(now - self._started, 0.001)
         left = seconds / self._done * (self._total - self._done) if self._done else 0.0
-        more = f", {self._extra:,} {extra_unit} ({self._extra / seconds:,.0f}/s)" if self._extra else ""
-        rate = f"{self._done / seconds:.0f}/s"
-        words = f"{self._what}: {self._done:,} of {self._total:,} {self._unit} ({rate}){more}"
-        return f"{words}, about {left:.0f} s left", left
+        more = f"{self._extra:,} {extra_unit} " if self._extra else ""
+        rate = (self._extra or self._done) / seconds
+        words = f"{self._what}: {self._done:,} of {self._total:,} {self._unit}, about {left:.0f} s left"
+        return f"{words}, {more}({rate:,.0f}/s)", left

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pty
 import re
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.steps.progress import Progress
 
 _MAIN = "from whatsapp_pipeline.cli import main; main()"
 
@@ -62,10 +65,17 @@ def test_a_terminal_shows_a_line_that_moves_and_goes() -> None:
         assert step.wait() == 0
     gone = "\r\x1b[K"
     assert shown == (
-        f"{gone}load: 1 of 3 files …, 40 messages …, about …{gone}…a file could not be read\r\n"
-        f"{gone}load: 2 of 3 files …, 42 messages …, about …{gone}from the command\r\n"
+        f"{gone}load: 1 of 3 files, about …, 40 messages …{gone}…a file could not be read\r\n"
+        f"{gone}load: 2 of 3 files, about …, 42 messages …{gone}from the command\r\n"
         "…done\r\n"  # the last file has removed the line
     )
+
+
+def test_a_terminal_of_80_columns_shows_how_long_it_takes() -> None:
+    progress = Progress(logging.getLogger("load"), "chat_messages 2025-01", 20_000, "files")
+    progress.advance(12_345, 1_000_000)
+    words, _ = progress._in_words(monotonic() + 1_000, "messages")
+    assert re.search(r"12,345 of 20,000 files, about \d{3} s left, 1,000,000 ", words[:80])
 
 
 def test_json_lines_stay_json_on_a_terminal() -> None:
