@@ -13,6 +13,7 @@ from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.cli.systemd_unit import (
     NAME,
     Unit,
+    is_user,
     owner_of_checkout,
     properties,
     systemctl,
@@ -51,6 +52,8 @@ def install(
     if only_print:
         say(unit.text().rstrip())
         return
+    if user and not is_user(user):
+        raise click.UsageError(f"this machine has no user {user!r}; systemd would not start the unit")
     try:
         unit.path.parent.mkdir(parents=True, exist_ok=True)
         unit.path.write_text(unit.text(), encoding="utf-8")

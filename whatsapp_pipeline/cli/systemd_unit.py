@@ -86,6 +86,15 @@ class Unit:
         return [str(Path(sys.executable).parent / "whatsapp-pipeline"), "serve", *self.arguments]
 
 
+def is_user(name: str) -> bool:
+    """Say whether the machine knows a user of this name; `systemd-analyze verify` does not ask."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
 def owner_of_checkout() -> str:
     """Return the name of the user to whom this checkout belongs."""
     return pwd.getpwuid(settings.PROJECT_ROOT.stat().st_uid).pw_name

@@ -69,6 +69,9 @@ def test_a_unit_of_the_machine_names_its_user(config: Path) -> None:
     assert "\nUser=shop\n" in shown
     assert "WantedBy=multi-user.target" in shown
     assert not config.exists()
+    status, shown = _service("install", "--system", "--user", "nobody-of-this-test")
+    assert status == 2
+    assert "this machine has no user 'nobody-of-this-test'" in shown
     status, shown = _service("install", "--user", "shop", "--print")
     assert status == 2
     assert "--user belongs to --system" in shown
