@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -12,6 +13,7 @@ from whatsapp_pipeline.store import catalog, grants
 from whatsapp_pipeline.store.chats.search import MessageSearch, find_messages, parse_words
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline.store.operations.cases import handle_case
 from whatsapp_pipeline_tests.store.test_migrate import _migrate_through as migrate_through
 
 # A dashboard breaks when one of these goes or changes its type. New columns are added at the end.
@@ -138,6 +140,25 @@ def test_a_reader_sees_every_view_but_the_one_with_texts(filled: Connection) -> 
             assert filled.execute(f"SELECT count(*) > 0 FROM {view}".encode()).fetchone() == (True,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             filled.execute("SELECT text FROM v_messages")
+
+
+@pytest.mark.parametrize("zone", ["America/Sao_Paulo", "UTC", "Asia/Tokyo", "Pacific/Honolulu"])
+def test_a_handled_case_is_the_same_in_every_readers_time_zone(filled: Connection, zone: str) -> None:
+    """A dashboard often connects in UTC, and the times of messages are those of the archive's zone."""
+    with filled.transaction(force_rollback=True):
+        found = filled.execute("SELECT id_contato FROM v_open_cases ORDER BY 1 LIMIT 3").fetchall()
+        later, earlier, over = (row[0] for row in found)
+        for customer, written in ((later, "-10 minutes"), (earlier, "10 minutes"), (over, "1 day")):
+            handle_case(filled, customer, until=date(2999, 1, 1), note="", made_by="ana")
+            filled.execute(
+                "UPDATE customer_chat_summaries SET last_interaction_date = localtimestamp - %s::interval"
+                " WHERE id_contato = %s",
+                (written, customer),
+            )
+        filled.execute("UPDATE handled_cases SET until = current_date - 1 WHERE id_contato = %s", (over,))
+        filled.execute("SELECT set_config('TimeZone', %s, true)", (zone,))
+        handled = dict(filled.execute("SELECT id_contato, is_handled FROM v_open_cases").fetchall())
+    assert {later: False, earlier: True, over: False}.items() <= handled.items()
 
 
 def test_who_read_handled_cases_reads_open_cases_before_grants_run_again(

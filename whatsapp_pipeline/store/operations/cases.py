@@ -54,12 +54,13 @@ def open_cases(
 
 
 def handle_case(conn: Connection, id_contato: int, *, until: date, note: str, made_by: str) -> None:
-    """Keep a customer's case out of the list until a day."""
+    """Keep a customer's case out of the list until a day of the connection's time zone, the archive's."""
     conn.execute(
         """
         INSERT INTO handled_cases (id_contato, until, note, made_by) VALUES (%s, %s, %s, %s)
         ON CONFLICT (id_contato) DO UPDATE
-           SET until = EXCLUDED.until, note = EXCLUDED.note, made_by = EXCLUDED.made_by, made_at = now()
+           SET until = EXCLUDED.until, note = EXCLUDED.note, made_by = EXCLUDED.made_by, made_at = now(),
+               time_zone = EXCLUDED.time_zone
         """,
         (id_contato, until, note, made_by),
     )
