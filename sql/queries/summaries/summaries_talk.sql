@@ -6,7 +6,7 @@ SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conver
        -- A greeting that opens a conversation needs an answer; "não consegui ir, vou amanhã" does not.
        r.closes IS TRUE
            AND (lag(w.conversation) OVER (PARTITION BY w.id_contato ORDER BY w.seq) IS NOT DISTINCT FROM w.conversation
-                OR jsonb_path_exists(r.commitments, '$[*] ? (@[1] == "customer")') IS TRUE),
+                OR jsonb_path_exists(r.commitments, 'strict $[*] ? (@[1] == "customer")') IS TRUE),
        r.evidence_start, r.evidence_end,
        -- Staff who write of complaints are not the ones who complain.
        CASE WHEN w.direction = 'from' THEN r.topics

@@ -38,7 +38,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "9"
+TEXT_VERSION = "10"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 _MAYBE_OPEN = "Confira a última mensagem do cliente: ela pode pedir resposta."
 

@@ -180,6 +180,48 @@ def test_increments_give_what_a_rebuild_gives(empty: Connection) -> None:
     assert kept(empty) == by_increments
 
 
+STEPS = [
+    [Said(0, "from", "minha impressora não imprime, quanto fica?"), Said(9, "to", "entre 200 e 300")],
+    [Said(DAY, "from", "vou pensar e te aviso")],
+    [Said(3 * DAY, "from", "levo na sexta"), Said(3 * DAY + 5, "to", "ok")],
+    [Said(4 * DAY, "to", "fica R$ 250, pronto segunda"), Said(4 * DAY + 5, "from", "pode fazer")],
+    [Said(7 * DAY, "to", "impressora pronta"), Said(7 * DAY + 9, "from", "passo amanhã pra buscar")],
+    [Said(8 * DAY + 30, "from", "não consegui ir hoje, vou amanhã")],
+    [Said(9 * DAY, "from", "peguei, pix feito, obrigada")],
+]
+
+
+def test_summaries_by_increments_are_those_of_a_rebuild(empty: Connection) -> None:
+    add_contact(empty, 1)
+    told: list[str] = []
+    for number, said in enumerate(STEPS):
+        add_chat(empty, 1, str(number), said)
+        run(empty)
+        found = empty.execute("SELECT summary, claims, open_reasons FROM customer_chat_summaries").fetchone()
+        assert found is not None
+        empty.execute("TRUNCATE commitments, customer_chat_summaries, message_readings")
+        run(empty)
+        again = empty.execute("SELECT summary, claims, open_reasons FROM customer_chat_summaries").fetchone()
+        assert again == found
+        told.append(found[0])
+        # An approval waits for the work; what closes a conversation, or opens one to announce, does not.
+        assert found[2] == (["unanswered"] if said[-1].text == "pode fazer" else []), said
+    for summary, sentence in zip(
+        told,
+        (
+            "orçamento aproximado de R$ 200,00 a R$ 300,00",
+            "falta a resposta do cliente ao orçamento aproximado",
+            "ficou de levar o aparelho em 10/01/2025",
+            "falta confirmar o serviço prometido para 13/01/2025",
+            "falta a retirada ou entrega do que ficou pronto",
+            "combinou a retirada do aparelho para 15/01/2025",
+            "o aparelho já foi retirado",
+        ),
+        strict=True,
+    ):
+        assert sentence in summary
+
+
 def test_a_chat_that_leaves_its_customer_takes_its_commitments_along(empty: Connection) -> None:
     add_contact(empty, 1)
     chat = add_chat(empty, 1, "a", TALK)
