@@ -77,7 +77,9 @@ _TIME = re.compile(
     r"\b(?:as|ate|ate as|a partir das|das|la pelas|pelas|antes das|umas)? ?(?P<hour>[01]?\d|2[0-3])"
     r"(?: ?(?::|h) ?(?P<minute>[0-5]\d)|h\b| ?horas?\b| da (?P<part>manha|tarde|noite))"
 )
+# "Entrego as duas" are two devices.
 _AT = re.compile(
+    r"(?<!entrego )(?<!libero )(?<!termino )(?<!devolvo )(?<!finalizo )(?<!levo )"
     r"\b(?:as|antes das|ate as|depois das|la pelas) (?P<hour>[01]?\d|2[0-3])\b(?! ?(?:dias|horas)| \w+s\b)"
 )
 # The hour needs "h" or a colon: "as 2 telas" is an article and a count.

@@ -297,6 +297,25 @@ def test_a_time_of_day_needs_an_hour_by_which_something_is_done(text: str, due: 
     assert found == ([due] if due else [])
 
 
+@pytest.mark.parametrize(
+    ("text", "dues"),
+    [
+        ("o notebook sai na segunda e a impressora na terça", ["w0", "w1"]),
+        ("notebook pronto terça, impressora hoje", ["w1", "t0"]),
+        ("fica pronto na quinta e a loja fecha na sexta", ["w3"]),
+        ("vou deixar pronto pra você pegar na sexta", ["w4"]),
+        ("10 dias corridos a partir de hoje", ["d10"]),
+        ("terça agora entrego as duas", ["w1"]),
+        ("fica pronto em 2 dias depois que a peça chegar", []),
+        ("a previsão do tempo é chuva amanhã", []),
+        ("o prazo pra reclamar é 7 dias", []),
+    ],
+)
+def test_each_device_has_its_deadline(text: str, dues: list[str]) -> None:
+    found = [one.due for one in read_commitments(text) if one.kind == "deadline_promised"]
+    assert found == dues
+
+
 def test_the_time_of_a_promise_is_that_of_the_work_and_not_of_bringing_the_device() -> None:
     found = [one.due for one in read_commitments("pode trazer amanhã às 9h, fica pronto às 17h") if one.due]
     assert found == ["t1@17:00"]
