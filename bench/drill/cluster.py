@@ -98,7 +98,7 @@ def _drill(options: argparse.Namespace) -> int:
         with cluster.instance() as instance:
             drill = ClusterDrill(cluster, instance, store, root, iter(months))
             wrong = _disturb(drill, faults)
-            drill.finish()
+            drill.finish(is_loaded=options.smallest)
             reference = cluster.database.make(f"{DATABASE}_reference")
             drill.run_on_one_machine(reference)
             wrong += _compare(drill, reference)

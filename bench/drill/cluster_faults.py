@@ -183,11 +183,15 @@ class ClusterDrill:
                 return [f"{run.job_name} {run.run_id[:8]} {run.status.value}" for run in left]
             time.sleep(0.5)  # polls other processes, which give no signal
 
-    def finish(self) -> None:
-        """Load what is left, and write the summaries, as an administrator would."""
+    def finish(self, *, is_loaded: bool) -> None:
+        """Load what is left, and write the summaries, as an administrator would.
+
+        With `is_loaded` the faults have loaded everything, and only the summaries are written.
+        """
         from whatsapp_pipeline.automation.launching import Task
 
-        self.cluster.command("backfill", "--launch", "months")
+        if not is_loaded:
+            self.cluster.command("backfill", "--launch", "months")
         runs = self.cluster.runs(self.instance)
         runs.launch([Task("summaries", "")])
         if not all(ended.ok for ended in runs.follow()):
