@@ -45,6 +45,7 @@ _SETTINGS = {name: os.environ.get(name) for name in (*_VARIABLES, "DAGSTER_HOME"
 # hook below. pytest-xdist would sort the files by their number of tests, so the Makefile passes
 # --no-loadscope-reorder.
 _LONGEST = (
+    "test_cluster.py",
     "test_own_database.py",
     "test_browser.py",
     "test_simulation.py",
