@@ -180,6 +180,19 @@ def test_names_are_masked_where_it_is_asked_for(url: str, tmp_path: Path) -> Non
     assert masked != names
 
 
+def test_a_number_typed_into_the_device_is_masked(url: str, tmp_path: Path) -> None:
+    typed = "notebook Dell Inspiron 15, ligar 41 97711-0937"  # of the invented archive
+    with connect(url) as conn:
+        conn.execute(
+            "UPDATE ordens_servico SET equipamento = %s WHERE id = (SELECT min(id) FROM ordens_servico)",
+            (typed,),
+        )
+    run("orders", "--out", tmp_path, "--masked")
+    devices = [row["equipamento"] for row in read_csv(tmp_path / "orders.csv")]
+    assert devices[0].startswith("notebook Dell Inspiron 15, ligar ")
+    assert "97711" not in devices[0]
+
+
 def test_a_reader_gets_masked_customers_and_no_messages(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,7 @@ EXPORTS: Mapping[str, Export] = {
         "messages", "every message, with its customer and order", names=("nome",), texts=("text",)
     ),
     "customers": Export("customers", "customers with their summaries", names=("nome",), texts=("summary",)),
-    "orders": Export("orders", "service orders with their sessions", names=("nome",)),
+    "orders": Export("orders", "service orders with their sessions", names=("nome",), texts=("equipamento",)),
     "links": Export("links", "every chat with its link and how sure that is", names=("nome",)),
     "unmatched": Export(
         "unmatched",
