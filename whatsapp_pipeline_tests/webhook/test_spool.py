@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,15 +91,24 @@ def test_a_segment_that_is_open_too_long_is_deleted_though_deliveries_keep_comin
 
 
 def test_a_wait_for_the_spool_ends_when_its_first_segments_are_gone(
-    conn: Connection, directory: Path
+    conn: Connection, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New deliveries come all the time at a busy receiver; they are not waited for."""
     fill(directory, [b"old"])
     (old,) = spool.segments(directory)
+    listed, segments = threading.Event(), spool.segments
+
+    def list_and_tell(folder: Path) -> list[Path]:
+        found = segments(folder)
+        listed.set()
+        return found
+
+    monkeypatch.setattr(spool, "segments", list_and_tell)
     with ownership(directory) as mine:  # the receiver's drainer
         assert mine
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(drain_now, directory, conn, wait_seconds=30)
+            assert listed.wait(30)
             fill(directory, [b"new"])
             old.unlink()
             assert waiting.result(timeout=30)
