@@ -342,6 +342,25 @@ def _migrate(url: str) -> Result:
     return CliRunner(env={"DATABASE_URL": url}).invoke(cli, ["migrate"])
 
 
+def test_files_are_erased_with_a_restored_database_and_not_with_a_scratch_one(
+    filled: Connection, fresh_database_url: str, local_dir: Path
+) -> None:
+    _erase(filled)
+    page = next(local_dir.rglob("B-000000.json"))
+    page.write_text(json.dumps({"itens": [{"id": MARIA, "nome": "Maria Souza"}]}))
+    queued = filled.execute("SELECT count(*) FROM privacy_erasures").fetchone()
+    assert queued is not None
+
+    def reapply(*, with_files: bool) -> tuple[object, object]:
+        """Return the saved page, and how many erasures wait for other hosts."""
+        privacy.reapply_erasures(fresh_database_url, settings.load_settings(), log=LOG, with_files=with_files)
+        row = filled.execute("SELECT count(*) - %s FROM privacy_erasures", queued).fetchone()
+        return json.loads(page.read_text())["itens"], row
+
+    assert reapply(with_files=False) == ([{"id": MARIA, "nome": "Maria Souza"}], (0,))
+    assert reapply(with_files=True) == ([{"id": MARIA}], (1,))
+
+
 def test_a_new_database_beside_the_list_knows_erased_people(
     filled: Connection, archive: ChatArchive, empty_database_url: str
 ) -> None:
