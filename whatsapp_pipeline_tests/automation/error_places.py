@@ -7,6 +7,7 @@ databases. What does not: what people read of it (test_step_errors.py).
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import json
 import logging
@@ -31,7 +32,9 @@ from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.cli.database_option import require_free
 from whatsapp_pipeline.cli.review_item import read_key
 from whatsapp_pipeline.domain.summaries import topics
+from whatsapp_pipeline.erp.shared_token_store import SharedTokenStore
 from whatsapp_pipeline.erp.source import open_erp_source
+from whatsapp_pipeline.erp.token_store import TokenStore
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, Fault, serving
 from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping
@@ -137,7 +140,8 @@ def _is_ours(node: ast.Raise, module: str) -> bool:
     if not isinstance(node.exc, ast.Call):
         return False
     name = ast.unparse(node.exc.func)
-    found: object = importlib.import_module(module)
+    first, _, _ = name.partition(".")
+    found: object = builtins if hasattr(builtins, first) else importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part, None)
     return not isinstance(found, type) or issubclass(found, PipelineError)
@@ -259,6 +263,13 @@ def _no_room_for_tokens(world: World) -> object:
         return tokens.get()
 
 
+def _shared_tokens(world: World) -> object:
+    with connect(world.database_url) as conn:
+        conn.execute("ALTER TABLE pipeline_erp_tokens RENAME COLUMN access_token TO another")
+    tokens = TokenStore(world.folder / "tokens.json")
+    return SharedTokenStore(world.database_url, tokens, host="a host").load()
+
+
 def _webhooks(world: World) -> object:
     with connect(world.database_url) as conn:
         inbox.add_deliveries(conn, [(uuid4(), datetime.now(UTC), json.dumps(_DELIVERY).encode())])
@@ -330,6 +341,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "erp.source ApiSource._page": lambda world: _erp(
         world, Fault("status", "/contatos", status=200, body='{"itens": []}')
     ),
+    "erp.shared_token_store _in_words": _shared_tokens,
     "erp.tokens AccessTokens._pair": lambda world: _erp(
         world, Fault("status", TOKEN_PATH, status=200, body="{}")
     ),

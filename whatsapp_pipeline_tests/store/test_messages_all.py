@@ -129,7 +129,10 @@ def scans(plan: dict[str, Any]) -> Iterator[str]:
         ("source = 'webhook' AND message_id = 20", None),
         ("source = 'chat' AND message_id = ANY (ARRAY[5, 6])", 2),
         ("at >= '2025-07-01' AND at < '2025-07-01 06:00'", None),
-        ("search @@ search_query('mensagem 77') AND id_contato = 3", 2),
+        (
+            "search @@ (SELECT search_query('mensagem 77')) AND id_contato = 3",
+            2,
+        ),
     ],
 )
 def test_a_filter_uses_an_index(large: Connection, condition: str, messages: int | None) -> None:
