@@ -176,7 +176,7 @@ def test_every_link_of_the_guides_leads_somewhere() -> None:
             if target.startswith("http"):
                 continue
             path, _, anchor = target.partition("#")
-            found = page.parent / path
+            found = page.parent / path if path else page
             assert found.exists(), f"{page.name}: {target}"
             if anchor:
                 assert f'<a id="{anchor}">' in found.read_text("utf-8"), f"{page.name}: {target}"
