@@ -26,17 +26,22 @@ _LEVELS = click.Choice(["reader", "analyst", "reviewer"])
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--port", default=8090, show_default=True, help="Port to listen on.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--first-link/--no-first-link",
+    default=True,
+    help="Print a login link while nobody has logged in. `serve` does not, because a log keeps its output.",
+)
 @click.pass_context
-def console(context: click.Context, port: int, host: str) -> None:
+def console(context: click.Context, port: int, host: str, first_link: bool) -> None:
     """Serve the web console: customers, orders and conversations to read, search and print.
 
     The first start prints a link that logs in once. Beyond this machine the console wants TLS or a proxy.
     """
     if context.invoked_subcommand is None:
-        _serve(host, port)
+        _serve(host, port, prints_link=first_link)
 
 
-def _serve(host: str, port: int) -> None:
+def _serve(host: str, port: int, *, prints_link: bool) -> None:
     from whatsapp_pipeline.console.config import console_config
     from whatsapp_pipeline.console.server import serve_console
     from whatsapp_pipeline.store.operations.console_logins import LoginsRefusedError
@@ -53,6 +58,7 @@ def _serve(host: str, port: int) -> None:
             current_url(configured),
             audit_months=configured.console_audit_months,
             say=lambda text: say(text, err=True),
+            prints_link=prints_link,
         )
     except LoginsRefusedError as error:
         for statement in error.statements:

@@ -127,7 +127,7 @@ def keep_running(
         if reason := why_not_served(configured):
             say(f"console: not started ({reason})", err=as_json)
         else:
-            services.append(_console(places))
+            services.append(_console(places, prints_link=development))
         supervisor = Supervisor(
             services,
             environment=_environment(),
@@ -229,8 +229,9 @@ def _receiver(places: Places, *, insecure: bool) -> Service:
     return Service("webhook", [*command, "--port", str(places.webhook_port), "--host", places.host])
 
 
-def _console(places: Places) -> Service:
-    return Service("console", [_program("whatsapp-pipeline"), "console", "--port", str(places.console_port)])
+def _console(places: Places, *, prints_link: bool) -> Service:
+    command = [_program("whatsapp-pipeline"), "console", "--port", str(places.console_port)]
+    return Service("console", command if prints_link else [*command, "--no-first-link"])
 
 
 def _probes(configured: Settings, places: Places) -> dict[str, Probe]:

@@ -29,11 +29,17 @@ def login_link(conn: Connection, id_user: int, base: str) -> str:
     return f"{base}/login/once/{token}"
 
 
+def awaits_first_login(conn: Connection) -> bool:
+    """Return whether nobody has logged in yet and nobody has a password."""
+    people = [user for user in store.users(conn) if store.is_person(user.name)]
+    return not any(user.last_login_at or user.password_hash for user in people)
+
+
 def first_login(conn: Connection, base: str) -> str | None:
     """Return a link for the first user, whom it makes; None once anybody has logged in or has a password."""
-    known = [user for user in store.users(conn) if store.is_person(user.name)]
-    if any(user.last_login_at or user.password_hash for user in known):
+    if not awaits_first_login(conn):
         return None
+    known = [user for user in store.users(conn) if store.is_person(user.name)]
     id_user = known[0].id if known else store.add_user(conn, FIRST_USER, "reviewer")
     return None if id_user is None else login_link(conn, id_user, base)
 
@@ -48,7 +54,14 @@ def prepare_logins(url: str) -> tuple[bytes, dict[str, str]]:
     return key, ensure_logins(url, key)
 
 
-def serve_console(config: ConsoleConfig, url: str, *, audit_months: int, say: Callable[[str], None]) -> None:
+def serve_console(
+    config: ConsoleConfig,
+    url: str,
+    *,
+    audit_months: int,
+    say: Callable[[str], None],
+    prints_link: bool,
+) -> None:
     """Serve until interrupted.
 
     Args:
@@ -56,6 +69,8 @@ def serve_console(config: ConsoleConfig, url: str, *, audit_months: int, say: Ca
         url: The database, with the rights to make the console's logins. Requests never use it.
         audit_months: The record of views is kept for so long.
         say: Prints a line for the person who started the console.
+        prints_link: Whether it prints a link for the first login. Where the output is kept in a log, it names
+            the command that prints one.
 
     Raises LoginsRefusedError when the database's role may not make the logins.
     """
@@ -64,10 +79,13 @@ def serve_console(config: ConsoleConfig, url: str, *, audit_months: int, say: Ca
     key, urls = prepare_logins(url)
     with connect(url) as conn:
         delete_views_before(conn, audit_months)
-        link = first_login(conn, config.url)
+        link = first_login(conn, config.url) if prints_link else None
+        awaited = awaits_first_login(conn)
         store.add_link_users(conn, [key for key, _ in config.link_keys])
     if link:
         say(f"nobody has logged in yet; this link does so once, within {LINK_HOURS} hours: {link}")
+    elif awaited:
+        say("nobody has logged in; get a link: `whatsapp-pipeline console user add NAME --level reviewer`")
     say(f"console: {config.url}")
     pools = ConsolePools(urls, zone=config.zone, size=config.pool_size)
     uvicorn.run(
