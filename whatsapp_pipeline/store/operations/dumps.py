@@ -50,22 +50,14 @@ def has_no_tables(conn: Connection) -> bool:
     return conn.execute(_OWN_TABLES).fetchone() is None
 
 
-def _undumped(conn: Connection) -> list[str]:
-    """Return the tables of `UNDUMPED` that the database has, as quoted `schema.table`."""
-    rows = conn.execute(
-        """
-        SELECT format('%%I.%%I', n.nspname, c.relname)
-        FROM unnest(%s::text[]) AS t (name)
-        JOIN pg_class c ON c.oid = to_regclass(t.name) JOIN pg_namespace n ON n.oid = c.relnamespace
-        """,
-        (list(UNDUMPED),),
-    )
-    return [name for (name,) in rows]
+def _undumped(conn: Connection) -> list[tuple[str, str]]:
+    """Return the tables of `UNDUMPED` in any schema, as (schema, table): a dump names every schema."""
+    return [(schema, table) for schema, table in conn.execute(_OWN_TABLES) if table in UNDUMPED]
 
 
 def count_dumped(conn: Connection) -> dict[str, int]:
     """Return the row count of every table whose rows a dump holds, by `schema.table`."""
-    without = _undumped(conn)
+    without = {f"{schema}.{table}" for schema, table in _undumped(conn)}
     return {name: rows for name, rows in count_tables(conn).items() if name not in without}
 
 
@@ -87,7 +79,7 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
                 "--no-privileges",
                 f"--snapshot={row[0]}",
                 f"--file={target}",
-                *(f"--exclude-table-data={name}" for name in without),
+                *(f"--exclude-table-data={sql.Identifier(*name).as_string()}" for name in without),
             ],
             url,
             f"pg_dump of {describe(url)} failed",
@@ -116,7 +108,7 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
     psql = [programs.path("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--single-transaction", "--file=-"]
     with connect(url) as conn:
         major = conn.info.server_version // 10000
-        kept = _undumped(conn) if clean else []
+        kept = [sql.Identifier(*name).as_string(conn) for name in _undumped(conn)] if clean else []
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader,
         subprocess.Popen(

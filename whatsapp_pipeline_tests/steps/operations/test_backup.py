@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.errors import PipelineError
@@ -128,6 +129,41 @@ def test_a_role_without_createdb_has_its_backup_verified_elsewhere(
         with psycopg.connect(filled, autocommit=True) as conn:
             conn.execute("DROP OWNED BY only_reads")
             conn.execute("DROP ROLE only_reads")
+
+
+@pytest.mark.parametrize("schema", ["whatsapp", "Zap da Loja"])
+def test_a_backup_of_another_schema_is_verified_where_no_search_path_names_it(
+    filled: str, admin_url: str, options: BackupOptions, schema: str
+) -> None:
+    """The trial restore gets the URL of another server, so it finds the tables in any schema."""
+    with psycopg.connect(filled, autocommit=True) as conn:
+        conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        conn.execute(sql.SQL("ALTER TABLE pipeline_erp_tokens SET SCHEMA {}").format(sql.Identifier(schema)))
+        tokens = sql.Identifier(schema, "pipeline_erp_tokens")
+        conn.execute(
+            sql.SQL(
+                "INSERT INTO {} (access_token, refresh_token, expires_at, saved_on) "
+                "VALUES ('access-0', 'refresh-0', now(), 'a host')"
+            ).format(tokens)
+        )
+        conn.execute("CREATE ROLE sees_schemas LOGIN PASSWORD 'r'")
+        conn.execute("GRANT pg_read_all_data TO sees_schemas")
+    path = f'-csearch_path="{schema}",public'.replace(" ", "\\ ")
+    as_reader = make_conninfo(filled, user="sees_schemas", password="r", options=path)
+    try:
+        elsewhere = BackupOptions(options.folder, scratch_url=lambda: admin_url)
+        taken = backup.take(as_reader, elsewhere, reason="by hand", log=LOG)
+    finally:
+        with psycopg.connect(filled, autocommit=True) as conn:
+            conn.execute("DROP OWNED BY sees_schemas")
+            conn.execute("DROP ROLE sees_schemas")
+    assert taken.verified == "restored"
+    assert not [name for name in taken.tables if "erp_tokens" in name]
+    assert b"refresh-0" not in (options.folder / taken.file).read_bytes()
+    backup.restore(filled, taken, options, overwrite=True, log=LOG)
+    with psycopg.connect(filled) as conn:
+        kept = conn.execute(sql.SQL("SELECT refresh_token FROM {}").format(tokens)).fetchall()
+    assert kept == [("refresh-0",)]
 
 
 def _backup(days_ago: int, hour: int = 1, reason: str = "daily") -> Backup:
