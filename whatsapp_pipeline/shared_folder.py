@@ -100,7 +100,9 @@ class StoreFolder:
     def names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of the objects below: one listing for a thousand objects."""
         prefix = self._key("")
-        found = (key.removeprefix(prefix) for key in self._store.below(prefix.rstrip("/")))
+        # Some stores also list the prefix itself, when its last object was deleted.
+        keys = (key for key in self._store.below(prefix.rstrip("/")) if key.startswith(prefix))
+        found = (key.removeprefix(prefix) for key in keys)
         return sorted(name for name in found if fnmatch(name.rpartition("/")[2], pattern))
 
     def read(self, name: str) -> bytes:

@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from whatsapp_pipeline import clock, private_files
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.shared_folder import LocalFolder, StoreFolder
@@ -105,7 +105,12 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
             verified,
             tables,
         )
-        _keep(options, backup, partial)
+        try:
+            _store_backup(options, backup, partial, replaces=False)
+        except BaseException:
+            with contextlib.suppress(OSError, PipelineError):  # the first error is the one to report
+                _delete_backup(options, path.name)
+            raise
     except OSError as error:
         raise PipelineError(
             f"the backup could not be written to {options.folder.name}/ ({error.strerror}); "
@@ -113,8 +118,6 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
         ) from error
     finally:
         partial.unlink(missing_ok=True)
-        if not path.exists():
-            path.with_suffix(".json").unlink(missing_ok=True)
     log.info(
         "backup %s: %.1f MB, %s rows in %d tables, %s, %.1f s",
         path.name,
@@ -161,16 +164,33 @@ def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[
         raise PipelineError(f"the backup does not hold what the database held ({wrong[0]}); it was not kept")
 
 
-def _keep(options: BackupOptions, backup: Backup, partial: Path) -> None:
-    """Move a complete dump to where backups are kept, after its description: only both make a backup."""
-    described = json.dumps(asdict(backup), indent=1)
-    path = options.folder / backup.file
-    if options.store is not None:
-        options.store.write(path.with_suffix(".json").name, described)
-        options.store.upload(partial, backup.file)
-        return
-    private_files.replace_file(path.with_suffix(".json"), described)
-    partial.replace(path)
+def _store_backup(options: BackupOptions, backup: Backup, partial: Path, *, replaces: bool) -> None:
+    """Move a complete dump to where backups are kept, and write its description: only both make a backup.
+
+    A dump that replaces another comes before its description. Otherwise the old rows, with the new counts,
+    would be left when the upload fails. A new backup begins with the description, so that a killed process
+    leaves no rows that no retention finds.
+    """
+    place = options.store or LocalFolder(options.folder)
+
+    def write_description() -> None:
+        place.write(Path(backup.file).with_suffix(".json").name, json.dumps(asdict(backup), indent=1))
+
+    def move_dump() -> None:
+        if options.store is None:
+            partial.replace(options.folder / backup.file)
+        else:
+            options.store.upload(partial, backup.file)
+
+    for write in (move_dump, write_description) if replaces else (write_description, move_dump):
+        write()
+
+
+def _delete_backup(options: BackupOptions, file: str) -> None:
+    """Delete a dump and its description, as far as they exist."""
+    place = options.store or LocalFolder(options.folder)
+    place.delete(file)
+    place.delete(Path(file).with_suffix(".json").name)
 
 
 @contextlib.contextmanager
@@ -245,9 +265,7 @@ def delete_old_backups(options: BackupOptions, database: str, *, log: logging.Lo
         if time.time() - leftover.stat().st_mtime > 24 * 3600:  # left by a killed process
             leftover.unlink(missing_ok=True)
     for backup in old:
-        place = options.store or LocalFolder(options.folder)
-        place.delete(backup.file)
-        place.delete(Path(backup.file).with_suffix(".json").name)
+        _delete_backup(options, backup.file)
         log.info("backup %s removed: newer ones are kept", backup.file, extra=fields(file=backup.file))
     return len(old)
 
@@ -269,11 +287,8 @@ def restore(
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
     with _on_this_host(options, backup) as path:
         dumps.load_dump(url, programs, path, clean=not empty)
-    with connect(url) as conn:
-        found = dumps.count_dumped(conn)
-    if wrong := dumps.count_differences(
-        backup.tables, {t: n for t, n in found.items() if t in backup.tables}
-    ):
+    found, wrong = _compare(url, backup)
+    if wrong:
         raise PipelineError(f"the restored database differs from the backup: {wrong[0]}")
     log.info(
         "%s restored into %s",
@@ -282,6 +297,15 @@ def restore(
         extra=fields(file=backup.file, database=describe(url), counts=backup.counts()),
     )
     return found
+
+
+def _compare(url: str, backup: Backup) -> tuple[dict[str, int], list[str]]:
+    """Return the rows of each table of a restored database, and how those of the backup differ from it."""
+    with connect(url) as conn:
+        found = dumps.count_dumped(conn)
+    return found, dumps.count_differences(
+        backup.tables, {table: rows for table, rows in found.items() if table in backup.tables}
+    )
 
 
 def rewrite(
@@ -294,9 +318,10 @@ def rewrite(
 ) -> bool:
     """Restore a backup into a scratch database on the server of `url`, change it, and dump it again.
 
-    `change` gets the URL of the scratch database and returns whether to replace the backup. The file keeps
-    its name and reason. Returns whether it was replaced; raises PipelineError if a step fails, and the backup
-    is then unchanged.
+    `change` gets the URL of the scratch database and returns whether to replace the backup. A backup whose
+    counts are wrong, because an earlier rewrite ended between dump and description, is replaced in any case.
+    The file keeps its name and reason. Returns whether it was replaced; raises PipelineError if a step fails.
+    The old rows are then unchanged, or replaced in full.
     """
     with connect(url) as conn:
         version = conn.info.server_version
@@ -306,14 +331,15 @@ def rewrite(
         with dumps.scratch_database(url) as scratch:
             with _on_this_host(options, backup) as path:
                 dumps.load_dump(scratch, programs, path, clean=False)
-            if not change(scratch):
+            _, wrong = _compare(scratch, backup)
+            if not change(scratch) and not wrong:
                 return False
             os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
             tables = dumps.dump(scratch, programs, partial)
         anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
         if dumps.listed_tables(programs, partial) < len(tables):
             raise PipelineError(f"the new {backup.file} does not list its tables; the old one stays")
-        _keep(options, anew, partial)
+        _store_backup(options, anew, partial, replaces=True)
     finally:
         partial.unlink(missing_ok=True)
     log.info("backup %s rewritten", backup.file, extra=fields(file=backup.file, counts=anew.counts()))

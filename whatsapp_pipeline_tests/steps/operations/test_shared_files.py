@@ -25,7 +25,7 @@ from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder
 from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old_passes
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
-from whatsapp_pipeline_tests.archive.fault_proxy import Fault, FaultProxy, fault_proxy
+from whatsapp_pipeline_tests.archive.fault_proxy import Fault, FaultProxy, Request, fault_proxy
 from whatsapp_pipeline_tests.archive.object_server import (
     BUCKET,
     environment,
@@ -368,3 +368,68 @@ def test_a_store_that_is_away_leaves_no_half_of_a_backup(
     proxy.fault = lambda _: None
     assert cluster.folder.names() == []
     assert cluster.files("worker-1") == set()
+
+
+@needs_store
+@pytest.mark.slow
+def test_an_upload_that_fails_leaves_no_description(
+    cluster: Cluster, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.1)
+    described: list[str] = []
+
+    def fault(request: Request) -> Fault:
+        if request.method == "PUT" and ".json" in request.target:
+            described.append(request.target)
+        return "slow_down" if request.method == "PUT" and ".dump" in request.target else None
+
+    proxy.fault = fault
+    taken = cluster.run("worker-1", "backup", "now")
+    assert isinstance(taken.exception, StoreUnavailableError)
+    proxy.fault = lambda _: None
+    assert described
+    assert cluster.folder.names() == []
+
+
+@needs_store
+@pytest.mark.slow
+@pytest.mark.parametrize("refused", [".dump", ".json"])
+def test_a_rewrite_that_is_cut_off_leaves_a_backup_that_is_rewritten_again(
+    cluster: Cluster,
+    proxy: FaultProxy,
+    conn: Connection,
+    empty_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    refused: str,
+) -> None:
+    """A row of the person goes with the erasure, so that the counts of the old and the new dump differ."""
+    conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana Lima'), (2, 'Bia Reis')")
+    conn.execute(
+        "INSERT INTO contact_phones (id_contato, field, position, kind) VALUES (1, 'celular', 1, 'mobile')"
+    )
+    taken = cluster.run("worker-1", "backup", "now")
+    assert taken.exit_code == 0, taken.output
+    file = taken.stdout.partition(":")[0]
+    names = (f"backups/{file}", f"backups/{Path(file).stem}.json")
+    old = [cluster.folder.read(name) for name in names]
+    assert cluster.run("counter", "privacy", "erase", "--contact", "1", "--yes").exit_code == 0
+
+    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.1)
+    proxy.fault = lambda request: (
+        "slow_down" if request.method == "PUT" and refused in request.target else None
+    )
+    cleaned = cluster.run("worker-2", "privacy", "clean-backups")
+    assert isinstance(cleaned.exception, StoreUnavailableError)
+    proxy.fault = lambda _: None
+    dump, description = (cluster.folder.read(name) for name in names)
+    assert description == old[1]
+    assert (dump == old[0]) is (refused == ".dump")
+
+    again = cluster.run("worker-2", "privacy", "clean-backups")
+    assert f"{file}: rewritten" in again.output, again.output
+    assert cluster.folder.read(names[1]) != old[1]
+    assert "rewritten" not in cluster.run("worker-2", "privacy", "clean-backups").output
+    restored = cluster.run("worker-2", "restore", "--into", empty_database_url)
+    assert restored.exit_code == 0, restored.output
+    with connect(empty_database_url) as anew:
+        assert anew.execute("SELECT nome FROM contatos ORDER BY id").fetchall() == [(None,), ("Bia Reis",)]
