@@ -58,9 +58,9 @@ _ROUGH_BEFORE = re.compile(
     r" (?:uns |umas |r ?\$ ?|de |do |dos )*$"
     r"|\b(?:entre|de) (?:r ?\$ ?)?[\d.,]+ (?:reais )?(?:e|a|ate) (?:r ?\$ ?)?$"
 )
-_ROUGH_AFTER = re.compile(
-    r" ?(?:reais )?(?:mais ou menos|aproximadamente|em media|(?:a|ate) (?:r ?\$ ?)?\d{2})"
-)
+_ROUGH_AFTER = re.compile(r" ?(?:reais )?(?:mais ou menos|aproximadamente|em media)")
+# "350 a 400"; "350 até 10x" and "350 até 30/11" name no second price.
+_UP_TO = re.compile(rf" ?(?:reais )?(?:a|ate) (?:r ?\$ ?)?(?P<n>{_N})(?![\d/:]|[.,]\d|{_MEASURE.pattern})")
 # "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
 _FEE_BEFORE = re.compile(
     r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|"
@@ -69,7 +69,14 @@ _FEE_BEFORE = re.compile(
 )
 _FEE_AFTER = re.compile(
     r" (?:reais )?(?:(?:de|da|pela|a) )?(?:avaliacao|visita|taxa|diagnostico|vistoria|coleta|frete|laudo)\b"
+    r"(?! (?:(?:ja|esta|vai) )*(?:inclu\w+|gratis|gratuit\w+|de graca|por (?:nossa|minha) conta))"
 )
+# "o conserto com busca e entrega fica 280": the price of the work, in which the fee is included.
+_FEE_INCLUDED = re.compile(
+    r"\b(?:com|inclu\w+|(?:conserto|reparo|servico|troca|limpeza|formatacao|instalacao|manutencao) e)"
+    r" (?:[ao]s? |ja )*(?:\w+ e (?:[ao]s? )?)?$"
+)
+_COSTS = re.compile(r"\b(?:fica|sai|custa|e|foi|era|por|em)\b")
 # "total 140", "ficou em 260": what the work cost in the end.
 _TOTAL_BEFORE = re.compile(
     r"\b(?:total|totalizou|(?:ficou|deu|saiu)(?: tudo| no total)?)"
@@ -78,7 +85,7 @@ _TOTAL_BEFORE = re.compile(
 # "450 reais + 100 de mão de obra": what is asked is the sum.
 _PLUS = re.compile(
     r" ?(?:reais )?(?:[a-z]+ ){0,4}(?:e |, )?(?:\+|\bmais) ?(?:[a-z]+ ){0,2}(?:r ?\$ ?)?"
-    r"(?P<n>\d{2,5}(?:,\d{2})?)(?! ?(?:\d|x\b|dias?|mes|hora|min|%))"
+    rf"(?P<n>\d{{2,5}}(?:,\d{{2}})?)(?!\d| ?(?:\d|min\b)|{_MEASURE.pattern})"
 )
 
 
@@ -149,15 +156,21 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
             continue
         if re.search(r"\bde ?$", before) and re.match(r" (?:\w+ ){0,3}(?:por|para) (?:r ?\$ ?)?\d", after):
             continue  # "de 400 por 370"
-        found.append(Amount(value, match.start(), match.end(), _sort(before, after)))
+        found.append(Amount(value, match.start(), match.end(), _sort(value, before, after)))
     return found
 
 
-def _sort(before: str, after: str) -> Literal["rough", "fee", "total"] | None:
+def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "total"] | None:
     """Return what a price is, by the words beside it."""
     if _ROUGH_BEFORE.search(before) or _ROUGH_AFTER.match(after):
         return "rough"
-    if _FEE_BEFORE.search(before) or _FEE_AFTER.match(after):
+    up_to = _UP_TO.match(after)
+    if up_to and parse_amount(up_to["n"]) > value:
+        return "rough"
+    fee = _FEE_BEFORE.search(before)
+    if fee and not (_COSTS.search(fee[0]) and _FEE_INCLUDED.search(before[: fee.start()])):
+        return "fee"
+    if _FEE_AFTER.match(after):
         return "fee"
     is_total = _TOTAL_BEFORE.search(before) and not re.search(r"\b(?:orcamento|ficaria|se)\b", before)
     return "total" if is_total else None

@@ -134,6 +134,8 @@ _READY = phrase_pattern("ready")
 _LATE = phrase_pattern("late")
 _RECEIVED = phrase_pattern("received")
 _COLLECTED = phrase_pattern("collected")
+_COLLECTED_MYSELF = phrase_pattern("collected_myself")
+_NO_COLLECTED = phrase_pattern("no_collected")
 
 # --- customer
 # --------------------------------------------------------------------------------------------------
@@ -186,6 +188,7 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
     """Yield the mentions in a message of the staff: each price once, and a deadline for each device."""
     dated = False
     quoted: set[Decimal] = set()
+    waits = _waits(found)
     for sentence in found:
         warranties = _warranties(sentence) if _bits(sentence.text.split()) & _LENGTH else []
         yield from warranties
@@ -200,7 +203,8 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
                 follows = priced or names_work(_before(sentence, number))
                 amounts = prices(clause.text, follows_price=follows, in_words=in_words)
             priced = priced or bool(amounts)
-            yield from _quotes(sentence, number, amounts, quoted)
+            for quote in _quotes(sentence, number, amounts, quoted):
+                yield quote._replace(sort=None) if waits and quote.sort == "total" else quote
             if not dated and bits & (_DUE | _FETCHED | _DATE) and triggers & (_DATE | _FETCHED):
                 promised = _promise(sentence, number, warranties)
                 if promised:
@@ -211,6 +215,28 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
                     continue
             if shown := _shown(clause, bits):
                 yield shown
+
+
+# Asks whether the work may be done, rather than how it is paid or when it is collected.
+_ASKS_CONSENT = re.compile(
+    filled(r"\b(?:posso|podemos)(?: (?:ja )?{work}\b|$)")
+    + r"|\b(?:pode ser|autoriz\w+|aprov\w+|confirma|o que acha|sigo|seguimos|vamos (?:fazer|seguir|trocar)|"
+    r"(?:quer|gostaria|deseja) (?:que|fazer|seguir|trocar|consertar))\b"
+)
+_AWAITS_CONSENT = re.compile(
+    r"\baguard\w+ (?:(?:a|o|sua|seu) )*(?:autorizacao|aprovacao|ok|aval)\b"
+    + filled(r"|\b(?:posso|podemos) (?:ja )?{work}$")
+)
+
+
+def _waits(found: Sequence[Sentence]) -> bool:
+    """Return whether a message asks for consent, which makes "ficou em 350" a quote and no total."""
+    if any(_READY.search(clause.text) for sentence in found for clause in sentence.clauses):
+        return False
+    return any(
+        (sentence.asks and _ASKS_CONSENT.search(sentence.text)) or _AWAITS_CONSENT.search(sentence.text)
+        for sentence in found
+    )
 
 
 def _before(sentence: Sentence, number: int) -> str:
@@ -386,7 +412,7 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
     ):
         return Mention("said_paid", "staff", *place)
     if bits & (_DUE | _TAKING) and not re.search(r"\b(?:nao|quando|assim que|se|te aviso|aviso)\b", text):
-        if _COLLECTED.search(text):
+        if _COLLECTED.search(text) and not _NO_COLLECTED.search(text):
             return Mention("said_collected", "staff", *place)
         if (
             _READY.search(text)
@@ -416,11 +442,13 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
         for number, clause in enumerate(sentence.clauses):
             bits = _bits(clause.text.split())
             unsure = unsure or bool(bits & _IF and _CONDITION.search(clause.text))
-            if later := _comes_later(sentence, number):
+            is_open = unsure or _asked(sentence, number)
+            is_open = is_open or bool(sentence.asks and _QUESTION_WORD.search(clause.text))
+            if not is_open and (later := _comes_later(sentence, number)):
                 kinds["pickup_agreed"] = later
             if not bits & _CUSTOMER and not offered:
                 continue
-            if unsure or _asked(sentence, number) or (_QUESTION_WORD.search(clause.text) and sentence.asks):
+            if is_open:
                 # A condition offers nothing: "se der eu passo quarta".
                 offered = offered or (None if unsure else next(_taken(clause, "", bits), None))
                 continue
@@ -497,6 +525,13 @@ def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> I
     yield from _taken(clause, following, bits)
 
 
+def _collected(text: str, bits: int) -> bool:
+    """Return whether a clause of the customer says that the device was collected."""
+    if not bits & _TAKING or "nao" in text.split() or _NO_COLLECTED.search(text):
+        return False
+    return bool(_COLLECTED.search(text) or _COLLECTED_MYSELF.search(text))
+
+
 def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
     """Yield what a clause of the customer says of fetching the device."""
     text, place = clause.text, (clause.start, clause.end)
@@ -516,7 +551,7 @@ def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
             if due and due[0] in "hm":
                 due = "t0"
             yield Mention("pickup_agreed", "customer", *place, due=due)
-    elif bits & _TAKING and _COLLECTED.search(text) and "nao" not in text.split():
+    elif _collected(text, bits):
         yield Mention("said_collected", "customer", *place)
     elif _BRINGING.search(text) and not _NO_BRINGING.search(text):
         dates = when.dates(text) or (when.dates(following) if _DATE_FOLLOWS.match(following) else [])

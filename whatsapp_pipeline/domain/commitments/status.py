@@ -5,8 +5,10 @@ and commitments that are due today, which the database computes for the day of t
 
 Rules
 - A quote is answered by the customer's next approval, refusal or payment; a quote of another day takes its
-  place. A price that comes with or after the news that the work is ready waits for no answer.
-- An approval and a refusal within an hour, after an offer of several prices, are about different parts of it.
+  place. A price that comes with the news that the work is ready, or after it for the same order, waits for no
+  answer.
+- An approval and a refusal within an hour, after an offer of several prices, are about different parts of it:
+  which quote was approved is then unknown.
 - A deadline or an agreed pick-up is superseded by the next one about the same order, and a deadline also by
   the customer's refusal: work that is not done has no deadline.
 - Kept and broken need evidence: a message that says ready, late, paid or collected, or the order's closing
@@ -32,7 +34,7 @@ Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broke
 # A message that is later than this is about another matter.
 _REACH = timedelta(days=60)
 # A price that follows the news that the work is ready, at most so much later, is what the work cost.
-_BILLED = timedelta(days=7)
+BILLED = timedelta(days=7)
 # Two decisions that differ, so close to each other, are about different parts of an offer.
 _ONE_ANSWER = timedelta(hours=1)
 # What settles no commitment, in the order of the fields of Followed.
@@ -209,7 +211,7 @@ class _Ledger:
             self._quotes = []
         self._quotes.append(number)
         ready = self.ready
-        if ready is not None and one.at - ready.at <= _BILLED and _same_order(ready, one):
+        if ready is not None and one.at - ready.at <= BILLED and _is_bill(ready, one):
             self._set(number, "approved", ready.ref)
 
     def _answer(self, one: Said, outcome: Outcome) -> None:
@@ -227,8 +229,19 @@ class _Ledger:
         differs = known.mention.kind != one.mention.kind and known.ref != one.ref
         return differs and one.at - known.at <= _ONE_ANSWER
 
+    def _forget_answers(self, one: Said) -> None:
+        """Clear the outcome of the quotes that the decision before an opposite one has settled."""
+        if self._decision is None:
+            return
+        ref = self.made[self._decision].said.ref
+        for quote in self._quotes:
+            known = self.made[quote]
+            if known.outcome_ref == ref and _same_order(known.said, one):
+                self.made[quote] = replace(known, outcome=None, outcome_ref=None)
+
     def _decide(self, number: int, one: Said, outcome: Outcome) -> None:
         if self._is_other_part(one):
+            self._forget_answers(one)
             self._decision = number
             return
         for quote in self._quotes:
@@ -263,6 +276,8 @@ class _Ledger:
             self.collected, self.ready = evidence, None
         elif evidence.mention.kind == "said_ready" and not self._is_refused():
             self.ready = evidence
+            if self.collected is not None and _same_order(self.collected, evidence):
+                self.collected = None  # of the repair before
             for quote in self._quotes:
                 if self.made[quote].said.ref == evidence.ref and self.made[quote].outcome is None:
                     self._set(quote, "approved", evidence.ref)
@@ -294,6 +309,11 @@ class _Ledger:
             if due and collected.at.date() <= due and _same_order(commitment.said, collected):
                 self._set(number, "kept", collected.ref)
                 pending.remove(number)
+
+
+def _is_bill(ready: Said, price: Said) -> bool:
+    """Return whether a price is surely of the work that was reported ready: one message, or one order."""
+    return ready.ref == price.ref or (ready.order is not None and ready.order == price.order)
 
 
 def _same_order(a: Said, b: Said) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from whatsapp_pipeline.domain.commitments.amounts import prices
 from whatsapp_pipeline.domain.commitments.clauses import plain, sentences
 from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
-from whatsapp_pipeline.domain.commitments.status import Commitment, Said, national_holidays, settle
+from whatsapp_pipeline.domain.commitments.status import Commitment, Said, follow, national_holidays, settle
 from whatsapp_pipeline.domain.commitments.when import add_business_days, resolve_day
 from whatsapp_pipeline.domain.summaries.patterns import fold_in_place
 
@@ -356,11 +356,113 @@ def test_an_order_closed_later_breaks_no_promise_of_minutes(text: str, closed: i
         ("ok, pegar", False),
         ("sim retirar", False),
         ("busquei na internet", False),
+        ("meu notebook já está comigo", True),
+        ("o notebook ainda está comigo", False),
+        ("o dinheiro já está comigo", False),
+        ("minha esposa pegou ontem", True),
+        ("ele pegou o notebook", True),
+        # It works again.
+        ("meu celular pegou", False),
+        ("minha tv pegou agora", False),
+        ("minha moto pegou", False),
     ],
 )
 def test_what_the_customer_collected(text: str, *, collected: bool) -> None:
     kinds = {one.kind for one in read_commitments(text) if one.side == "customer"}
     assert ("said_collected" in kinds) is collected
+
+
+@pytest.mark.parametrize(
+    ("text", "collected"),
+    [
+        ("foi entregue ao cliente", True),
+        ("entregue ao seu motoboy", True),
+        ("ele já retirou", True),
+        ("recebi seu notebook, já está comigo pra avaliar", False),
+        ("peguei seu notebook agora pra olhar", False),
+        ("entregue ao técnico", False),
+        ("seu aparelho foi entregue ao laboratório hoje", False),
+        ("entregue para a transportadora", False),
+        ("foi entregue aos correios", False),
+        ("entregue ao motoboy", False),
+    ],
+)
+def test_what_the_staff_hand_to_each_other_is_not_collected(text: str, *, collected: bool) -> None:
+    assert ("said_collected" in _kinds(text, "staff")) is collected
+
+
+@pytest.mark.parametrize(
+    ("text", "amounts"),
+    [
+        ("fica 450 reais + 100 de mão de obra", ["450+100"]),
+        ("fica 900 mais 200 da memória", ["900+200"]),
+        ("fica 900 com ssd mais 16gb de memória", ["900"]),
+        ("fica 900 mais 32 de ram", ["900"]),
+        ("fica 900 mais 10 parcelas", ["900"]),
+        ("fica 300 mais 18 vezes", ["300"]),
+        ("fica 350 reais até 30 de novembro", ["350"]),
+    ],
+)
+def test_only_money_is_added_to_a_price(text: str, amounts: list[str]) -> None:
+    found = [one.amount for one in read_commitments(text) if one.kind == "price_quoted"]
+    assert found == [sum(map(Decimal, amount.split("+"))) for amount in amounts]
+
+
+@pytest.mark.parametrize(
+    ("text", "sort"),
+    [
+        ("a visita fica 100", "fee"),
+        ("busca e entrega fica 40", "fee"),
+        ("fica 80 a visita", "fee"),
+        ("o conserto com busca e entrega fica 280", None),
+        ("conserto e entrega fica 300", None),
+        ("fica 350 frete incluso", None),
+        ("fica 350 a 400", "rough"),
+        ("fica 350 até 1.200 reais", "rough"),
+        ("350 reais até 10x", None),
+        ("fica 350 até 18h", None),
+        ("350 reais até 30/11", None),
+        ("a troca da tela ficou em 350", "total"),
+        ("a troca da tela ficou em 350, posso fazer?", None),
+        ("a troca da tela ficou em 350. Aguardo sua autorização", None),
+        ("ficou pronto, deu 350, pode ser no pix?", "total"),
+        ("ficou em 350, vai pagar no cartão?", "total"),
+        ("oi, tudo bem? ficou em 350", "total"),
+    ],
+)
+def test_what_sort_of_price_it_is(text: str, sort: str | None) -> None:
+    assert [one.sort for one in read_commitments(text) if one.kind == "price_quoted"][:1] == [sort]
+
+
+@pytest.mark.parametrize(
+    ("text", "brings"),
+    [
+        ("vou levar meu notebook amanhã", True),
+        ("levo amanhã", True),
+        ("levo o carregador e o notebook amanhã", True),
+        ("amanhã levo o celular da minha mãe", True),
+        ("vou levar minha mãe no médico amanhã", False),
+        ("amanhã levo a nota fiscal", False),
+        ("levo na segunda o cabo", False),
+        ("amanhã levo o carregador do notebook", False),
+        ("deixo a senha aí amanhã", False),
+        ("levo o documento amanhã", False),
+    ],
+)
+def test_who_brings_something_else_brings_no_device(text: str, *, brings: bool) -> None:
+    assert ("said_bringing" in _kinds(text, "customer")) is brings
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("não deu pra ir hoje, passo amanhã", True),
+        ("não deu pra ir hoje, passo amanhã?", False),
+        ("não deu pra ir hoje, se der vou amanhã", False),
+    ],
+)
+def test_who_asks_for_another_day_has_not_agreed_on_it(text: str, *, comes: bool) -> None:
+    assert ("pickup_agreed" in _kinds(text, "customer")) is comes
 
 
 @pytest.mark.parametrize(
@@ -426,6 +528,43 @@ def test_a_quote_is_answered_by_the_next_decision() -> None:
         ("price_quoted", "approved", "chat:4"),
         ("quote_approved", None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("ready_order", "price_order", "outcome"),
+    [(5, 5, "approved"), (None, None, None), (5, None, None), (None, 5, None), (5, 6, None)],
+)
+def test_a_price_after_ready_work_is_its_bill_only_for_the_same_order(
+    ready_order: int | None, price_order: int | None, outcome: str | None
+) -> None:
+    said = [
+        *_said(1, 3, "seu notebook está pronto", "staff", ready_order),
+        *_said(2, 5, "a tela do outro fica 350", "staff", price_order),
+    ]
+    assert settle(said, {}, HOLIDAYS)[0].outcome == outcome
+    assert settle(_said(1, 3, "está pronto, fica 350", "staff"), {}, HOLIDAYS)[0].outcome == "approved"
+
+
+def test_opposite_answers_to_two_prices_leave_open_which_one_was_approved() -> None:
+    said = [
+        *_said(1, 3, "a impressora sai 120, o celular 180", "staff"),
+        *_said(2, 4, "a impressora pode fazer", "customer"),
+    ]
+    assert [one.outcome for one in settle(said, {}, HOLIDAYS)] == ["approved", "approved", None]
+    both = [*said, *_said(3, 4, "o celular não compensa", "customer")]
+    assert [one.outcome for one in settle(both, {}, HOLIDAYS)] == [None, None, None, None]
+
+
+def test_work_that_is_ready_again_is_no_longer_collected() -> None:
+    said = [*_said(1, 3, "ficou pronto", "staff", 5), *_said(2, 4, "já peguei", "customer", 5)]
+    collected = follow(said, {}, HOLIDAYS)
+    assert collected.ready is None
+    assert collected.collected is not None
+    again = follow([*said, *_said(3, 9, "ficou pronto", "staff", 5)], {}, HOLIDAYS)
+    assert again.ready is not None
+    assert again.collected is None
+    other = follow([*said, *_said(3, 9, "ficou pronto", "staff", 6)], {}, HOLIDAYS)
+    assert other.collected is not None
 
 
 def test_a_quote_of_another_day_takes_the_place_of_the_one_before() -> None:
