@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypedDict
 
-from whatsapp_pipeline.domain.commitments.status import Commitment, Followed, Said
+from whatsapp_pipeline.domain.commitments.status import BILLED, Commitment, Followed, Said
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import (
     Claim,
@@ -112,16 +112,20 @@ def matter(
     told: Collection[str] = frozenset(),
     *,
     fewest: int = 1,
+    is_customer: bool = False,
 ) -> Claim | None:
     """Return the device and its fault as the customer described them, otherwise the topics.
 
     `told` are topics that other sentences are about. A topic needs `fewest` messages, because one message
-    alone is more easily misread.
+    alone is more easily misread. `is_customer`: there is an order or a commitment, so whoever calls
+    something a mistake did not write to the wrong shop.
     """
-    if any(term["kind"] == "topic" and term["name"] == WRONG_NUMBER for term in terms):
+    is_case = is_customer or any(term["kind"] == "symptom" for term in terms)
+    if not is_case and any(_is_wrong_number(term) for term in terms):
         refs = [term["evidence"] for term in terms if term["name"] == WRONG_NUMBER]
         text = "O cliente escreveu por engano."
         return Claim(kind="matter", text=text, messages=unique_refs(*refs), orders=[])
+    terms = [term for term in terms if not _is_wrong_number(term)]
     devices, symptoms, topics = (
         [term for term in terms if term["kind"] == kind] for kind in ("device", "symptom", "topic")
     )
@@ -163,6 +167,10 @@ def matter(
         return None
     refs = unique_refs(*(term["evidence"] for term in used))
     return Claim(kind="matter", text=f"{text}.", messages=refs, orders=[])
+
+
+def _is_wrong_number(term: CaseTerm) -> bool:
+    return term["kind"] == "topic" and term["name"] == WRONG_NUMBER
 
 
 def _defects(symptoms: Sequence[CaseTerm]) -> str:
@@ -211,9 +219,11 @@ class Case(NamedTuple):
 
     @property
     def collected(self) -> Said | None:
-        """The latest message that reports the device collected."""
-        said = self.followed.collected
-        return said if said is not None and said.at >= self.last_at - _CASE else None
+        """The latest message that reports the device collected, unless the customer brings one after it."""
+        said, brings = self.followed.collected, self.followed.brings
+        if said is None or said.at < self.last_at - _CASE:
+            return None
+        return None if brings is not None and brings[0].at > said.at else said
 
     @property
     def told(self) -> frozenset[str]:
@@ -473,8 +483,9 @@ def _say_pickup(pickup: Commitment, case: Case) -> str:
         one.said.mention.kind in _DEVICE_IS_THERE and one.said.at <= pickup.said.at
         for one in case.commitments
     ) or (case.ready is not None and case.ready.at <= pickup.said.at)
-    what = "retirada do aparelho" if there or not pickup.due_on else "ida à loja"
-    return f"combinou a {what}{_on(pickup, 'para')}"
+    if there or not pickup.due_on:
+        return f"combinou a retirada do aparelho{_on(pickup, 'para')}"
+    return f"combinou de ir à loja{_on(pickup, 'em')}"
 
 
 def decision(case: Case) -> Claim | None:
@@ -558,6 +569,9 @@ def undecided_offer(case: Case) -> list[Commitment]:
     if not quotes or case.brings is not None:
         return []
     since = quotes[-1].said.at
+    # A price soon after the news that the work is ready may be what it cost.
+    if ready is not None and since - ready.at <= BILLED:
+        return []
     answered = (ready is not None and ready.at >= since) or any(
         one.said.mention.side == "customer" and one.said.at >= since for one in case.commitments
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypedDict
 
-from whatsapp_pipeline.domain.commitments.status import Followed
+from whatsapp_pipeline.domain.commitments.status import Followed, Said
 from whatsapp_pipeline.domain.summaries.case_text import (
     COMPLAINT,
     PRAISE,
@@ -38,7 +38,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "10"
+TEXT_VERSION = "11"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 _MAYBE_OPEN = "Confira a última mensagem do cliente: ela pode pedir resposta."
 
@@ -171,6 +171,12 @@ def _say_pending(pending: Sequence[OrderFact]) -> str:
     return f"falta encerrar {len(pending)} ordens{since}"
 
 
+def _was_brought(said: Said, orders: Sequence[OrderFact]) -> bool:
+    """Return whether an order was opened on the day of a message that announces a device, or later."""
+    day = said.at.date().isoformat()
+    return any(order["opened"] is not None and order["opened"][:10] >= day for order in orders)
+
+
 def _open(facts: Facts, case: Case) -> Claim | None:
     if not facts.conversations:
         return None
@@ -187,7 +193,8 @@ def _open(facts: Facts, case: Case) -> Claim | None:
         parts.append(f"falta a resposta do cliente {'aos' if said.startswith('orçamentos') else 'ao'} {said}")
     if deadlines:
         parts.append(f"falta confirmar o serviço prometido{say_promised(deadlines)}")
-    if case.brings is not None:
+    brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
+    if brings is not None:
         parts.append("falta o cliente levar o aparelho")
     # An order that is closed says that the device left the shop.
     ready = case.to_collect if pending or not facts.orders else None
@@ -207,7 +214,7 @@ def _open(facts: Facts, case: Case) -> Claim | None:
             facts.waiting_ref if owes else None,
             *refs,
             ready.ref if ready else None,
-            case.brings[0].ref if case.brings else None,
+            brings.ref if brings else None,
             *(order["evidence"] for order in pending),
         ),
         orders=[order["id"] for order in pending],
@@ -247,8 +254,10 @@ def compose(facts: Facts) -> list[Claim]:
     ]
     kept = [claim for claim in others if claim is not None]
     # What other sentences are about is only repeated where there would be too few sentences.
-    about = matter(facts.case, case.told, fewest=_TOPIC_MESSAGES) or (
-        matter(facts.case) if offered is None and decided is None else None
+    nothing_said = offered is None and decided is None
+    is_customer = bool(facts.orders or case.commitments) or not nothing_said
+    about = matter(facts.case, case.told, fewest=_TOPIC_MESSAGES, is_customer=is_customer) or (
+        matter(facts.case, is_customer=is_customer) if nothing_said else None
     )
     if about is not None:
         kept.insert(0, about)

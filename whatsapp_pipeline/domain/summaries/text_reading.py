@@ -15,7 +15,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_sy
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "15"
+RULES_VERSION = "16"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -72,8 +72,16 @@ _ASKING = frozenset(
             "liguem",
             "fala",
         ),
+        *("confirma", "confirme", "confirmem", "informa", "informe", "informem", "diga", "digam"),
     }
 )
+# "Me diz", "me passa o valor". Without "me" it may be somebody else: "meu filho passa aí".
+_ASKED_OF_SHOP = frozenset({"passa", "passe", "passem", "diz", "dizem"})
+_REQUESTS = frozenset(
+    {"confirma", "confirme", "confirmem", "informa", "informe", "informem", "diga", "digam"}
+)
+# "Vou ver que dia dá", "aviso que horas chego": announced, not asked.
+_KNOWS = frozenset({"ver", "vejo", "sei", "aviso", "avisar", "digo", "falo", "decidir", "combinar"})
 
 
 class Reading(NamedTuple):
@@ -104,10 +112,24 @@ _ANNOUNCED = frozenset(
 )
 
 
+def _requests(forms: list[str]) -> bool:
+    """Return whether a message asks for a fact: "me confirma o valor", "levo aí que horas"."""
+    if not _REQUESTS.isdisjoint(forms):
+        return True
+    if any(a in {"me", "nos"} and b in _ASKED_OF_SHOP for a, b in pairwise(forms)):
+        return True
+    return any(
+        one == "que"
+        and forms[at + 1] in {"horas", "hora", "dia", "dias"}
+        and forms[max(at - 1, 0)] not in _KNOWS
+        for at, one in enumerate(forms[:-1])
+    )
+
+
 def _only_announces(forms: list[str], commitments: tuple[Mention, ...]) -> bool:
     """Return whether a message only says what its writer does: "busquei, obrigado", "passo sexta"."""
     said = {one.kind for one in commitments if one.side == "customer"}
-    return bool(said) and said <= _ANNOUNCED and "?" not in forms
+    return bool(said) and said <= _ANNOUNCED and "?" not in forms and not _requests(forms)
 
 
 # Words of one who wants something of the shop.
@@ -217,6 +239,7 @@ class MessageReader:
                 and "?" not in forms
                 and not mood.problem
                 and _ASKING.isdisjoint(forms)
+                and not _requests(forms)
                 and _says_what_comes(forms)
                 and not any(one.kind == "quote_approved" for one in commitments)
                 and self.taxonomy.faults.isdisjoint(topics)
@@ -267,7 +290,7 @@ class MessageReader:
             ("?" in forms and score < _CLEAR)  # "já??? amei"
             or score <= -_DISPLEASED
             or is_described
-            or (score < OPINION and not _WANTS.isdisjoint(forms))
+            or (score < OPINION and (not _WANTS.isdisjoint(forms) or _requests(forms)))
             or not self.taxonomy.faults.isdisjoint(topics)
         )
 

@@ -285,7 +285,7 @@ def test_a_later_quote_does_not_hide_the_deadline_of_approved_work() -> None:
 @pytest.mark.parametrize(
     ("earlier", "words"),
     [
-        ("fica 350", "combinou a ida à loja para"),
+        ("fica 350", "combinou de ir à loja em"),
         ("fica pronto amanhã", "combinou a retirada do aparelho para"),
     ],
 )
@@ -463,12 +463,71 @@ def test_the_customer_brings_the_device_or_puts_off_coming() -> None:
     moved = _case(
         (0, "customer", "passo sexta pra buscar"), (2, "customer", "não consegui ir hoje, vou amanhã")
     )
-    assert moved["decision"] == "O cliente combinou a ida à loja para 04/01/2025."
+    assert moved["decision"] == "O cliente combinou de ir à loja em 04/01/2025."
+
+
+def test_a_device_is_no_longer_to_be_brought_once_an_order_was_opened() -> None:
+    quote, brings = (0, "staff", "fica 100"), (0, "customer", "vou levar segunda")  # 1 January
+    mentions = [
+        Said(f"chat:{number}", datetime(2025, 1, 1, 8 + number), one, None)
+        for number, (_, side, text) in enumerate((quote, brings))
+        for one in read_commitments(text)
+        if one.side == side
+    ]
+    for opened, waits in (("2024-12-31", True), ("2025-01-01", False), ("2025-01-06", False), (None, True)):
+        texts = _texts(
+            followed=follow(mentions, {}, national_holidays(None)),
+            last_at=datetime(2025, 1, 1, 9),
+            orders=[{**_order(7), "opened": opened}],
+        )
+        assert ("falta o cliente levar o aparelho" in texts["open"]) is waits
+
+
+def test_a_device_that_was_collected_and_is_brought_again_is_not_collected() -> None:
+    collected = (0, "customer", "já peguei, obrigada")
+    assert _case(collected)["decision"] == "O aparelho já foi retirado."
+    assert _case(collected, (2, "customer", "vou levar segunda"))["decision"] == (
+        "O cliente ficou de levar o aparelho em 06/01/2025."
+    )
+
+
+def test_a_price_soon_after_ready_work_is_no_open_offer() -> None:
+    ready, price = (0, "staff", "seu notebook está pronto"), (0, "staff", "fica 350")
+    assert "falta a resposta" in _case(price)["open"]
+    assert "falta a resposta" not in _case(ready, price)["open"]
+
+
+def test_a_price_that_asks_for_consent_waits_for_the_answer() -> None:
+    assert (
+        "falta a resposta do cliente ao orçamento de R$ 350,00"
+        in (_case((0, "staff", "a troca da tela ficou em 350, posso fazer?"))["open"])
+    )
 
 
 def test_who_wrote_to_the_wrong_number_wrote_of_nothing_else() -> None:
     terms = _terms(device=["celular"], topic=["agendamento", "engano"])
     assert _texts(case=terms)["matter"] == "O cliente escreveu por engano."
+    # Somebody with an order, a quote or a fault did not write to the wrong shop.
+    alone = _terms(topic=["engano"])
+    assert "engano" not in str(_texts(case=alone, orders=[_order(7)]))
+    assert "engano" not in str(_texts(case=alone, commitments=committed("fica 350", "staff")))
+    assert _texts(case=[*alone, *_terms(symptom=["não liga"])])["matter"] == (
+        "O cliente escreveu sobre um aparelho que não liga."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "mistaken"),
+    [
+        ("desculpa, número errado", True),
+        ("opa, mandei pro número errado", True),
+        ("mandei por engano", True),
+        ("desculpa, mandei o número errado da OS", False),
+        ("desculpa, enviei o número errado", False),
+    ],
+)
+def test_a_number_that_was_sent_wrongly_is_no_wrong_number(text: str, *, mistaken: bool) -> None:
+    assert ("engano" in MessageReader().read(text).topics) is mistaken
 
 
 def test_faults_of_two_devices_of_a_kind_are_not_put_on_one() -> None:
@@ -531,11 +590,33 @@ def test_only_words_that_ask_are_owed_an_answer() -> None:
         ("vou esperar minha filha chegar pra decidir", False),
         ("ok 17h30", False),
         ("queria agradecer, ficou ótimo", False),
+        ("vou aí amanhã, me confirma o valor", True),
+        ("levo aí que horas", True),
+        ("passo aí, me informa o endereço", True),
+        ("busco amanhã, me passa o endereço", True),
+        ("passo aí amanhã", False),
+        ("meu filho passa aí amanhã", False),
+        ("vou ver que dia dá e levo", False),
     ],
 )
 def test_what_surely_asks_for_an_answer(text: str, *, asks: bool) -> None:
     kinds = {one.kind for one in MessageReader().read(text).commitments}
     assert ("said_asks" in kinds) is asks
+
+
+@pytest.mark.parametrize(
+    ("text", "closes"),
+    [
+        ("vou aí amanhã", True),
+        ("vou aí amanhã, me confirma o valor", False),
+        ("levo amanhã", True),
+        ("levo aí que horas", False),
+        ("vou ver que dia dá e levo", True),
+        ("busco amanhã, me diz o valor", False),
+    ],
+)
+def test_who_announces_a_visit_and_asks_for_a_fact_waits(text: str, *, closes: bool) -> None:
+    assert MessageReader().read(text).closes is closes
 
 
 def test_what_the_shop_wrote_on_the_day_may_say_that_it_is_ready() -> None:
