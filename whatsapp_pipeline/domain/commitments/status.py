@@ -196,7 +196,7 @@ class _Ledger:
             earlier = self._pending[kind]
             for before in [*earlier]:
                 known = self.made[before].said
-                if known.ref != one.ref and _same_order(known, one):
+                if known.ref != one.ref and same_order(known, one):
                     earlier.remove(before)
                     if kind != "payment_announced":
                         self._set(before, "superseded", one.ref)
@@ -206,7 +206,7 @@ class _Ledger:
         if self._quotes and self.made[self._quotes[0]].said.at < one.at - timedelta(days=1):
             for before in self._quotes:
                 known = self.made[before]
-                if known.outcome is None and _same_order(known.said, one):
+                if known.outcome is None and same_order(known.said, one):
                     self._set(before, "superseded", one.ref)
             self._quotes = []
         self._quotes.append(number)
@@ -218,7 +218,7 @@ class _Ledger:
         """Settle the quotes of the latest offer that nobody has answered."""
         for quote in self._quotes:
             known = self.made[quote]
-            if known.outcome is None and one.at - known.said.at <= _REACH and _same_order(known.said, one):
+            if known.outcome is None and one.at - known.said.at <= _REACH and same_order(known.said, one):
                 self._set(quote, outcome, one.ref)
 
     def _is_other_part(self, one: Said) -> bool:
@@ -236,7 +236,7 @@ class _Ledger:
         ref = self.made[self._decision].said.ref
         for quote in self._quotes:
             known = self.made[quote]
-            if known.outcome_ref == ref and _same_order(known.said, one):
+            if known.outcome_ref == ref and same_order(known.said, one):
                 self.made[quote] = replace(known, outcome=None, outcome_ref=None)
 
     def _decide(self, number: int, one: Said, outcome: Outcome) -> None:
@@ -245,14 +245,14 @@ class _Ledger:
             self._decision = number
             return
         for quote in self._quotes:
-            if one.at - self.made[quote].said.at <= _REACH and _same_order(self.made[quote].said, one):
+            if one.at - self.made[quote].said.at <= _REACH and same_order(self.made[quote].said, one):
                 self._set(quote, outcome, one.ref)
         if outcome == "refused":
             self._drop_deadlines(one)
         before = self._decision
         if before is not None and self.made[before].said.mention.kind != one.mention.kind:
             known = self.made[before].said
-            if one.at - known.at <= _REACH and _same_order(known, one):
+            if one.at - known.at <= _REACH and same_order(known, one):
                 self._set(before, "superseded", one.ref)
         self._decision = number
 
@@ -265,7 +265,7 @@ class _Ledger:
         pending = self._pending["deadline_promised"]
         for number in [*pending]:
             known = self.made[number].said
-            if refusal.at - known.at <= _REACH and _same_order(known, refusal):
+            if refusal.at - known.at <= _REACH and same_order(known, refusal):
                 self._set(number, "superseded", refusal.ref)
                 pending.remove(number)
 
@@ -276,7 +276,7 @@ class _Ledger:
             self.collected, self.ready = evidence, None
         elif evidence.mention.kind == "said_ready" and not self._is_refused():
             self.ready = evidence
-            if self.collected is not None and _same_order(self.collected, evidence):
+            if self.collected is not None and same_order(self.collected, evidence):
                 self.collected = None  # of the repair before
             for quote in self._quotes:
                 if self.made[quote].said.ref == evidence.ref and self.made[quote].outcome is None:
@@ -289,7 +289,7 @@ class _Ledger:
         }[evidence.mention.kind]
         for number in [*self._pending[kind]]:
             commitment = self.made[number]
-            if not _same_order(commitment.said, evidence) or evidence.at - commitment.said.at > _REACH:
+            if not same_order(commitment.said, evidence) or evidence.at - commitment.said.at > _REACH:
                 continue
             in_time = commitment.due_on is None or evidence.at.date() <= commitment.due_on
             if evidence.mention.kind == "said_late":
@@ -306,7 +306,7 @@ class _Ledger:
         for number in [*pending]:
             commitment = self.made[number]
             due = commitment.due_on
-            if due and collected.at.date() <= due and _same_order(commitment.said, collected):
+            if due and collected.at.date() <= due and same_order(commitment.said, collected):
                 self._set(number, "kept", collected.ref)
                 pending.remove(number)
 
@@ -316,7 +316,8 @@ def _is_bill(ready: Said, price: Said) -> bool:
     return ready.ref == price.ref or (ready.order is not None and ready.order == price.order)
 
 
-def _same_order(a: Said, b: Said) -> bool:
+def same_order(a: Said, b: Said) -> bool:
+    """Return whether two messages may be about one order; one without an order may be about any."""
     return a.order is None or b.order is None or a.order == b.order
 
 

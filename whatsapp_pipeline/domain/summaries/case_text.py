@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypedDict
 
-from whatsapp_pipeline.domain.commitments.status import BILLED, Commitment, Followed, Said
+from whatsapp_pipeline.domain.commitments.status import BILLED, Commitment, Followed, Said, same_order
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import (
     Claim,
@@ -570,7 +570,8 @@ def undecided_offer(case: Case) -> list[Commitment]:
         return []
     since = quotes[-1].said.at
     # A price soon after the news that the work is ready may be what it cost.
-    if ready is not None and since - ready.at <= BILLED:
+    done = case.followed.ready
+    if done is not None and since - done.at <= BILLED and same_order(done, quotes[-1].said):
         return []
     answered = (ready is not None and ready.at >= since) or any(
         one.said.mention.side == "customer" and one.said.at >= since for one in case.commitments
