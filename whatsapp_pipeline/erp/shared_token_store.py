@@ -71,7 +71,7 @@ class SharedTokenStore:
     def lock(self) -> Iterator[None]:
         """Wait for the lock, which all hosts share; under it, the pair of this host's file is moved."""
         with connect(self._url, application_name=_APPLICATION) as conn, contextlib.ExitStack() as stack:
-            with _in_words():
+            with _database_errors_explained():
                 stack.enter_context(erp_tokens.refresh_lock(conn))
                 self._conn = conn
                 stack.callback(self._forget_connection)
@@ -82,18 +82,24 @@ class SharedTokenStore:
 
     @contextlib.contextmanager
     def room(self) -> Iterator[TokenRoom]:
-        """Reserve the answer's space on this disk, and make sure that the database can be written."""
+        """Reserve the answer's space on this disk, and make sure that the database can be written.
+
+        Raises PipelineError when the lock is lost, before the answer's file is touched: another process of
+        this host may then be writing the only copy of a pair there.
+        """
         self._answers_folder.mkdir(parents=True, exist_ok=True)
-        with self._connection() as conn:
+        with self._lock_connection() as conn:
             erp_tokens.begin_refresh(conn, self._host)
         answer_path = self._answer_path()
-        room = TokenRoom(answer_path, self._write)
         try:
-            yield room
+            room = TokenRoom(answer_path, self._write)
+            try:
+                yield room
+            finally:
+                room.close()
         finally:
-            room.close()
-            if not answer_path.exists():  # saved, or the ERP sent no pair
-                with contextlib.suppress(PipelineError), self._connection() as conn:
+            if not answer_path.exists():  # saved, the ERP sent no pair, or the disk has no space for one
+                with contextlib.suppress(PipelineError), self._lock_connection() as conn:
                     erp_tokens.end_refresh(conn, self._host)
 
     def unsaved_answer(self) -> KeptAnswer | None:
@@ -125,13 +131,24 @@ class SharedTokenStore:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection]:
-        """Yield the lock's connection, or a new one; raises PipelineError."""
+        """Yield the lock's connection, or a new one to read or to save with; raises PipelineError."""
         with contextlib.ExitStack() as stack:
             conn = self._conn
             if conn is None or conn.closed:
                 conn = stack.enter_context(connect(self._url, application_name=_APPLICATION))
-            with _in_words():
+            with _database_errors_explained():
                 yield conn
+
+    @contextlib.contextmanager
+    def _lock_connection(self) -> Iterator[Connection]:
+        """Yield the lock's connection; raises PipelineError when it is lost, and the lock with it."""
+        if self._conn is None or self._conn.closed:
+            raise PipelineError(
+                "the connection that locks the ERP's tokens was lost before the refresh; nothing was sent to "
+                "the ERP, run again"
+            )
+        with _database_errors_explained():
+            yield self._conn
 
     def _write(self, tokens: Tokens) -> None:
         """Write the pair, if the lock's connection is lost on a new one; raises OSError."""
@@ -185,7 +202,7 @@ def _tokens(saved: erp_tokens.SavedTokens | None) -> Tokens | None:
 
 
 @contextlib.contextmanager
-def _in_words() -> Iterator[None]:
+def _database_errors_explained() -> Iterator[None]:
     """Turn an error of the database into one line without values, with what to do."""
     try:
         yield

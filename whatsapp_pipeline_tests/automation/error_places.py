@@ -341,7 +341,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "erp.source ApiSource._page": lambda world: _erp(
         world, Fault("status", "/contatos", status=200, body='{"itens": []}')
     ),
-    "erp.shared_token_store _in_words": _shared_tokens,
+    "erp.shared_token_store _database_errors_explained": _shared_tokens,
     "erp.tokens AccessTokens._pair": lambda world: _erp(
         world, Fault("status", TOKEN_PATH, status=200, body="{}")
     ),

@@ -49,6 +49,12 @@ print(tokens.renew(refused))
 """
 
 
+_END_LOCKS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'whatsapp-pipeline ERP tokens'"
+)
+
+
 @pytest.fixture
 def sandbox() -> ErpSandbox:
     return worlds.sandbox(5)
@@ -251,12 +257,58 @@ def test_a_pair_is_saved_when_the_connection_was_lost_meanwhile(
     _given(sandbox, hosts[0])
     store = hosts[0].store()
     with connect(hosts[0].database) as admin, store.lock(), store.room() as room:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'whatsapp-pipeline ERP tokens'"
-        )
+        admin.execute(_END_LOCKS)
         room.save(Tokens("access-1", "refresh-1", 4e9))
     assert _saved(hosts[0].database).refresh_token == "refresh-1"
+
+
+def test_no_refresh_begins_when_the_lock_is_lost(sandbox: ErpSandbox, hosts: list[Host]) -> None:
+    """Another process of the host has the lock then, and its answer may be the only copy of a pair."""
+    _given(sandbox, hosts[0])
+    late, running = hosts[0].store(), hosts[0].store()
+    with connect(hosts[0].database) as admin, late.lock():
+        admin.execute(_END_LOCKS)
+        with pytest.raises(PipelineError, match="saved ones are kept"):
+            late.load()
+        with running.lock(), running.room() as room:
+            room.keep(b'{"access_token": "new"}')
+            with pytest.raises(PipelineError, match=r"locks the ERP's tokens was lost.*run again"):
+                late.room().__enter__()
+            kept = room.kept()
+            assert kept is not None
+            assert kept.body == b'{"access_token": "new"}'
+            assert _saved(hosts[0].database).refreshing_on == "worker-1"
+    with pytest.raises(PipelineError, match=r"locks the ERP's tokens was lost"):
+        late.room().__enter__()  # without a lock at all
+
+
+_SMALL_DISK = _HOST.replace(
+    "url, database",
+    """
+import resource, signal
+from whatsapp_pipeline.erp import tokens as tokens_of_erp
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # as a full disk: no file grows beyond 100 bytes
+url, database""",
+    1,
+).replace(
+    "print(tokens.renew(refused))",
+    """
+try:
+    tokens.renew(refused)
+except tokens_of_erp.TokenError as error:
+    print(error)
+""",
+)
+
+
+def test_a_full_disk_leaves_no_sign_of_an_interrupted_refresh(sandbox: ErpSandbox, hosts: list[Host]) -> None:
+    _given(sandbox, hosts[0])
+    said, _ = hosts[0].process("access-0", _SMALL_DISK).communicate("go\n", timeout=30)
+    assert "could not be saved in the database" in said
+    assert sandbox.token_requests == []
+    assert hosts[0].files() == set()
+    assert _saved(hosts[0].database).refreshing_on is None
 
 
 def test_a_dump_holds_no_token_and_a_restore_keeps_the_current_ones(
