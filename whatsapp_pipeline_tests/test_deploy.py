@@ -194,6 +194,22 @@ def test_compose_has_every_role_with_a_check_a_limit_and_secrets_in_files() -> N
     assert celery["concurrency"]["runs"]["max_concurrent_runs"] == workers
 
 
+def test_each_role_of_compose_has_the_secrets_that_its_variables_need() -> None:
+    roles = {
+        name: service
+        for name, service in _yaml(DEPLOY / "compose.yaml")["services"].items()
+        if "SHARED_DIR" in service.get("environment", {})
+    }
+    assert {"receiver", "worker", "console"} <= set(roles)
+    for name, service in roles.items():
+        named = {
+            str(value).removeprefix("/run/secrets/")
+            for value in service["environment"].values()
+            if str(value).startswith("/run/secrets/")
+        }
+        assert named == set(service["secrets"]), name
+
+
 def test_the_variables_of_compose_are_settings() -> None:
     known = {variable_of(name) for name in Settings.model_fields}
     for service in _yaml(DEPLOY / "compose.yaml")["services"].values():

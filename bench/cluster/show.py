@@ -34,7 +34,7 @@ def write_months(folder: Path, *, files: int, months: Sequence[str], seed: int =
 
 
 def year_months(count: int) -> tuple[str, ...]:
-    """Return so many months from 2025-01 on."""
+    """Return `count` months from 2025-01 on."""
     year, month = divmod(count - 1, 12)
     return month_keys("2025-01", f"{2025 + year}-{month + 1:02d}")
 

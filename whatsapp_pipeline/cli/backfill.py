@@ -127,8 +127,9 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
         if runs.waiting:
             _name_launched(runs)
         raise
-    show(outcome_of_launched(instance, [one.run_id for one in ended], months=months), dry_run=False)
-    return 0 if all(one.ok for one in ended) else 1
+    outcome = outcome_of_launched(instance, [one.run_id for one in ended], months=months)
+    show(outcome, dry_run=False)
+    return 0 if all(one.ok for one in ended) and outcome.paused is None else 1
 
 
 @contextmanager

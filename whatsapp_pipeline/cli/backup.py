@@ -73,7 +73,7 @@ def restore_command(into: str | None, name: str | None, overwrite: bool) -> None
     own = pipeline_url(configured)  # starts the embedded server, because `--into` may be one of its databases
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
-    erased = reapply_erasures(url, configured, log=cli_log())
+    erased = reapply_erasures(url, configured, log=cli_log(), here=url == own)
     say(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
     if erased:
         say(f"people erased since that backup were erased again ({erased} changes)")

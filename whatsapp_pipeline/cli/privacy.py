@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _APPLY_THERE = (
     "its receiver, worker or daemon does it when it next looks, or `whatsapp-pipeline privacy apply` there; "
-    "`privacy status` shows when"
+    "`privacy status` shows when; if its disk no longer exists, `privacy forget-host`"
 )
 
 
@@ -119,7 +119,7 @@ def erase_command(
 
 @privacy.command("apply")
 def apply_erasures_command() -> None:
-    """Erase from the files of this host whom the other hosts have erased, and confirm it.
+    """Erase people from the files of this host whom another host erased, and confirm it.
 
     These files are the webhook's spool and quarantine, saved ERP pages and QA reports. With several hosts the
     receiver, the workers and the daemon do this by themselves. The host is listed in `privacy status` then.

@@ -93,9 +93,7 @@ def effect_lines(outcome: DecisionOutcome) -> list[str]:
     """Return a line about chats that keep another decision, and one about pending ones."""
     lines = []
     if outcome.outranked:
-        lines.append(
-            f"{len(outcome.outranked)} of them it does not decide: a narrower or newer decision holds"
-        )
+        lines.append(f"{len(outcome.outranked)} of them it does not decide: another decision or link holds")
     if outcome.pending:
         lines.append(f"{len(outcome.pending)} of them are pending until the rules decide again")
     return lines

@@ -133,7 +133,7 @@ COMMITMENT_LISTS = {
 COMMITMENTS_NOTE = "O que foi dito há mais de 90 dias não aparece aqui; a página do cliente tem tudo."
 MESSAGE = "Mensagem"
 SEE_MESSAGE = "Ver mensagem"
-NEXT_COMMITMENTS = "Próximos combinados"
+NEXT_COMMITMENTS = "Mais combinados"
 NO_COMMITMENTS = "Nenhum combinado nesta lista."
 NO_MORE_COMMITMENTS = "Não há mais combinados nesta lista."
 
@@ -341,7 +341,7 @@ SEARCH_IN_CUSTOMER = "Buscar nas mensagens deste cliente"
 SEARCH_IN_ORDER = "Buscar nas mensagens desta OS"
 
 # The blind sample of the review
-EVEN_ODDS = "antes das evidências: tanto pode ser como não (50%)"
+EVEN_ODDS = "antes das evidências: tanto pode ser quanto não ser (50%)"
 NEXT_ITEMS = "Próximos itens"
 FIRST_ITEMS = "Voltar aos de maior valor"
 NO_MORE_ITEMS = "Não há mais itens na fila."

@@ -27,7 +27,11 @@ _GENERAL_NAMES = frozenset(
     }
 )
 # A year, a month or a day, or several of them. Another number is a name: often that of an order.
-_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?|\d{1,2}|(?=.{1,10}$)\d+(?:[\s._-]+\d+)+", re.ASCII)
+_DATE = re.compile(
+    r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?|(?:19|20)\d\d(?:[\s._-]+\d{1,2}){1,2}"
+    r"|\d{1,2}(?:[\s._-]+\d{1,2}){0,2}|\d{1,2}(?:[\s._-]+\d{1,2})?[\s._-]+(?:19|20)\d\d",
+    re.ASCII,
+)
 # An archive's folder begins with the time of the chat's last message.
 _FOLDER_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T_]\d\d[ ._:-]\d\d[ ._:-]\d\d\s+-\s+")
 

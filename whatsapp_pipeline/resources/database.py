@@ -61,8 +61,9 @@ def _apply_erasures_of_other_hosts(url: str, configured: Settings, log: logging.
             apply_erasures(conn, configured, register=False, log=log)
     except psycopg.errors.InsufficientPrivilege:
         log.debug("erasures are applied by a login that may write")
-    except (PipelineError, OSError) as error:
-        log.warning("erasures can't be applied on this host now (%s)", error, extra=fields(reason=str(error)))
+    except (psycopg.Error, PipelineError, OSError) as error:
+        words = str(error) if isinstance(error, PipelineError) else type(error).__name__
+        log.warning("erasures can't be applied on this host now (%s)", words, extra=fields(reason=words))
 
 
 @cache

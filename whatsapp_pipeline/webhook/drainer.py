@@ -200,7 +200,7 @@ class Drainer:
                 offsets.pop(path, None)
             elif (
                 self._seal is not None
-                and 0 < size == offsets.get(path, 0)
+                and 0 < size <= offsets.get(path, 0)  # what came after `size` was taken may be drained, too
                 and (not drained or spool.age(path) > _OPEN_SECONDS)
             ):
                 self._seal()  # once final, the segment can be deleted

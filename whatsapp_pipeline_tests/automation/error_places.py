@@ -39,6 +39,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, Fault, serving
 from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping
 from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
+from whatsapp_pipeline.steps.operations import privacy
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, take
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.conversations import inbox
@@ -293,6 +294,13 @@ def _backup_folder(world: World) -> object:
     return take(world.database_url, BackupOptions(folder=world.file / "in"), reason="test", log=LOG)
 
 
+def _erase_without_the_list(world: World) -> object:
+    settings = Settings(local_dir=world.folder / "local", shared_dir=str(world.file / "shared"))
+    with connect(world.database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Cliente 1')")
+        return privacy.erase_person(conn, settings, privacy.contact_finder(1), log=LOG)
+
+
 def _no_server(world: World) -> object:
     with connect("postgresql://user@127.0.0.1:1/name") as conn:
         return conn
@@ -349,6 +357,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "steps.conversations.process_webhooks _process_leased": _webhooks,
     "steps.operations.backup take": _backup_exists,
     "steps.operations.backup _private_folder": _backup_folder,
+    "steps.operations.privacy _erase_files": _erase_without_the_list,
     "store.connection connect": _no_server,
     "store.operations.console_logins ensure_logins": _console_logins,
     "store.links.overrides insert_override": lambda world: _decide(world, "contact", None),

@@ -138,7 +138,7 @@ def test_a_waterfall_without_a_prior_of_its_own_starts_at_even_odds(desk: Desk) 
         r"<tr><td><bdi>(.*?)</bdi></td><td class=\"n\">(.*?)</td><td class=\"n\">(.*?)</td>", page
     )
     assert table == [
-        ("antes das evidências: tanto pode ser como não (50%)", "0,00", "0,00"),
+        ("antes das evidências: tanto pode ser quanto não ser (50%)", "0,00", "0,00"),
         ("o telefone do título é o celular deste cliente, dígito por dígito", "2,00", "2,00"),
     ]
     bars = re.findall(r'<rect class="(plus|minus)" x="([\d.]+)%" width="([\d.]+)%"', page)

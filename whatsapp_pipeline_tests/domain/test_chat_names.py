@@ -58,6 +58,8 @@ from whatsapp_pipeline.domain.chat_names import ChatName, chat_key, read_chat_na
         ("x.zip", "2025/01/31/_chat.txt", ChatName(None, None, True)),
         ("x.zip", "Ana/15.txt", ChatName(None, "Ana", False)),
         ("x.zip", "Ana/301.txt", ChatName(None, "301", False)),
+        ("x.zip", "99999-0000/_chat.txt", ChatName(None, "99999-0000", False)),
+        ("x.zip", "3333-0000/_chat.txt", ChatName(None, "3333-0000", False)),
         ("WhatsApp Chat - Ana.zip", "chat.txt", ChatName(None, "Ana", True)),
         ("WhatsApp Chat - Ana/chat.txt", None, ChatName(None, "Ana", True)),
         ("2025/01/chat.txt", None, ChatName(None, None, False)),

@@ -419,7 +419,7 @@ class MadeDecision(BaseModel):
 
     id: int
     chats: list[str]
-    outranked: list[str] = Field(description="those for which a narrower or newer decision holds instead")
+    outranked: list[str] = Field(description="those for which another decision or link holds instead")
     pending: list[str] = Field(description="those that the rules have to decide again")
 
 

@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,11 +80,12 @@ def write_export(
 def _folder_beside(path: Path) -> Iterator[Path]:
     """Make a folder that only the user reads, and remove those that killed exports of this path left."""
     prefix = f".{path.name}."
-    for left in filter(Path.is_dir, path.parent.glob(f"{prefix}*")):
-        opened = os.open(left, os.O_RDONLY)
-        if _lock(opened):  # a running export holds the lock of its folder
-            shutil.rmtree(left, ignore_errors=True)
-        os.close(opened)
+    for left in path.parent.glob(f"{prefix}{'[a-z0-9_]' * 8}"):  # as TemporaryDirectory names its folders
+        with suppress(OSError):  # it has just ended, or is another user's
+            opened = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            if _lock(opened):  # a running export holds the lock of its folder
+                shutil.rmtree(left, ignore_errors=True)
+            os.close(opened)
     with TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
         opened = os.open(folder, os.O_RDONLY)
         try:

@@ -100,13 +100,15 @@ def _erase(pages: list[_Files], reports: list[_Files], is_contact: IdTest | None
     # A report can show names and titles; the command `report` makes it again.
     for folder, pattern in reports:
         for name in folder.names(pattern):
+            if "/" in name:
+                continue  # REPORT_DIR may be a folder with others' files below it
             folder.delete(name)
             deleted += 1
     return {"saved ERP pages": changed, "QA reports": deleted}
 
 
 def _pages(folder: FileFolder) -> Iterator[tuple[str, Any]]:
-    """Yield the saved pages and their content; an incomplete page, whose objects can't be separated, not."""
+    """Yield the saved pages and their content; incomplete pages are left out."""
     for name in folder.names(_PAGE):
         try:
             yield name, json.loads(folder.read(name).decode("utf-8-sig"))

@@ -154,8 +154,7 @@ def erase_person(
 
         removed, from_webhooks = in_transaction(conn, erase)
         statistics.forget_deleted_rows(conn, privacy.TABLES)
-        _remember(conn, settings)
-        of_files = apply_erasures(conn, settings, register=True, log=log).removed
+        of_files = _erase_files(conn, settings, log)
         waiting = [host for host in erasure_hosts(conn) if host.unconfirmed]
     removed["conversations"] = from_webhooks.conversations
     removed["conversation_messages"] = from_webhooks.messages
@@ -173,6 +172,22 @@ def erase_person(
             "their names contain this number; rename them in the archive, and the next run reads them again"
         )
     return Erasure(removed, stays, waiting)
+
+
+def _erase_files(conn: Connection, settings: Settings, log: logging.Logger) -> dict[str, int]:
+    """Add the erased person to the list beside the database, and erase from the files of this host.
+
+    Raises PipelineError when that fails, because the person is erased from the database by then.
+    """
+    try:
+        _remember(conn, settings)
+        return apply_erasures(conn, settings, register=True, log=log).removed
+    except (PipelineError, OSError) as error:
+        why = str(error) if isinstance(error, PipelineError) else type(error).__name__
+        raise PipelineError(
+            f"this person is erased from the database, but not from all files ({why}); "
+            "mend that, then run `whatsapp-pipeline privacy apply`"
+        ) from error
 
 
 def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
@@ -249,11 +264,14 @@ def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int
     return 0
 
 
-def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger, with_files: bool = True) -> int:
+def reapply_erasures(
+    url: str, settings: Settings, *, log: logging.Logger, with_files: bool = True, here: bool = True
+) -> int:
     """Erase everybody on the suppression list from the database at `url`; return how many rows changed.
 
     This is for a restored backup, which may be older than an erasure. Then it also lacks the list's newer
-    entries. With `with_files` this host's files follow, and those of the other hosts by the queue.
+    entries. With `with_files` this host's files follow, and those of the other hosts by the queue. Without
+    `here` this host's files wait in the queue, too: its spool belongs to another database.
     """
     with connect(url) as conn:
         remembered = _remembered(settings)
@@ -264,7 +282,7 @@ def reapply_erasures(url: str, settings: Settings, *, log: logging.Logger, with_
                     "run `whatsapp-pipeline migrate`, which erases these people from it"
                 )
             return 0
-        return _recall(conn, settings, remembered, log=log, with_files=with_files)
+        return _recall(conn, settings, remembered, log=log, with_files=with_files, here=here)
 
 
 def _recall(
@@ -274,6 +292,7 @@ def _recall(
     *,
     log: logging.Logger,
     with_files: bool = True,
+    here: bool = True,
 ) -> int:
     """Add remembered entries to the database's list and erase everybody on it, in one transaction."""
     has_hosts = has_queue(conn)  # a database from an old backup may not have the tables yet
@@ -291,9 +310,9 @@ def _recall(
         _remember(conn, settings)
     if count:
         statistics.forget_deleted_rows(conn, privacy.TABLES)
-    if with_files and has_hosts:
+    if with_files and here and has_hosts:
         apply_erasures(conn, settings, register=False, log=log)
-    elif with_files:
+    elif with_files and here:
         is_contact, is_name = suppression.contact_test(conn), suppression.name_test(conn)
         local_copies.erase_own_files(settings, is_contact, is_name)
         local_copies.erase_shared_files(settings, is_contact)

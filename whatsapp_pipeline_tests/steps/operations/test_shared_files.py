@@ -19,7 +19,7 @@ from whatsapp_pipeline.archive.object_store import StoreUnavailableError
 from whatsapp_pipeline.assets.contacts import tiny_contacts
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.erp.listing_page import ListingPage
-from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.sandbox.erp_server import serving
 from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder
 from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old_passes
@@ -213,7 +213,9 @@ def test_an_erasure_waits_while_the_store_is_away_and_any_host_ends_it(
     monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.1)
     proxy.fault = lambda _: "slow_down"
     done = cluster.run("counter", "privacy", "erase", "--contact", "1004", "--yes")
-    assert isinstance(done.exception, StoreUnavailableError)
+    assert isinstance(done.exception, PipelineError)
+    assert isinstance(done.exception.__cause__, StoreUnavailableError)
+    assert "erased from the database, but not from all files" in str(done.exception)
     assert conn.execute("SELECT nome FROM contatos WHERE id = 1004").fetchone() == (None,)
     proxy.fault = lambda _: None
     assert cluster.holds('"Cliente 4"') != []
