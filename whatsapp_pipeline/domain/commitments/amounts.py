@@ -73,7 +73,8 @@ _FEE_AFTER = re.compile(
 )
 # "o conserto com busca e entrega fica 280": the price of the work, in which the fee is included.
 _FEE_INCLUDED = re.compile(
-    r"\b(?:com|inclu\w+|(?:conserto|reparo|servico|troca|limpeza|formatacao|instalacao|manutencao) e)"
+    r"\b(?:(?<!orcamento )(?<!avaliacao )(?<!diagnostico )(?<!analise )com|inclu\w+|"
+    r"(?:conserto|reparo|servico|troca|limpeza|formatacao|instalacao|manutencao) e)"
     r" (?:[ao]s? |ja )*(?:\w+ e (?:[ao]s? )?)?$"
 )
 _COSTS = re.compile(r"\b(?:fica|sai|custa|e|foi|era|por|em)\b")

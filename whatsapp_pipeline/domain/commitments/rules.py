@@ -188,7 +188,6 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
     """Yield the mentions in a message of the staff: each price once, and a deadline for each device."""
     dated = False
     quoted: set[Decimal] = set()
-    waits = _waits(found)
     for sentence in found:
         warranties = _warranties(sentence) if _bits(sentence.text.split()) & _LENGTH else []
         yield from warranties
@@ -204,7 +203,7 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
                 amounts = prices(clause.text, follows_price=follows, in_words=in_words)
             priced = priced or bool(amounts)
             for quote in _quotes(sentence, number, amounts, quoted):
-                yield quote._replace(sort=None) if waits and quote.sort == "total" else quote
+                yield quote._replace(sort=None) if quote.sort == "total" and _waits(found) else quote
             if not dated and bits & (_DUE | _FETCHED | _DATE) and triggers & (_DATE | _FETCHED):
                 promised = _promise(sentence, number, warranties)
                 if promised:

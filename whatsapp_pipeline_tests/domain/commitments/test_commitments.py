@@ -413,6 +413,7 @@ def test_only_money_is_added_to_a_price(text: str, amounts: list[str]) -> None:
     [
         ("a visita fica 100", "fee"),
         ("busca e entrega fica 40", "fee"),
+        ("o orçamento com visita fica 80", "fee"),
         ("fica 80 a visita", "fee"),
         ("o conserto com busca e entrega fica 280", None),
         ("conserto e entrega fica 300", None),

@@ -495,6 +495,19 @@ def test_a_price_soon_after_ready_work_is_no_open_offer() -> None:
     ready, price = (0, "staff", "seu notebook está pronto"), (0, "staff", "fica 350")
     assert "falta a resposta" in _case(price)["open"]
     assert "falta a resposta" not in _case(ready, price)["open"]
+    week = (7, "staff", "fica 350")  # 7 days and an hour later
+    assert "falta a resposta" in _case(ready, week)["open"]
+    followed = follow(
+        [
+            Said(f"chat:{order}", datetime(2025, 1, order, 8), one, order)
+            for order, (_, _, text) in ((5, ready), (6, price))
+            for one in read_commitments(text)
+            if one.side == "staff"
+        ],
+        {},
+        national_holidays(None),
+    )
+    assert "falta a resposta" in _texts(followed=followed)["open"]  # of another order
 
 
 def test_a_price_that_asks_for_consent_waits_for_the_answer() -> None:
