@@ -112,18 +112,20 @@ _ANNOUNCED = frozenset(
 )
 
 
+_ASKED_TIMES = frozenset({"horas", "hora", "dia", "dias"})
+
+
 def _requests(forms: list[str]) -> bool:
     """Return whether a message asks for a fact: "me confirma o valor", "levo aí que horas"."""
     if not _REQUESTS.isdisjoint(forms):
         return True
     if any(a in {"me", "nos"} and b in _ASKED_OF_SHOP for a, b in pairwise(forms)):
         return True
-    return any(
-        one == "que"
-        and forms[at + 1] in {"horas", "hora", "dia", "dias"}
-        and forms[max(at - 1, 0)] not in _KNOWS
-        for at, one in enumerate(forms[:-1])
-    )
+    for before, one, named, after in zip(["", *forms], forms, forms[1:], [*forms[2:], ""], strict=False):
+        # "Que dia 5 recebo" gives a reason.
+        if one == "que" and named in _ASKED_TIMES and before not in _KNOWS and not after.isdigit():
+            return True
+    return False
 
 
 def _only_announces(forms: list[str], commitments: tuple[Mention, ...]) -> bool:

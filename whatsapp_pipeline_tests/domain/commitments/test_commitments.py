@@ -459,6 +459,7 @@ def test_who_brings_something_else_brings_no_device(text: str, *, brings: bool) 
     [
         ("não deu pra ir hoje, passo amanhã", True),
         ("não deu pra ir hoje, passo amanhã?", False),
+        ("que dia posso buscar", False),
         ("não deu pra ir hoje, se der vou amanhã", False),
     ],
 )

@@ -610,6 +610,8 @@ def test_only_words_that_ask_are_owed_an_answer() -> None:
         ("passo aí amanhã", False),
         ("meu filho passa aí amanhã", False),
         ("vou ver que dia dá e levo", False),
+        ("que dia posso buscar", True),
+        ("passo aí qualquer hora, que dia 5 recebo", False),
     ],
 )
 def test_what_surely_asks_for_an_answer(text: str, *, asks: bool) -> None:
