@@ -147,7 +147,7 @@ def _screen(running: RunningConsole, **settings: str) -> Iterator[str]:
             assert ready.get(f"http://127.0.0.1:{port}/").status_code == 404
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
+            process.kill()  # a child inherits a SIGTERM that is ignored where the tests run
 
 
 def test_the_guides_screen_frames_an_order(browser: Any, embedding: RunningConsole) -> None:
