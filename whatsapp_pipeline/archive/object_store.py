@@ -182,13 +182,18 @@ class ObjectStore:
         )
 
     def _retried(self, call: Callable[[], _T], stopped: threading.Event) -> _T:
-        """Call until it succeeds, with growing pauses of random length, as long as the patience lasts."""
-        deadline = monotonic() + self._patience
+        """Call until it succeeds, with growing pauses of random length, as long as the patience lasts.
+
+        The patience counts from the first failure: a long upload is repeated, too.
+        """
+        deadline: float | None = None
         pause = _FIRST_PAUSE
         while True:
             try:
                 return call()
             except Exception as error:
+                if deadline is None:
+                    deadline = monotonic() + self._patience
                 if not is_transient(error) or monotonic() >= deadline:
                     raise
             if stopped.wait(pause * random.uniform(0.5, 1)):  # noqa: S311  # spreads requests, no secret

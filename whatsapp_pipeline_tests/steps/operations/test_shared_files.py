@@ -123,6 +123,31 @@ def test_a_busy_store_is_asked_again_and_an_absent_one_is_named(
     assert folder.read("a") == b"1"
 
 
+@needs_store
+@pytest.mark.slow
+def test_an_upload_that_fails_after_a_long_time_is_repeated(
+    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The library sends a request ten times before its call fails, here for longer than the patience."""
+    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(object_store, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(proxy, "delay", 0.1)
+    folder = StoreFolder(f"s3://{BUCKET}/{uuid4().hex}")
+    (tmp_path / "a.dump").write_bytes(b"rows")
+    sent: list[Request] = []
+
+    def fault(request: Request) -> Fault:
+        if request.method != "PUT":
+            return None
+        sent.append(request)
+        return "slow_down" if len(sent) <= 10 else None
+
+    proxy.fault = fault
+    folder.upload(tmp_path / "a.dump", "a.dump")
+    assert len(sent) == 11
+    assert folder.read("a.dump") == b"rows"
+
+
 def test_an_address_without_a_library_says_what_to_install() -> None:
     with pytest.raises(SettingError, match="no file system is known"):
         StoreFolder("nowhere://bucket/state")
