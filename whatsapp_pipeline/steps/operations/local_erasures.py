@@ -6,7 +6,8 @@ What belongs here: who this host is, and applying the queue to its disk. What do
 A host applies the whole list each time, so the order of erasures does not matter, and a host that is killed
 before it confirms does it again. Its number is in `.local/host.id`, beside the copies: two containers that
 share the folder are one host, whatever they are called. SHARED_DIR counts as a host of its own, which any
-host works for.
+host works for. A volume has its number in a file, too: a host on which it is not mounted finds an empty
+folder there, which is another host, and confirms nothing for the volume.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -63,13 +65,13 @@ def apply_erasures(
 
     done: Counter[str] = Counter()
     most = 0
-    host_id = _host_id(settings)
+    host_id = _host_id(settings.local_dir)
     if host_id is None and (register or local_copies.has_copies(settings)):
-        host_id = _make_host_id(settings)
+        host_id = _make_host_id(settings.local_dir)
     if host_id is not None:
         most = _apply(conn, host_id, settings.host, erase_own, done)
     if settings.shared_dir is not None:
-        shared_id = _shared_id(settings.shared_dir)
+        shared_id = _shared_id(settings.shared_dir) or _make_host_id(Path(settings.shared_dir))
         most = max(most, _apply(conn, shared_id, settings.shared_dir, erase_shared, done))
     if most:
         log.info(
@@ -99,12 +101,16 @@ def _apply(
 
 def other_hosts(conn: Connection, settings: Settings) -> list[str]:
     """Return the names of the hosts, besides this one and SHARED_DIR, that keep copies of personal data."""
-    known = {_host_id(settings), *([_shared_id(settings.shared_dir)] if settings.shared_dir else [])}
+    known = {
+        _host_id(settings.local_dir),
+        *([_shared_id(settings.shared_dir)] if settings.shared_dir else []),
+    }
     return [host.name for host in erasure_queue.erasure_hosts(conn) if host.id not in known]
 
 
-def _shared_id(address: str) -> UUID:
-    return uuid5(NAMESPACE_URL, address)
+def _shared_id(address: str) -> UUID | None:
+    """Return the number of SHARED_DIR: for an object store from its address, for a folder from its file."""
+    return uuid5(NAMESPACE_URL, address) if "://" in address else _host_id(Path(address))
 
 
 def keep_applying(
@@ -130,31 +136,58 @@ def keep_applying(
             return
 
 
-def _host_id(settings: Settings) -> UUID | None:
-    """Read this host's number; None before it is registered. Raises PipelineError for a damaged file."""
-    path = settings.local_dir / HOST_FILE
+def _host_id(folder: Path) -> UUID | None:
+    """Read the number of a host's folder; None before it is registered.
+
+    Raises PipelineError for a damaged or unreadable file.
+    """
     try:
-        return UUID(path.read_text(encoding="ascii").strip())
-    except FileNotFoundError:
+        return UUID((folder / HOST_FILE).read_text(encoding="ascii").strip())
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise PipelineError(
+            f"{HOST_FILE} in {folder} can't be read ({error.strerror}); mount the folder, or let this user "
+            "read it"
+        ) from None
     except ValueError:
         raise PipelineError(
-            f"{path.parent.name}/{HOST_FILE} holds no number of a host; delete the file, and the host gets "
+            f"{folder.name}/{HOST_FILE} holds no number of a host; delete the file, and the host gets "
             "a new one (then `whatsapp-pipeline privacy forget-host` removes the old one)"
         ) from None
 
 
-def _make_host_id(settings: Settings) -> UUID:
-    """Write a number for this host, unless another process has just done it; return the number."""
-    path = settings.local_dir / HOST_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _make_host_id(folder: Path) -> UUID:
+    """Write a number for this folder, unless another process has just done it; return the number.
+
+    Raises PipelineError when the folder can't be written.
+    """
     number = uuid4()
-    beside = path.with_name(f".{HOST_FILE}.{number}.new")
-    beside.write_text(f"{number}\n", encoding="ascii")
-    with contextlib.suppress(FileExistsError):
-        os.link(beside, path)  # all of the file or none, and the first process wins
-    beside.unlink()
-    made = _host_id(settings)
+    beside = folder / f".{HOST_FILE}.{number}.new"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            beside.write_text(f"{number}\n", encoding="ascii")
+            _link_once(beside, folder / HOST_FILE)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise PipelineError(
+            f"the erasures of {folder} can't be applied, because {HOST_FILE} can't be written there "
+            f"({error.strerror}); mount the folder, or let this user write to it"
+        ) from None
+    made = _host_id(folder)
     if made is None:
-        raise PipelineError(f"{path.parent.name}/{HOST_FILE} was deleted while it was made; try again")
+        raise PipelineError(f"{folder.name}/{HOST_FILE} was deleted while it was made; try again")
     return made
+
+
+def _link_once(complete: Path, path: Path) -> None:
+    """Let `path` have the content of `complete`, unless it exists: the first process wins."""
+    try:
+        os.link(complete, path)  # all of the file or none
+    except FileExistsError:
+        return
+    except OSError:  # a volume without hard links, such as SMB
+        with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
+            file.write(complete.read_text(encoding="ascii"))

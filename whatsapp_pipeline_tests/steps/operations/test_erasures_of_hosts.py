@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -436,6 +437,48 @@ def test_a_damaged_number_of_a_host_is_named(hosts: list[Host], conn: Connection
     (hosts[0].disk / HOST_FILE).write_text("what?")
     with pytest.raises(PipelineError, match=r"counter/host\.id holds no number of a host; delete the file"):
         hosts[0].apply(conn)
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_a_host_without_the_shared_volume_confirms_nothing_for_it(
+    hosts: list[Host], conn: Connection, tmp_path: Path, seen_before: bool
+) -> None:
+    """An empty folder is where a volume would be mounted."""
+    volume, mount_point = tmp_path / "volume", tmp_path / "shared"
+    counter, _, worker = hosts
+    for host in (counter, worker):
+        host.environment["SHARED_DIR"] = str(mount_point)
+        host.settings = settings.from_mapping(host.environment)
+    page = mount_point / "erp_backup" / "20250105T100000000000" / "contatos" / "B-000000.json"
+    page.parent.mkdir(parents=True)
+    page.write_text(json.dumps({"itens": [{"id": MARIA, "nome": "Maria Souza"}]}))
+    if seen_before:
+        worker.apply(conn)
+    mount_point.rename(volume)
+    mount_point.mkdir()
+    erased = counter.run("privacy", "erase", "--contact", str(MARIA), "--yes")
+    assert erased.exit_code == 0, erased.output
+    waiting = [host.name for host in erasure_hosts(conn) if host.unconfirmed]
+    assert waiting == ([str(mount_point)] if seen_before else [])
+    assert (f"{mount_point}" in erased.output) is seen_before
+
+    shutil.rmtree(mount_point)
+    volume.rename(mount_point)
+    assert worker.apply(conn).removed["saved ERP pages"] == 1
+    assert "Maria" not in page.read_text()
+    # The folder under the mount point, which no host sees now, has confirmed its part.
+    assert [host.unconfirmed for host in erasure_hosts(conn)] == [0] * len(erasure_hosts(conn))
+
+
+def test_a_shared_folder_that_cannot_be_written_confirms_nothing(
+    hosts: list[Host], conn: Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    hosts[0].environment["SHARED_DIR"] = str(tmp_path / "file" / "shared")
+    hosts[0].settings = settings.from_mapping(hosts[0].environment)
+    with pytest.raises(PipelineError, match=r"host\.id can't be written .*mount the folder"):
+        hosts[0].apply(conn)
+    assert erasure_hosts(conn) == []
 
 
 def test_a_reader_can_neither_see_nor_confirm_erasures(hosts: list[Host], conn: Connection) -> None:
