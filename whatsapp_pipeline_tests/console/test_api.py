@@ -645,6 +645,8 @@ def test_errors_are_json_and_repeat_nothing(shared: Api) -> None:
         ("GET", "messages/chat:9999999999999999999", 404, "not_found"),
         ("DELETE", "review", 405, "wrong_method"),
         ("GET", f"review?cursor={secret}", 422, "invalid"),
+        ("GET", "search?q=tela&until=0.0", 422, "invalid"),
+        ("GET", "search?q=tela&since=1735689600", 422, "invalid"),
         ("GET", f"cases?cursor={secret}", 422, "invalid"),
         ("GET", f"search?q=x&cursor={secret}", 422, "invalid"),
         ("GET", f"search?q=x&more={secret}", 422, "invalid"),

@@ -8,6 +8,7 @@ Times of messages are local times of the archive's zone, written with its offset
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -18,7 +19,7 @@ Item = TypeVar("Item")
 BIGINT = 2**63 - 1
 REF = r"^(chat|webhook):[0-9]{1,19}$"
 # Text of one line without blanks at its ends.
-_ONE_LINE = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
+_ONE_LINE = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
 
 
 def _number(value: object) -> object:
@@ -31,6 +32,16 @@ def _number(value: object) -> object:
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
 # In a body: a query's numbers arrive as text and are converted.
 BodyId = Annotated[Id, BeforeValidator(_number)]
+
+
+def _day(value: object) -> object:
+    """Refuse a text that is no ISO date: pydantic would take "0.0" for seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("Input should be a valid date, such as 2025-01-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Listing(BaseModel, Generic[Item]):

@@ -8,7 +8,7 @@ Messages are recorded as looked at in the transaction that reads them, as on pag
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,7 @@ from whatsapp_pipeline.console.api.answers import (
     ApiQuote,
     ApiSession,
     ApiSummary,
+    Day,
     Id,
     Listing,
 )
@@ -86,8 +87,8 @@ class SearchParameters(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     q: str = Field(min_length=1, max_length=200, description='words, "a phrase", -not, OR')
-    since: date | None = Field(None, description="first day")
-    until: date | None = Field(None, description="last day")
+    since: Day | None = Field(None, description="first day")
+    until: Day | None = Field(None, description="last day")
     side: Literal["from", "to", "unsent", "notification"] | None = None
     customer: Id | None = Field(None, description="only messages of this customer")
     order: Id | None = Field(None, description="only messages of this order")
