@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,9 +21,9 @@ import psutil
 import requests
 
 from bench.cluster.hosts import ClusterError
-from bench.cluster.isolation import Isolation, is_inside, run_isolated
+from bench.cluster.isolation import Isolation
+from bench.cluster.program import run_in_cluster
 from bench.cluster.roles import PREFIX, ClusterOptions, RunningCluster, running_cluster
-from bench.cluster.servers import missing_servers
 from bench.cluster.show import load_contacts, write_months, year_months
 from bench.report import Row, markdown, measured, write
 from whatsapp_pipeline.store.connection import connect
@@ -60,7 +59,7 @@ class Load:
 def _forget_months(cluster: RunningCluster) -> None:
     with connect(cluster.url) as conn:
         conn.execute("TRUNCATE chat_files CASCADE")
-        conn.execute("CHECKPOINT")  # what the load before left unwritten is not the next one's to write
+        conn.execute("CHECKPOINT")  # the next load does not pay for the previous one's pages
 
 
 def _hold_summaries(cluster: RunningCluster) -> None:
@@ -180,7 +179,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the whole in namespaces, and this module in them."""
+    """Read the options, and run the work in namespaces."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--files", type=int, default=2400)
     parser.add_argument("--months", type=int, default=12)
@@ -189,16 +188,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="no namespaces, even where they are permitted")
     parser.add_argument("--write", action="store_true", help="keep the table with those of the other benches")
     options = parser.parse_args()
-    if missing := missing_servers():
-        raise SystemExit(f"{missing}; run `make setup-dev`")
-    if not is_inside():
-        raise SystemExit(run_isolated("bench.cluster", sys.argv[1:], plain=options.plain))
-    try:
-        _bench(options)
-    except ClusterError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    raise SystemExit(run_in_cluster("bench.cluster", lambda: _bench(options), plain=options.plain))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ ip link set lo up
 ip link add trial type bridge
 unshare --net --mount --uts sh -c 'hostname trial; mount -t tmpfs none /mnt; exec sleep 10' &
 host=$!
-sleep 0.2
+until [ "$(readlink /proc/$host/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do kill -0 $host; done
 ip link add trial0 type veth peer name eth0 netns $host
 nsenter --target $host --net --mount --uts -- ip link set eth0 up
 kill $host

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ class ClusterOptions:
 
 @dataclass(slots=True)
 class RunningCluster:
-    """A started cluster, as an administrator sees it who stands beside it."""
+    """A started cluster: its hosts, and how an administrator reaches them."""
 
     options: ClusterOptions
     network: HostNetwork
@@ -170,7 +171,7 @@ class RunningCluster:
     def await_workers(self) -> None:
         """Return when every worker that was started takes runs."""
         for worker in self.workers.values():
-            await_that(lambda one=worker: "ready." in one.tail(), "a worker is not ready", 120, worker)  # type: ignore[misc]  # the default binds the loop's variable
+            await_that(partial(_is_ready, worker), "a worker is not ready", 120, worker)
 
     def start(self) -> None:
         """Start every role and wait until each works."""
@@ -257,6 +258,10 @@ class RunningCluster:
         killed = self.network.stop([name for name in names if name not in servers], _STOP_SECONDS)
         self.store.stop()  # it takes 15 seconds to stop on its own, and its data are thrown away
         return killed + self.network.stop(["broker", "postgres"], _STOP_SECONDS)
+
+
+def _is_ready(worker: HostProcess) -> bool:
+    return "ready." in worker.tail()
 
 
 @contextmanager

@@ -9,18 +9,18 @@ follows the runs. `--stay` keeps the cluster until Ctrl-C. `--plain` makes no na
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.cluster.hosts import ClusterError
-from bench.cluster.isolation import Isolation, is_inside, run_isolated
+from bench.cluster.isolation import Isolation
+from bench.cluster.program import run_in_cluster
 from bench.cluster.roles import PREFIX, ClusterOptions, RunningCluster, running_cluster
-from bench.cluster.servers import missing_servers
 from whatsapp_pipeline.sandbox.archive import write_sample
 from whatsapp_pipeline.sandbox.plan import SampleOptions, month_keys
+from whatsapp_pipeline_tests.archive.object_server import BUCKET
 
 _SUMMARY_SECONDS = 300
 
@@ -81,7 +81,7 @@ def _show(options: argparse.Namespace) -> None:
         kind = "in namespaces of its own" if isolation.namespaces else "a plain process"
         say(f"{len(cluster.network.hosts)} hosts, each {kind}: {', '.join(cluster.network.hosts)}")
         cluster.store.open().upload(root, PREFIX)
-        say(f"uploaded to s3://{PREFIX} in the object store")
+        say(f"uploaded to s3://{BUCKET}/{PREFIX} in the object store")
         load_contacts(cluster)
         say("contacts and orders read from the ERP, in a run of the cluster")
         print(cluster.command("backfill", "--launch", "months"), flush=True)
@@ -100,7 +100,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the whole in namespaces, and this module in them."""
+    """Read the options, and run the work in namespaces."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -110,16 +110,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="no namespaces, even where they are permitted")
     parser.add_argument("--stay", action="store_true", help="keep the cluster running until Ctrl-C")
     options = parser.parse_args()
-    if missing := missing_servers():
-        raise SystemExit(f"{missing}; run `make setup-dev`")
-    if not is_inside():
-        raise SystemExit(run_isolated("bench.cluster.show", sys.argv[1:], plain=options.plain))
-    try:
-        _show(options)
-    except ClusterError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    raise SystemExit(run_in_cluster("bench.cluster.show", lambda: _show(options), plain=options.plain))
 
 
 if __name__ == "__main__":

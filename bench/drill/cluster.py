@@ -10,14 +10,13 @@ one machine on the same files. `--smallest` is one month, two workers and one ki
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 
 from bench.cluster.hosts import ClusterError
-from bench.cluster.isolation import Isolation, is_inside, run_isolated
+from bench.cluster.isolation import Isolation
+from bench.cluster.program import run_in_cluster
 from bench.cluster.roles import DATABASE, PREFIX, ClusterOptions, running_cluster
-from bench.cluster.servers import missing_servers
 from bench.cluster.show import load_contacts, write_months, year_months
 from bench.drill.cluster_faults import FAULTS, SMALLEST, ClusterDrill, Seen
 from bench.drill.world import end_state
@@ -119,17 +118,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, help="how many chat files")
     parser.add_argument("--plain", action="store_true", help="no namespaces, even where they are permitted")
     options = parser.parse_args()
-    if missing := missing_servers():
-        raise SystemExit(f"{missing}; run `make setup-dev`")
-    if not is_inside():
-        raise SystemExit(run_isolated("bench.drill.cluster", sys.argv[1:], plain=options.plain))
-    try:
-        wrong = _drill(options)
-    except ClusterError as error:
-        raise SystemExit(f"error: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    raise SystemExit(1 if wrong else 0)
+    raise SystemExit(run_in_cluster("bench.drill.cluster", lambda: _drill(options), plain=options.plain))
 
 
 if __name__ == "__main__":
