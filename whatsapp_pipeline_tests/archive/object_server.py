@@ -68,6 +68,23 @@ def environment(port: int, address: str = "127.0.0.1") -> Mapping[str, str]:
     }
 
 
+@contextmanager
+def store_in_environment(port: int) -> Iterator[None]:
+    """Let s3:// mean the store at `port` inside the block.
+
+    A profile or a token of the tester's own would win or be mixed in, so all AWS_ variables are taken away.
+    """
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment(port))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def store_command(folder: Path, ports: Sequence[int], address: str = "127.0.0.1") -> list[str]:
     """Return the command of a store that keeps its data in `folder` and answers at the fourth of 8 ports."""
     program = weed()

@@ -27,8 +27,8 @@ from whatsapp_pipeline_tests.archive.fault_proxy import Fault, FaultProxy, Reque
 from whatsapp_pipeline_tests.archive.object_server import (
     BUCKET,
     ObjectServer,
-    environment,
     object_server,
+    store_in_environment,
     weed,
 )
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
@@ -55,16 +55,12 @@ class Store(NamedTuple):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with object_server(tmp_path_factory.mktemp("weed")) as server, fault_proxy(server.port) as proxy:
-        before = dict(os.environ)
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]  # a profile or a token of the tester's own would win or be mixed in
-        os.environ.update(environment(proxy.port))
-        try:
-            yield Store(server, proxy)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+    with (
+        object_server(tmp_path_factory.mktemp("weed")) as server,
+        fault_proxy(server.port) as proxy,
+        store_in_environment(proxy.port),
+    ):
+        yield Store(server, proxy)
 
 
 @pytest.fixture

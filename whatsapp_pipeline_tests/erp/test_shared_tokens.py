@@ -29,6 +29,7 @@ from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.contacts import erp_tokens
 from whatsapp_pipeline.store.pg_tools import find_programs
 from whatsapp_pipeline_tests.erp import worlds
+from whatsapp_pipeline_tests.erp.killed_refresh import killed_refreshes
 
 LOG = logging.getLogger(__name__)
 
@@ -396,51 +397,6 @@ def test_a_database_that_is_not_migrated_is_named(empty_database_url: str, base:
         host.tokens().get()
 
 
-_KILLED_AT_EACH_LINE = """
-import os, signal, sys, threading
-from pathlib import Path
-import requests
-from whatsapp_pipeline import private_files
-from whatsapp_pipeline.erp import shared_token_store, token_store, tokens
-from whatsapp_pipeline.store.contacts import erp_tokens
-url, database, disk = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-files = {module.__file__ for module in (private_files, token_store, shared_token_store, tokens, erp_tokens)}
-lines = last = 0
-answered = False
-
-def count(frame, event, _):
-    # The kill comes before the line that is counted last; lines count from the answer on, in all threads.
-    global lines
-    if frame.f_code.co_filename in files and event == "line" and answered:
-        lines += 1
-        if lines == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return count
-
-def mark(*_, **__):
-    global answered
-    answered = True
-
-def refresh():
-    threading.settrace(count)
-    sys.settrace(count)
-    session = requests.Session()
-    session.hooks["response"].append(mark)
-    credentials = tokens.Credentials(url, "client", "secret")
-    on_disk = token_store.TokenStore(disk / "tiny_tokens.json")
-    store = shared_token_store.SharedTokenStore(database, on_disk, host=disk.name)
-    tokens.AccessTokens(store, credentials, session=session).get()
-
-for text in sys.stdin:
-    last = int(text)
-    child = os.fork()
-    if child == 0:
-        refresh()
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
 @pytest.mark.slow
 def test_a_kill_after_the_answer_loses_no_more_tokens_than_on_one_machine(
     sandbox: ErpSandbox, hosts: list[Host]
@@ -448,27 +404,11 @@ def test_a_kill_after_the_answer_loses_no_more_tokens_than_on_one_machine(
     """The process is killed before each line that it runs after the answer; the host then goes on."""
     host = hosts[0]
     lost, line, status = [], 0, -signal.SIGKILL
-    with subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            _KILLED_AT_EACH_LINE,
-            host.base + TOKEN_PATH,
-            host.database,
-            str(host.disk),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as killed:
-        assert killed.stdin is not None
-        assert killed.stdout is not None
+    with killed_refreshes(host.base + TOKEN_PATH, host.disk / "tiny_tokens.json", host.database) as kill_at:
         while status == -signal.SIGKILL:
             line += 1
             _given(sandbox, host, expires_at=0)
-            killed.stdin.write(f"{line}\n")
-            killed.stdin.flush()
-            status = int(killed.stdout.readline())
+            status = kill_at(line)
             keeper = host.tokens()
             try:
                 assert keeper.renew(keeper.get()) in sandbox.access_tokens
@@ -477,7 +417,6 @@ def test_a_kill_after_the_answer_loses_no_more_tokens_than_on_one_machine(
                 lost.append(line)
             sandbox.access_tokens.clear()
             sandbox.refresh_tokens.clear()
-        killed.stdin.close()
     assert status == 0
     assert line > 40
     # Until the answer is written down it exists in the process alone: the few lines up to there, as on one

@@ -18,6 +18,7 @@ from whatsapp_pipeline.erp.token_store import Tokens, TokenStore
 from whatsapp_pipeline.erp.tokens import AccessTokens, Credentials, TokenError
 from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, ErpSandbox, Fault, serving
 from whatsapp_pipeline_tests.erp import worlds
+from whatsapp_pipeline_tests.erp.killed_refresh import killed_refreshes
 
 _RACER = """
 import sys
@@ -269,67 +270,16 @@ def test_a_pair_that_cannot_be_saved_is_used_from_memory_and_saved_later(
     assert saved.refresh_token in sandbox.refresh_tokens
 
 
-_KILLED = """
-import os, signal, sys, threading
-from pathlib import Path
-import requests
-from whatsapp_pipeline import private_files
-from whatsapp_pipeline.erp import token_store, tokens
-url, path = sys.argv[1], Path(sys.argv[2])
-files = {private_files.__file__, token_store.__file__, tokens.__file__}
-lines = last = 0
-answered = False
-
-def count(frame, event, _):
-    # The kill comes before the line that is counted last; lines count from the answer on, in all threads.
-    global lines
-    if frame.f_code.co_filename in files and event == "line" and answered:
-        lines += 1
-        if lines == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return count
-
-def mark(*_, **__):
-    global answered
-    answered = True
-
-def refresh():
-    threading.settrace(count)
-    sys.settrace(count)
-    session = requests.Session()
-    session.hooks["response"].append(mark)
-    credentials = tokens.Credentials(url, "client", "secret")
-    tokens.AccessTokens(token_store.TokenStore(path), credentials, session=session).get()
-
-for text in sys.stdin:
-    last = int(text)
-    child = os.fork()
-    if child == 0:
-        refresh()
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-
 @pytest.mark.slow
 def test_a_kill_after_the_answer_loses_no_token(sandbox: ErpSandbox, base: str, tmp_path: Path) -> None:
     """The process is killed before each line that it runs after the token endpoint's answer has come."""
     store = TokenStore(tmp_path / "tokens.json")
     lost, line, status = [], 0, -9
-    with subprocess.Popen(
-        [sys.executable, "-c", _KILLED, base + TOKEN_PATH, str(store.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as killed:
-        assert killed.stdin is not None
-        assert killed.stdout is not None
+    with killed_refreshes(base + TOKEN_PATH, store.path) as kill_at:
         while status == -9:
             line += 1
             _given(sandbox, store, expires_at=0)
-            killed.stdin.write(f"{line}\n")
-            killed.stdin.flush()
-            status = int(killed.stdout.readline())
+            status = kill_at(line)
             keeper = worlds.tokens(base, tmp_path, seed=None)
             try:
                 assert keeper.renew(keeper.get()) in sandbox.access_tokens
@@ -338,7 +288,6 @@ def test_a_kill_after_the_answer_loses_no_token(sandbox: ErpSandbox, base: str, 
             assert {path.name for path in tmp_path.iterdir()} == {"tokens.json", "tokens.lock"}
             sandbox.access_tokens.clear()
             sandbox.refresh_tokens.clear()
-        killed.stdin.close()
     assert status == 0
     assert line > 20
     # Until the answer is written down it exists in the process alone: the few lines up to there.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -28,8 +27,8 @@ from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
 from whatsapp_pipeline_tests.archive.fault_proxy import Fault, FaultProxy, Request, fault_proxy
 from whatsapp_pipeline_tests.archive.object_server import (
     BUCKET,
-    environment,
     object_server,
+    store_in_environment,
     weed,
 )
 from whatsapp_pipeline_tests.erp import worlds
@@ -44,16 +43,12 @@ needs_store = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultProxy]:
     """The store and its proxy: the storage library keeps connections to the address that it saw first."""
-    with object_server(tmp_path_factory.mktemp("weed")) as server, fault_proxy(server.port) as proxy:
-        before = dict(os.environ)
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            del os.environ[name]  # a profile or a token of the tester's own would win or be mixed in
-        os.environ.update(environment(proxy.port))
-        try:
-            yield proxy
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+    with (
+        object_server(tmp_path_factory.mktemp("weed")) as server,
+        fault_proxy(server.port) as proxy,
+        store_in_environment(proxy.port),
+    ):
+        yield proxy
 
 
 @pytest.fixture
