@@ -245,7 +245,7 @@ def killed_worker(drill: ClusterDrill) -> Seen:
         drill.cluster.workers[caught.worker].kill()
         since = time.monotonic()
         caught.release()
-        seen = drill.ended(caught.run_id, since, f"{caught.worker} was gone")
+        seen = drill.ended(caught.run_id, since, f"{caught.worker} was killed")
     drill.restart(caught.worker)
     return seen
 

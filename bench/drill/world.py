@@ -164,8 +164,8 @@ class World:
 def end_state(url: str) -> dict[str, tuple[int, str | None]]:
     """Return rows and content hash by table.
 
-    That a file once held other messages is noted for ever, and true only of a disturbed run: these notes are
-    left out, in a transaction that is rolled back.
+    The notes that a file once held other messages are left out, because only a disturbed run has them. They
+    are deleted in a transaction that is rolled back.
     """
     with connect(url) as conn, conn.transaction(force_rollback=True):
         conn.execute("DELETE FROM exceptions WHERE kind = 'messages_gone'")

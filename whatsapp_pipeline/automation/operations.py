@@ -114,7 +114,7 @@ def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Erase from the files of the code server's host whom other hosts have erased. Starts no run.",
+    description="Erase from the code server's files whom another host erased. Starts no run.",
 )
 def erasures_of_other_hosts(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
     """Apply the queue of erasures to the files of this host, if it keeps copies."""

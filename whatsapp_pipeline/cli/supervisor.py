@@ -244,7 +244,7 @@ class Supervisor:
         if not service.needs_child or process is None or (service.ready and not service.ready.exists()):
             return
         if not has_child(process.pid):
-            self._say(f"the process that {service.name} had started is gone")
+            self._say(f"the process that {service.name} had started has ended")
             process.kill()
 
     def _plan_restart(self, one: _Running) -> None:

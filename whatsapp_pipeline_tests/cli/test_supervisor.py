@@ -122,7 +122,7 @@ def test_a_service_of_no_use_without_its_child_is_started_again_with_it(
     with beside(kill_the_child):
         supervisor.run()
     assert all(is_gone(pid) for pids in seen for pid in pids)
-    assert said[0] == "the process that code server had started is gone"
+    assert said[0] == "the process that code server had started has ended"
     assert said[1] == "code server ended (signal SIGKILL); it is started again in 0.01 s"
 
 

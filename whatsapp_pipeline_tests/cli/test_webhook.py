@@ -120,7 +120,7 @@ def _wait_for(base: str) -> None:
 
 
 def _wait_for_deliveries(conn: Connection, count: int) -> None:
-    """Return when so many deliveries are in the inbox."""
+    """Return when the inbox has at least `count` deliveries."""
     wait_for(lambda: bool(one(conn, "SELECT count(*) FROM webhook_inbox") >= count), seconds=60)
 
 

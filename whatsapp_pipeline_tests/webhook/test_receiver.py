@@ -78,7 +78,7 @@ def ordinary_user(conn: Connection) -> Iterator[Path]:
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    """Return when it is true. The bound only ends a test that would wait for ever."""
+    """Return when `true()` is true. Fail the test after a minute."""
     deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "waited in vain"

@@ -117,8 +117,8 @@ def matter(
     """Return the device and its fault as the customer described them, otherwise the topics.
 
     `told` are topics that other sentences are about. A topic needs `fewest` messages, because one message
-    alone is more easily misread. `is_customer`: there is an order or a commitment, so whoever calls
-    something a mistake did not write to the wrong shop.
+    alone is more easily misread. `is_customer`: there is an order or a commitment, so a mistake
+    that the customer mentions is not that of writing to the wrong shop.
     """
     is_case = is_customer or any(term["kind"] == "symptom" for term in terms)
     if not is_case and any(_is_wrong_number(term) for term in terms):

@@ -5,9 +5,9 @@ What belongs here: who this host is, and applying the queue to its disk. What do
 
 A host applies the whole list each time, so the order of erasures does not matter, and a host that is killed
 before it confirms does it again. Its number is in `.local/host.id`, beside the copies: two containers that
-share the folder are one host, whatever they are called. SHARED_DIR counts as a host of its own, which any
-host works for. A volume has its number in a file, too: a host on which it is not mounted finds an empty
-folder there, which is another host, and confirms nothing for the volume.
+share the folder are one host, whatever they are called. SHARED_DIR counts as a host of its own. Any
+host erases there and confirms for it. A volume has its number in a file, too: a host on which it is not
+mounted finds an empty folder there, which is another host, and confirms nothing for the volume.
 """
 
 from __future__ import annotations
