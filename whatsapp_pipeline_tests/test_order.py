@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def _options_of_make_test(seed: int) -> list[str]:
     printed = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True).stdout
     found = re.search(r"^\.venv/bin/pytest (.*?) --cov\b", printed, re.MULTILINE)
     assert found, printed
-    return found[1].split()
+    return shlex.split(found[1])
 
 
 def test_the_longest_files_begin_first_in_every_random_order(tmp_path: Path) -> None:
