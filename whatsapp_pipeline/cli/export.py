@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +42,16 @@ def export(
     """Write messages, customers, orders, links or reports to a file.
 
     CSV opens in Excel by a double click (semicolons, UTF-8). XLSX starts another sheet after 1,048,575 rows.
-    Names are masked for a database role that may not read them. The file is yours alone (0600).
+    Names are masked for a database role that may not read messages, such as whatsapp_reader. Such a role
+    exports everything but messages; in `unmatched` its titles, paths and candidates are empty. The file is
+    yours alone (0600).
     """
     if decimal_comma and file_format != "csv":
         raise click.UsageError("--decimal-comma goes with --format csv")
     # Heavy, and only this command needs them.
+    from whatsapp_pipeline.cli.backup import cli_log
     from whatsapp_pipeline.steps.operations import export as steps
+    from whatsapp_pipeline.steps.progress import Progress
     from whatsapp_pipeline.store.operations import exports
 
     configured = settings.load_settings()
@@ -56,17 +59,20 @@ def export(
     name = f"{what}-{months.replace('..', '_')}" if months else what
     path = out / f"{name}.{file_format}"
     with open_database(configured) as conn:
+        exports.require_exportable(conn, what)
+        empty = exports.unreadable_columns(conn, chosen)
         rows = exports.chunks(conn, chosen, span, zone=configured.zone)
         if masked or not exports.may_see_names(conn):
             rows = steps.masked(rows, chosen)
-        total = exports.count_rows(conn, chosen, span)
+        progress = Progress(cli_log(), f"export {what}", exports.count_rows(conn, chosen, span), "rows")
         try:
             out.mkdir(parents=True, exist_ok=True)
-            with click.progressbar(length=total, label=what, file=sys.stderr) as bar:
-                written = steps.write_export(path, rows, decimal_comma=decimal_comma, advance=bar.update)
+            written = steps.write_export(path, rows, decimal_comma=decimal_comma, advance=progress.advance)
         except OSError as error:
             raise PipelineError(f"cannot write {path}: {error.strerror or error}") from error
     say(f"{written.rows:,} rows → {path}")
+    if empty:
+        say(f"{', '.join(empty)} are empty, because this database role may not read them (docs/security.md)")
     if written.cut_texts:
         say(f"{written.cut_texts:,} texts end with …, for a cell of Excel holds no more; CSV has them whole")
 

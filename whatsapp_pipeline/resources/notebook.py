@@ -41,7 +41,7 @@ def table_frame(name: str, columns: Sequence[str] | None = None) -> pd.DataFrame
 def report_frame(kind: str, first_month: str | None = None, last_month: str | None = None) -> pd.DataFrame:
     """Return the rows that `whatsapp-pipeline export` writes, such as `qa` or `unmatched`.
 
-    Names are masked for a database role that may not read them.
+    Names are masked for a database role that may not read messages, and columns it may not read are empty.
 
     Args:
         kind: The name of the export: `qa` has the result of each check by month.
@@ -49,7 +49,7 @@ def report_frame(kind: str, first_month: str | None = None, last_month: str | No
         last_month: The last month; None for `first_month` alone.
 
     Raises:
-        PipelineError: There is no such export.
+        PipelineError: There is no such export, or the database role may not read its rows.
     """
     import polars as pl
 
@@ -61,6 +61,7 @@ def report_frame(kind: str, first_month: str | None = None, last_month: str | No
     export, configured = exports.EXPORTS[kind], settings.load_settings()
     months = exports.Months(first_month, last_month or first_month) if first_month else None
     with connect(pipeline_url(configured), application_name=_NAME) as conn:
+        exports.require_exportable(conn, kind)
         chunks = exports.chunks(conn, export, months, zone=configured.zone)
         if not exports.may_see_names(conn):
             chunks = masked(chunks, export)

@@ -70,7 +70,7 @@ class Progress:
         """
         seconds = max(now - self._started, 0.001)
         left = seconds / self._done * (self._total - self._done) if self._done else 0.0
-        more = f"{self._extra:,} {extra_unit} " if self._extra else ""
+        more = f", {self._extra:,} {extra_unit}" if self._extra else ""
         rate = (self._extra or self._done) / seconds
         words = f"{self._what}: {self._done:,} of {self._total:,} {self._unit}, about {left:.0f} s left"
-        return f"{words}, {more}({rate:,.0f}/s)", left
+        return f"{words}{more} ({rate:,.0f}/s)", left

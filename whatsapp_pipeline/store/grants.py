@@ -74,6 +74,7 @@ _READER_COLUMNS = {
         "data_emissao",
         "data_prevista",
         "data_conclusao",
+        "equipamento",
         "id_contato",
     ),
     "qa_results": ("check_name", "month", "examined", "failing", "severity", "run_id", "evaluated_at"),

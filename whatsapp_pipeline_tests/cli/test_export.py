@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+import pty
+import re
 import signal
 import stat
 import subprocess
@@ -13,7 +15,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import polars as pl
-import psycopg
 import pytest
 from click.testing import CliRunner, Result
 from psycopg.conninfo import make_conninfo
@@ -21,10 +22,13 @@ from psycopg.conninfo import make_conninfo
 from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.cli.export import FORMATS, KINDS
 from whatsapp_pipeline.domain.masking import mask_name
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.operations import export as steps
 from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.migrate import CHECKSUMS_TABLE, MIGRATIONS_TABLE
 from whatsapp_pipeline.store.operations.exports import EXPORTS
+from whatsapp_pipeline_tests.cli.terminal import read_terminal
 
 
 @pytest.fixture
@@ -194,19 +198,100 @@ def test_a_number_typed_into_the_device_is_masked(url: str, tmp_path: Path) -> N
     assert "97711" not in devices[0]
 
 
-def test_a_reader_gets_masked_customers_and_no_messages(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def reader(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The settings name a login that may read no message."""
     with connect(url) as conn:
         assert grants.apply(conn) == []
         conn.execute("DROP ROLE IF EXISTS export_reader")
         conn.execute("CREATE ROLE export_reader LOGIN PASSWORD 'x' IN ROLE whatsapp_reader")
-    monkeypatch.setenv("DATABASE_URL", make_conninfo(url, user="export_reader", password="x"))
-    run("customers", "--out", tmp_path)
-    assert all("••••" in row["nome"] for row in read_csv(tmp_path / "customers.csv"))
-    refused = CliRunner().invoke(cli, ["export", "messages", "--out", str(tmp_path)])
-    assert isinstance(refused.exception, psycopg.errors.InsufficientPrivilege)
-    assert os.listdir(tmp_path) == ["customers.csv"]
+    login = make_conninfo(url, user="export_reader", password="x")
+    monkeypatch.setenv("DATABASE_URL", login)
+    return login
+
+
+@pytest.mark.parametrize("options", [(), ("--masked",)])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "messages"])
+def test_a_reader_gets_every_row_masked(
+    url: str, reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: tuple[str]
+) -> None:
+    said = run(kind, "--out", tmp_path / "reader", *options).output
+    shown = read_csv(tmp_path / "reader" / f"{kind}.csv")
+    monkeypatch.setenv("DATABASE_URL", url)
+    run(kind, "--out", tmp_path / "owner", "--masked")
+    expected = read_csv(tmp_path / "owner" / f"{kind}.csv")
+    assert shown
+    empty = {"title", "file_path", "candidates"} if kind == "unmatched" else set()
+    assert shown == [row | dict.fromkeys(empty, "") for row in expected]
+    assert all("••••" in row["nome"] for row in shown if row.get("nome"))
+    assert ("title, file_path, candidates are empty, because this database role" in said) == bool(empty)
+
+
+def test_a_reader_is_refused_messages_and_told_the_rest(reader: str, tmp_path: Path) -> None:
+    for options in ([], ["--masked"]):
+        refused = CliRunner().invoke(cli, ["export", "messages", "--out", str(tmp_path / "out"), *options])
+        assert isinstance(refused.exception, PipelineError)
+        assert str(refused.exception) == (
+            "the database role export_reader may not export messages; a login in whatsapp_analyst may "
+            "(docs/security.md). This role may export customers, orders, links, unmatched, "
+            "unlinked-sessions, qa"
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_role_that_reads_nothing_is_refused_everything(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(url) as conn:
+        assert grants.apply(conn) == []
+        conn.execute("DROP ROLE IF EXISTS export_nobody")
+        conn.execute("CREATE ROLE export_nobody LOGIN PASSWORD 'x'")
+        for table in (MIGRATIONS_TABLE, CHECKSUMS_TABLE):  # every reader asks whether the schema is current
+            conn.execute(f"GRANT SELECT ON {table} TO export_nobody".encode())
+    monkeypatch.setenv("DATABASE_URL", make_conninfo(url, user="export_nobody", password="x"))
+    refused = CliRunner().invoke(cli, ["export", "qa", "--out", str(tmp_path / "out")])
+    assert "may not export qa" in str(refused.exception)
+    assert str(refused.exception).endswith("This role may export nothing")
+    with connect(url) as conn:
+        conn.execute("DROP OWNED BY export_nobody")
+        conn.execute("DROP ROLE export_nobody")
+
+
+# An export of many chunks, as a large database has them, with a report after each.
+_EXPORT_IN_CHUNKS = """
+from whatsapp_pipeline.cli import main
+from whatsapp_pipeline.steps import progress
+from whatsapp_pipeline.store import table_frames
+table_frames.CHUNK_BYTES = 5_000
+progress._SHOWN_EVERY_SECONDS = progress._EVERY_SECONDS = 0
+main()
+"""
+_STATE = r"export messages: [\d,]+ of [\d,]+ rows, about \d+ s left \([\d,]+/s\)"
+
+
+def test_a_terminal_shows_rows_rate_and_time_left(url: str, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", _EXPORT_IN_CHUNKS, "export", "messages", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "COLUMNS": "80"}
+    ) as export:
+        os.close(theirs)
+        shown = read_terminal(ours)
+        assert export.stdout is not None
+        assert f"rows → {tmp_path}" in export.stdout.read().decode()
+    assert export.returncode == 0
+    states = re.findall(rf"\r\x1b\[K{_STATE}", shown)
+    assert len(states) > 3
+    assert shown.endswith("\r\x1b[K"), "the line goes with the last row"
+
+
+def test_elsewhere_plain_lines_show_rows_rate_and_time_left(url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _EXPORT_IN_CHUNKS, "export", "messages", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stderr.splitlines()
+    assert len(lines) > 3
+    assert all(re.search(rf"{_STATE}$", line) for line in lines)
+    assert "\x1b" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -280,6 +365,6 @@ def test_a_disk_that_refuses_is_named(url: str, tmp_path: Path, file_format: str
     )
     path = tmp_path / f"messages.{file_format}"
     assert done.returncode == 1, done.stderr
-    (error,) = done.stderr.splitlines()[1:]  # below the progress
+    (error,) = done.stderr.splitlines()
     assert error.startswith(f"error: cannot write {path}: File too large")
     assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ import pytest
 
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.steps.progress import Progress
+from whatsapp_pipeline_tests.cli.terminal import read_terminal
 
 _MAIN = "from whatsapp_pipeline.cli import main; main()"
 
@@ -61,7 +62,7 @@ def test_a_terminal_shows_a_line_that_moves_and_goes() -> None:
         [sys.executable, "-c", _STEP], env={**os.environ, "LOG_FORMAT": ""}, stderr=theirs
     ) as step:
         os.close(theirs)
-        shown = re.sub(r"\d\d:\d\d:\d\d +|\([\d,]+/s\)|\d+ s left", "…", _all_of(ours))
+        shown = re.sub(r"\d\d:\d\d:\d\d +|\([\d,]+/s\)|\d+ s left", "…", read_terminal(ours))
         assert step.wait() == 0
     gone = "\r\x1b[K"
     assert shown == (
@@ -83,22 +84,11 @@ def test_json_lines_stay_json_on_a_terminal() -> None:
     environment = {**os.environ, "LOG_FORMAT": "json"}
     with subprocess.Popen([sys.executable, "-c", _STEP], env=environment, stderr=theirs) as step:
         os.close(theirs)
-        lines = _all_of(ours).splitlines()
+        lines = read_terminal(ours).splitlines()
         assert step.wait() == 0
     found = [json.loads(line) for line in lines if line.startswith("{")]
     assert [line.get("done") for line in found] == [1, None, 2, 3, None]
     assert found[0]["total"] == 3
-
-
-def _all_of(terminal: int) -> str:
-    """Read what a process writes to a terminal until it closes it, which is an error to the reader."""
-    found = b""
-    while True:
-        try:
-            found += os.read(terminal, 65_536)
-        except OSError:
-            os.close(terminal)
-            return found.decode()
 
 
 @pytest.mark.slow

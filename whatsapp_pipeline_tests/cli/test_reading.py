@@ -258,11 +258,15 @@ def test_what_a_person_handled_is_in_neither_list_of_open_cases(url: str) -> Non
 
 def test_a_reader_sees_no_message_and_is_told_so(url: str, reader_url: str) -> None:
     page = shown(reader_url, "order", "99123")
-    assert "OS 99123: em andamento" in page
+    assert "OS 99123: Notebook Dell, em andamento" in page
     assert "12 mensagens, número da OS citado, confiança 90%" in page
     assert "As mensagens não aparecem no seu nível de acesso." in page
     assert "linha" not in page
-    assert json.loads(shown(reader_url, "order", "99123", "--json"))["messages"] is None
+    found = json.loads(shown(reader_url, "order", "99123", "--json"))
+    assert found["messages"] is None
+    with connect(reader_url) as conn:
+        row = conn.execute("SELECT equipamento FROM v_orders WHERE id_ordem_servico = 99123").fetchone()
+    assert row == (found["equipamento"],) == ("Notebook Dell",), "the view and the command agree"
     several = invoke(reader_url, "order", "777")
     assert "2 orders have the number" in str(several.exception)
     refused = invoke(reader_url, "chat", str(chat_of(url, TALK)))

@@ -73,6 +73,8 @@ def _may(url: str, statement: str) -> bool:
         ("SELECT id, nome FROM contatos", {"reads", "analyses", "reviews", "writes"}),
         ("SELECT month, match_status FROM chat_files", {"reads", "analyses", "reviews", "writes"}),
         ("SELECT * FROM chat_messages", {"analyses", "reviews", "writes"}),
+        ("SELECT equipamento FROM ordens_servico", {"reads", "analyses", "reviews", "writes"}),
+        ("SELECT observacoes FROM ordens_servico", {"analyses", "reviews", "writes"}),
         ("SELECT celular FROM contatos", {"analyses", "reviews", "writes"}),
         ("SELECT title FROM chat_files", {"analyses", "reviews", "writes"}),
         ("SELECT * FROM conversation_messages", {"analyses", "reviews", "writes"}),

@@ -1,6 +1,6 @@
-SELECT f.id AS id_chat_file, f.month, f.title, f.file_path, f.match_status, f.match_confidence, f.message_count,
-       f.first_message_at, f.last_message_at, f.match_flags,
-       (SELECT array_agg(c.id_contato ORDER BY c.rank) FROM match_candidates c WHERE c.id_chat_file = f.id) AS candidates
+SELECT f.id AS id_chat_file, f.month, {title} AS title, {file_path} AS file_path, f.match_status,
+       f.match_confidence, f.message_count, f.first_message_at, f.last_message_at, f.match_flags,
+       {candidates} AS candidates
   FROM chat_files f
  WHERE f.match_status IN ('unmatched', 'ambiguous', 'proposed')
    AND f.processing_status <> 'vanished'

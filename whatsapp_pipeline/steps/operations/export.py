@@ -32,6 +32,7 @@ ROWS_OF_A_SHEET = 1_048_575
 """Rows that a sheet of Excel holds below its heading."""
 
 _LONGEST_CELL = 32_767
+_ROWS_OF_A_SLICE = 10_000
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -62,7 +63,7 @@ def write_export(
         OSError: The disk refuses.
     """
     written = ExportOutcome()
-    counted = _counted(chunks, written, advance)
+    counted = _counted(_slices(chunks) if path.suffix == ".xlsx" else chunks, written, advance)
     with _folder_beside(path) as folder:
         whole = folder / path.name
         os.close(os.open(whole, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -116,6 +117,14 @@ def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFr
         yield chunk.with_columns(
             pl.col(name).map_elements(mask, return_dtype=pl.String) for name, mask in masks.items()
         )
+
+
+def _slices(chunks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Cut chunks into slices of about a second's work for XLSX, which is written cell by cell."""
+    for chunk in chunks:
+        if chunk.is_empty():
+            yield chunk
+        yield from chunk.iter_slices(_ROWS_OF_A_SLICE)
 
 
 def _counted(

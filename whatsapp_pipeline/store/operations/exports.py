@@ -1,22 +1,41 @@
 """The kinds of export, as queries whose rows are read in chunks.
 
-What belongs here: which rows and columns each export has, and which of them are personal. What does not:
-files and masks (steps/operations/export.py).
+What belongs here: which rows and columns each export has, which of them are personal, and which of them a
+role may read. What does not: files and masks (steps/operations/export.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import LiteralString
 
 import polars as pl
-from psycopg import sql
+from psycopg import errors, sql
 
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.readable import may_read
+from whatsapp_pipeline.store.connection import Connection, one_row
+from whatsapp_pipeline.store.readable import may_read, readable_columns
 from whatsapp_pipeline.store.table_frames import read_query
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateColumn:
+    """A column of an export that is empty for a role that may not read it.
+
+    Attributes:
+        table: The table of the value.
+        column: The column of that table which the role must be able to read.
+        value: The value as SQL, for `{name}` in the query, where `name` is the column's name in the export.
+        kind: The type of the value.
+    """
+
+    table: str
+    column: str
+    value: LiteralString
+    kind: LiteralString = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,7 @@ class Export:
     titles: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    private: Mapping[str, PrivateColumn] = field(default_factory=dict)
 
 
 EXPORTS: Mapping[str, Export] = {
@@ -43,6 +63,17 @@ EXPORTS: Mapping[str, Export] = {
         "chats without a customer: unmatched, ambiguous or proposed",
         titles=("title",),
         paths=("file_path",),
+        private={
+            "title": PrivateColumn("chat_files", "title", "f.title"),
+            "file_path": PrivateColumn("chat_files", "file_path", "f.file_path"),
+            "candidates": PrivateColumn(
+                "match_candidates",
+                "id_contato",
+                "(SELECT array_agg(c.id_contato ORDER BY c.rank)"
+                " FROM match_candidates c WHERE c.id_chat_file = f.id)",
+                "bigint[]",
+            ),
+        },
     ),
     "unlinked-sessions": Export("unlinked_sessions", "sessions without a service order", names=("nome",)),
     "qa": Export("qa", "the result of each check by month"),
@@ -77,14 +108,14 @@ class Months:
 
 def count_rows(conn: Connection, export: Export, months: Months | None) -> int:
     """Count the rows of an export, without sorting them."""
-    query, parameters = _query(export, months, is_sorted=False)
+    query, parameters = _query(conn, export, months, is_sorted=False)
     row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS q").format(query), parameters).fetchone()
     return int(row[0]) if row else 0
 
 
 def chunks(conn: Connection, export: Export, months: Months | None, *, zone: str) -> Iterator[pl.DataFrame]:
     """Return the rows of an export in chunks; instants are shown in `zone`."""
-    query, parameters = _query(export, months)
+    query, parameters = _query(conn, export, months)
     return read_query(conn, query, parameters, zone=zone)
 
 
@@ -93,13 +124,49 @@ def may_see_names(conn: Connection) -> bool:
     return may_read(conn, "contatos") and may_read(conn, "chat_messages")
 
 
+def unreadable_columns(conn: Connection, export: Export) -> list[str]:
+    """Return the columns of an export that are empty because the role may not read them."""
+    return [
+        name
+        for name, private in export.private.items()
+        if not readable_columns(conn, private.table, (private.column,))
+    ]
+
+
+def require_exportable(conn: Connection, kind: str) -> None:
+    """Raise PipelineError if the role may not read the rows of an export; the error names those it may."""
+    if _is_exportable(conn, EXPORTS[kind]):
+        return
+    allowed = [other for other, export in EXPORTS.items() if _is_exportable(conn, export)]
+    (role,) = one_row(conn.execute("SELECT current_user"))
+    raise PipelineError(
+        f"the database role {role} may not export {kind}; a login in whatsapp_analyst may "
+        f"(docs/security.md). This role may export {', '.join(allowed) or 'nothing'}"
+    )
+
+
+def _is_exportable(conn: Connection, export: Export) -> bool:
+    query, parameters = _query(conn, export, None)
+    try:
+        with conn.transaction():
+            conn.execute(sql.SQL("SELECT FROM ({}) AS q LIMIT 0").format(query), parameters)
+    except errors.InsufficientPrivilege:
+        return False
+    return True
+
+
 def _query(
-    export: Export, months: Months | None, *, is_sorted: bool = True
+    conn: Connection, export: Export, months: Months | None, *, is_sorted: bool = True
 ) -> tuple[sql.Composed, dict[str, Sequence[str] | date | None]]:
     text = queries.load(f"operations/export_{export.query}")
     if not is_sorted:
         text = text.rpartition("\n ORDER BY ")[0]  # the last line of each of these files
-    return sql.Composed([sql.SQL(text)]), {
+    unreadable = unreadable_columns(conn, export)
+    values = {
+        name: sql.SQL(f"NULL::{private.kind}" if name in unreadable else private.value)
+        for name, private in export.private.items()
+    }
+    return sql.Composed([sql.SQL(text).format(**values)]), {
         "months": months.keys() if months else None,
         "since": months.since() if months else None,
         "until": months.until() if months else None,
