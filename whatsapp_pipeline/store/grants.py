@@ -111,6 +111,8 @@ _REVIEWER_COLUMNS = {
         "match_confidence",
         "match_flags",
         "id_contato",
+        "id_ordem_servico",
+        "order_match_method",
         "processing_status",
         "updated_at",
     ),

@@ -285,6 +285,24 @@ def test_the_scopes_say_what_a_decision_would_move(shared: Api) -> None:
     assert shared.client("reviewer").get("review/chat:999999/scopes").status_code == 404
 
 
+def test_a_chats_order_follows_the_decisions_on_its_sessions(api: Api) -> None:
+    ((chat,),) = api.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    path, reviewer = f"review/chat:{chat}", api.client("reviewer")
+    made = []
+    for order in (70, 71):
+        state = api.get(path, session=2)["state"]
+        body = {"decision": "order", "id": order, "session": 2, "state": state}
+        made.append(reviewer.post(f"{path}/decisions", json=body).json()["id"])
+        assert api.get(path)["order_id"] == (70 if order == 70 else None), order
+    reviewer.post(f"decisions/{made[1]}/undo", json={})
+    assert api.get(path)["order_id"] == 70
+    whole = {"decision": "contact", "id": 8, "scope": "chat", "state": api.get(path)["state"]}
+    assert reviewer.post(f"{path}/decisions", json=whole).status_code == 201
+    assert api.get(path)["order_id"] is None, "it was an order of the customer before"
+    session = api.get(path, session=1)
+    assert (session["status"], session["order_id"]) == ("pending", None)
+
+
 def test_a_sessions_order_is_decided(api: Api) -> None:
     ((chat,),) = api.rows("SELECT id FROM chat_files WHERE filename = 'A'")
     path = f"review/chat:{chat}"

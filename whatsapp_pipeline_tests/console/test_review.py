@@ -17,7 +17,8 @@ from whatsapp_pipeline_tests.console.people import write_people
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of
 
 LINKS = """
-    SELECT f.filename, f.match_status, f.match_method, f.id_contato, f.match_confidence,
+    SELECT f.filename, f.match_status, f.match_method, f.id_contato, f.match_confidence, f.id_ordem_servico,
+           f.order_match_method,
            ARRAY(SELECT (s.number, s.order_match_status, s.id_ordem_servico)::text FROM chat_sessions s
                   WHERE s.id_chat_file = f.id ORDER BY s.number)
       FROM chat_files f ORDER BY f.id
@@ -252,6 +253,34 @@ def test_the_orders_of_a_chat_that_moves_are_decided_again(desk: Desk) -> None:
     assert desk.rows(orders, chat) == [(1, "pending", None), (2, "manual", 71), (3, "pending", None)]
     assert "Nenhuma conversa foi ligada" in text_of(desk.client.get("/orders/30415").text)
     assert f"{path}/1" not in desk.client.get("/review").text  # the rules decide first
+
+
+def test_the_order_of_a_chat_changes_with_a_decision(desk: Desk) -> None:
+    """The table and the view have at once what the chat's sessions have; undoing takes it back."""
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    session = f"/review/chat:{chat}/2"
+
+    def order() -> list[Any]:
+        columns = "id_ordem_servico, order_match_method"
+        (of_table,) = desk.rows(f"SELECT {columns} FROM chat_files WHERE id = %s", chat)
+        (of_view,) = desk.rows(f"SELECT {columns} FROM v_chats WHERE id_chat_file = %s", chat)
+        assert of_view == of_table
+        return list(of_table)
+
+    desk.decide(session, "order:70")
+    assert order() == [70, "override"]  # all sessions agree
+    desk.decide(session, "order:71")
+    assert order() == [None, None]  # sessions have two orders
+    ((newest,),) = desk.rows("SELECT max(id) FROM link_overrides")
+    desk.client.post(f"/review/decisions/{newest}/undo")
+    assert order() == [70, "override"]  # the decision before holds again
+    desk.decide(session, "no_order")
+    assert order() == [70, "override"]  # the other sessions have it
+    desk.decide(f"/review/chat:{chat}", "contact:8", scope="chat")
+    assert order() == [None, None]
+    assert desk.rows(
+        "SELECT order_match_status FROM chat_sessions WHERE id_chat_file = %s ORDER BY number", chat
+    ) == [("pending",), ("manual",), ("pending",)]
 
 
 def test_what_would_move_is_said_before(desk: Desk) -> None:

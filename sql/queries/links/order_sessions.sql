@@ -1,4 +1,4 @@
--- The sessions of %(month)s with their chat's contact and title. A contact that is only proposed makes proposals.
+-- The sessions of a month with their chat's contact and title. A contact that is only proposed makes proposals.
 SELECT s.id, s.id_chat_file, s.number, s.started_at::date AS first_day, s.ended_at::date AS last_day,
        s.order_numbers, s.devices, s.stages, coalesce(f.id_contato, m.id_contato) AS id_contato,
        CASE WHEN f.id_contato IS NULL THEN m.confidence ELSE 1 END AS contact_confidence,

@@ -1,6 +1,7 @@
 -- A chat has an order if all its sessions agree on one. The number in its title is evidence like any other: it chooses
 -- among the orders of linked sessions. If no session is linked, it decides alone only if its order is a candidate of a
--- session, so that the dates fit.
+-- session, so that the dates fit. After a person's decision, sessions can be pending; such a chat has no order until its
+-- month is linked again.
 WITH titled AS (
     SELECT DISTINCT l.id_chat_file, o.id AS target
     FROM order_linking l
@@ -27,15 +28,20 @@ WITH titled AS (
     FROM order_linking l JOIN decided d ON d.id = l.id
     GROUP BY l.id_chat_file
     HAVING count(DISTINCT d.target) <= 1
+), waiting AS (
+    SELECT DISTINCT l.id_chat_file FROM order_linking l JOIN decided d ON d.id = l.id WHERE d.status = 'pending'
 ), wanted AS (
     SELECT c.id_chat_file,
-           CASE WHEN a.decided THEN a.id_ordem_servico
+           CASE WHEN p.id_chat_file IS NOT NULL THEN NULL
+                WHEN a.decided THEN a.id_ordem_servico
                 ELSE coalesce(t.id_ordem_servico, a.id_ordem_servico) END AS id_ordem_servico,
-           CASE WHEN a.decided THEN 'override' WHEN t.id_ordem_servico IS NOT NULL THEN 'direct_os_ref'
+           CASE WHEN p.id_chat_file IS NOT NULL THEN NULL
+                WHEN a.decided THEN 'override' WHEN t.id_ordem_servico IS NOT NULL THEN 'direct_os_ref'
                 WHEN a.id_ordem_servico IS NOT NULL THEN a.method END AS method
     FROM (SELECT DISTINCT id_chat_file FROM order_linking) c
     LEFT JOIN (SELECT * FROM confirmed UNION ALL SELECT * FROM fitting) t USING (id_chat_file)
     LEFT JOIN agreed a USING (id_chat_file)
+    LEFT JOIN waiting p USING (id_chat_file)
 )
 UPDATE chat_files f
 SET id_ordem_servico = w.id_ordem_servico, order_match_method = w.method, updated_at = now()

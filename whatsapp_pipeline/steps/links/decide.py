@@ -26,7 +26,7 @@ from whatsapp_pipeline.steps.links.link_contacts import (
     settled_by_people,
     to_chats,
 )
-from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions
+from whatsapp_pipeline.steps.links.link_orders import OrderLinking, OrderLinkOptions, settled_orders
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import (
@@ -34,6 +34,7 @@ from whatsapp_pipeline.store.links import (
     link_report,
     live_links,
     live_review,
+    order_links,
     overrides,
     verdicts,
 )
@@ -41,6 +42,7 @@ from whatsapp_pipeline.store.links import contact_links as links
 from whatsapp_pipeline.store.links.chat_state import ChatTarget, LinkState
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, to_json
 from whatsapp_pipeline.store.links.live_review import LiveTarget
+from whatsapp_pipeline.store.links.order_links import SessionRow
 from whatsapp_pipeline.store.links.overrides import NewOverride, Override
 from whatsapp_pipeline.store.links.review_pages import DecisionPlace, decision_effect
 
@@ -401,7 +403,7 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     months = tuple(sorted({chat.month for chat in about}))
     if decision is not None and chats:
         if decision.decision in _ABOUT_ORDERS:
-            _show_orders(conn, decision, chats)
+            _show_sessions(conn, order_links.stage_chat_sessions(conn, chats), decision.session_number)
         else:
             if judge:
                 verdicts.record_decision(conn, decision, chats)
@@ -411,6 +413,7 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
             for month in months:
                 of_month = [chat.id_chat_file for chat in about if chat.month == month]
                 link_report.record_decision_run(conn, month, before, {chat: after[chat] for chat in of_month})
+        order_links.write_chat_orders(conn, chats)
     live = _show_live(conn, decision) if decision is not None else ()
     if decision is None or decision.removed_at is not None:
         return DecisionOutcome(id_override, tuple(chats), months, conversations=live)
@@ -429,8 +432,7 @@ def _show_live(conn: Connection, decision: Override) -> tuple[int, ...]:
     if not conversations:
         return ()
     if decision.decision in _ABOUT_ORDERS:
-        sessions = live_review.live_sessions_of(conn, conversations, decision.session_number)
-        _show_sessions(conn, decision, sessions)
+        _show_sessions(conn, live_links.stage_sessions(conn, conversations), decision.session_number)
         live_review.decide_orders_again(conn, conversations)
         return tuple(conversations)
     rows = to_chats(live_links.stage(conn, conversations), None)  # staged with negative ids
@@ -466,7 +468,7 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
             continue
         decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
         candidates += _decided_first(row.id, people, stored[row.id])
-    chat_state.reopen_moved_sessions(conn, {row.id: row.target for row in decided})
+    chat_state.reopen_moved_orders(conn, {row.id: row.target for row in decided})
     links.write_chat_links(conn, decided, candidates)
 
 
@@ -482,13 +484,21 @@ def _decided_first(
     return [first, *(row._replace(rank=rank) for rank, row in enumerate(others, 2))]
 
 
-def _show_orders(conn: Connection, decision: Override, chats: list[int]) -> None:
-    """Write a decision on one session's order; reset other sessions, which linking decides again."""
-    _show_sessions(conn, decision, chat_state.sessions_of(conn, chats, decision.session_number))
+def _show_sessions(conn: Connection, staged: Sequence[SessionRow], number: int | None) -> None:
+    """Write the decisions that hold to the orders of staged sessions, or to the session with a number.
 
-
-def _show_sessions(conn: Connection, decision: Override, sessions: list[int]) -> None:
-    if decision.session_number and decision.removed_at is None and decision.decision != "not_order":
-        chat_state.write_session_orders(conn, sessions, decision.id_ordem_servico)
-    else:
-        chat_state.reopen_sessions(conn, sessions)
+    A session without a decision is pending: linking decides it again.
+    """
+    settled = settled_orders(conn)
+    orders: dict[int, int | None] = {}
+    reopened: list[int] = []
+    for row in staged:
+        if number is not None and row.number != number:
+            continue
+        holds = settled.get(row.id, SettledOverrides()).holds
+        if holds is None:
+            reopened.append(row.id)
+        else:
+            orders[row.id] = holds.target
+    chat_state.write_session_orders(conn, orders)
+    chat_state.reopen_sessions(conn, reopened)

@@ -115,8 +115,7 @@ def decide_sessions(
     sessions = to_sessions(rows, own_orders)
     if policy.method == "model":
         sessions = with_rates(sessions, own_orders, policy.model)
-    about = overrides.about_staged(conn, "links/order_overrides_for")
-    settled = {session: settle_overrides(decisions) for session, decisions in about.items()}
+    settled = settled_orders(conn)
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
         people = settled.get(session.id, SettledOverrides())
@@ -127,6 +126,12 @@ def decide_sessions(
         decision = link_session(session, own, named, policy, row.contact_confidence)
         decisions.append(_apply(people, decision))
     return decisions
+
+
+def settled_orders(conn: Connection) -> dict[int, SettledOverrides]:
+    """Return the result of people's decisions for each staged session that has any."""
+    about = overrides.about_staged(conn, "links/order_overrides_for")
+    return {session: settle_overrides(decisions) for session, decisions in about.items()}
 
 
 def _not_refused(orders: Sequence[Order], people: SettledOverrides) -> list[Order]:

@@ -91,21 +91,24 @@ def snooze(
     )
 
 
-def write_session_orders(conn: Connection, sessions: list[int], id_ordem_servico: int | None) -> None:
-    """Write a decision on these sessions' order now; linking their month adds the evidence later.
+def write_session_orders(conn: Connection, orders: Mapping[int, int | None]) -> None:
+    """Write decisions on the orders of sessions now; linking their month adds the evidence later.
 
     A session that stays `manual` and loses its order looks to the trigger like one whose order was deleted,
     so the status leaves `manual` first.
     """
+    values = (list(orders), list(orders.values()))
     conn.execute(
-        "UPDATE chat_sessions SET order_match_status = 'pending'"
-        " WHERE id = ANY(%s) AND order_match_status = 'manual'",
-        (sessions,),
+        """UPDATE chat_sessions s SET order_match_status = 'pending'
+             FROM unnest(%s::bigint[], %s::bigint[]) d (id, service_order)
+            WHERE s.id = d.id AND s.order_match_status = 'manual' AND d.service_order IS NULL""",
+        values,
     )
     conn.execute(
-        """UPDATE chat_sessions SET order_match_status = 'manual', order_match_method = 'override',
-                  order_match_confidence = 1, id_ordem_servico = %s WHERE id = ANY(%s)""",
-        (id_ordem_servico, sessions),
+        """UPDATE chat_sessions s SET order_match_status = 'manual', order_match_method = 'override',
+                  order_match_confidence = 1, id_ordem_servico = d.service_order
+             FROM unnest(%s::bigint[], %s::bigint[]) d (id, service_order) WHERE s.id = d.id""",
+        values,
     )
 
 
@@ -118,11 +121,13 @@ def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
     )
 
 
-def reopen_moved_sessions(conn: Connection, contacts: Mapping[int, int | None]) -> None:
+def reopen_moved_orders(conn: Connection, contacts: Mapping[int, int | None]) -> None:
     """Set sessions to pending whose chat gets another contact; call it before the contacts are written.
 
-    Their orders were decided for the contact before. What a person decided on an order stays.
+    Their orders were decided for the contact before. What a person decided on an order stays. A chat without
+    sessions loses its order.
     """
+    values = (list(contacts), list(contacts.values()))
     conn.execute(
         """
         UPDATE chat_sessions s SET order_match_status = 'pending', order_match_method = NULL,
@@ -131,15 +136,14 @@ def reopen_moved_sessions(conn: Connection, contacts: Mapping[int, int | None]) 
          WHERE s.id_chat_file = f.id AND f.id_contato IS DISTINCT FROM d.contact
            AND s.order_match_status <> 'manual'
         """,
-        (list(contacts), list(contacts.values())),
+        values,
     )
-
-
-def sessions_of(conn: Connection, chats: list[int], session_number: int | None) -> list[int]:
-    """Return the sessions of these chats, or only the session with a number."""
-    rows = conn.execute(
-        """SELECT id FROM chat_sessions WHERE id_chat_file = ANY(%s) AND coalesce(%s, number) = number
-           ORDER BY id""",
-        (chats, session_number),
+    conn.execute(
+        """
+        UPDATE chat_files f SET id_ordem_servico = NULL, order_match_method = NULL
+          FROM unnest(%s::bigint[], %s::bigint[]) d (id, contact)
+         WHERE f.id = d.id AND f.id_contato IS DISTINCT FROM d.contact AND f.id_ordem_servico IS NOT NULL
+           AND NOT EXISTS (SELECT FROM chat_sessions s WHERE s.id_chat_file = f.id)
+        """,
+        values,
     )
-    return [row[0] for row in rows]

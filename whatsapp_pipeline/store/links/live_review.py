@@ -213,16 +213,6 @@ def write_people(conn: Connection, decided: Sequence[DecisionRow]) -> None:
     )
 
 
-def live_sessions_of(conn: Connection, conversations: Sequence[int], session: int | None) -> list[int]:
-    """Return the sessions of these conversations, or only the session with a number."""
-    rows = conn.execute(
-        "SELECT id FROM chat_sessions"
-        " WHERE id_conversation = ANY(%s) AND coalesce(%s, number) = number ORDER BY id",
-        (list(conversations), session),
-    )
-    return [row[0] for row in rows]
-
-
 def decide_orders_again(conn: Connection, conversations: Sequence[int]) -> None:
     """Have the next linking decide on the orders of these conversations' sessions again."""
     conn.execute("UPDATE conversations SET order_inputs = NULL WHERE id = ANY(%s)", (list(conversations),))

@@ -1,14 +1,15 @@
 """Sessions of a month, the orders around them, and writing their links.
 
 What belongs here: set-based statements. What does not: deciding (domain/matching/orders.py). The functions
-work on a temporary table that `stage_month_sessions` fills, so call them inside one transaction.
+work on a temporary table that `stage_month_sessions` or `stage_chat_sessions` fills, so call them inside one
+transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
@@ -51,11 +52,18 @@ _TABLES = DecisionTables(
 
 def stage_month_sessions(conn: Connection, month: str) -> list[SessionRow]:
     """Stage the sessions of the month's chats, and return them by id."""
+    return _stage(conn, queries.load("links/order_sessions"), {"month": month})
+
+
+def stage_chat_sessions(conn: Connection, chats: Sequence[int]) -> list[SessionRow]:
+    """Stage the sessions of these chats, and return them by id."""
+    of_chats = queries.load("links/order_sessions").replace("f.month = %(month)s", "f.id = ANY(%(chats)s)")
+    return _stage(conn, of_chats, {"chats": list(chats)})
+
+
+def _stage(conn: Connection, sessions: LiteralString, values: Mapping[str, object]) -> list[SessionRow]:
     conn.execute("DROP TABLE IF EXISTS pg_temp.order_linking")
-    conn.execute(
-        f"CREATE TEMP TABLE order_linking ON COMMIT DROP AS {queries.load('links/order_sessions')}",
-        {"month": month},
-    )
+    conn.execute(f"CREATE TEMP TABLE order_linking ON COMMIT DROP AS {sessions}", values)
     conn.execute("ANALYZE order_linking (id, id_chat_file, id_contato, title_number, contact_confidence)")
     columns = ", ".join(SessionRow._fields)
     return [SessionRow(*row) for row in conn.execute(f"SELECT {columns} FROM order_linking ORDER BY id")]
@@ -131,6 +139,31 @@ def write_session_links(
 ) -> dict[str, int]:
     """Write decisions on sessions, their candidates and chats; return the number of changed rows of each."""
     sessions, changed = decisions.write_decisions(conn, _TABLES, "links/orders_update", rows, candidates)
+    return {"sessions": sessions, "candidates": changed, "files": _write_orders_of_chats(conn)}
+
+
+def write_chat_orders(conn: Connection, chats: Sequence[int]) -> int:
+    """Write the orders of chats that follow from their sessions as they are now; return how many changed.
+
+    Linking a month does the same for all chats of the month. A chat with a pending session has no order.
+    """
+    stage_chat_sessions(conn, chats)
+    conn.execute("DROP TABLE IF EXISTS pg_temp.decided, pg_temp.candidates")
+    conn.execute(
+        """CREATE TEMP TABLE decided ON COMMIT DROP AS
+           SELECT s.id, s.order_match_status AS status, s.order_match_method AS method,
+                  s.order_match_confidence AS confidence, s.id_ordem_servico AS target
+           FROM order_linking l JOIN chat_sessions s USING (id)"""
+    )
+    conn.execute(
+        """CREATE TEMP TABLE candidates ON COMMIT DROP AS
+           SELECT c.id_chat_session AS id, c.id_ordem_servico AS target
+           FROM order_linking l JOIN order_candidates c ON c.id_chat_session = l.id"""
+    )
+    return _write_orders_of_chats(conn)
+
+
+def _write_orders_of_chats(conn: Connection) -> int:
     # As in decisions.write_decisions: a decided chat that loses its order must not look like a deleted order.
     conn.execute(
         """UPDATE chat_files f SET order_match_method = NULL
@@ -140,5 +173,4 @@ def write_session_links(
                  HAVING count(DISTINCT d.target) <> 1
                     AND bool_or(d.status = 'manual' AND d.target IS NULL))"""
     )
-    files = conn.execute(queries.load("links/orders_update_files")).rowcount
-    return {"sessions": sessions, "candidates": changed, "files": files}
+    return conn.execute(queries.load("links/orders_update_files")).rowcount

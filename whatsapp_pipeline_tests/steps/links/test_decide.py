@@ -62,7 +62,7 @@ def _tables(conn: Connection) -> list[object]:
     return [
         conn.execute(
             "SELECT id, match_status, match_method, match_confidence, id_contato, match_flags,"
-            " id_ordem_servico FROM chat_files ORDER BY id"
+            " id_ordem_servico, order_match_method FROM chat_files ORDER BY id"
         ).fetchall(),
         conn.execute("SELECT * FROM match_candidates ORDER BY id_chat_file, rank").fetchall(),
         conn.execute(
@@ -296,6 +296,52 @@ def test_an_order_is_decided_and_refused_for_a_session(fresh: Connection) -> Non
     assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, 6)
     _relink(fresh)
     assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, 6)
+
+
+def _orders(conn: Connection, chat: int) -> tuple[object, ...]:
+    row = conn.execute(
+        "SELECT id_ordem_servico, order_match_method FROM chat_files WHERE id = %s", (chat,)
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_the_order_of_a_chat_is_at_once_what_the_next_run_writes(fresh: Connection) -> None:
+    chat = add_chat(fresh, "+55 41 99999-0011", sessions=(Session(order_numbers=["30415"]),))
+    _relink(fresh)
+    by_rules = _orders(fresh, chat)
+    assert by_rules[0] == 5
+    for decided, wanted in (
+        (("order", 6), (6, "override")),
+        (("no_order", None), (None, "override")),
+        (("order", 5), (5, "override")),
+    ):
+        kind, order = decided
+        make_decision(fresh, ChatDecision(chat, kind, order, "because", "maria", session=1))
+        assert _orders(fresh, chat) == wanted
+        _relink(fresh)
+        assert _orders(fresh, chat) == wanted
+    last = overrides.list_all(fresh)[-1]
+    undo_decision(fresh, last.id, reason="mistaken", removed_by="maria")
+    assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, None), "the one before holds again"
+    assert _orders(fresh, chat) == (None, "override")
+    undo_decision(fresh, overrides.list_all(fresh)[-1].id, reason="mistaken", removed_by="maria")
+    undo_decision(fresh, overrides.list_all(fresh)[-1].id, reason="mistaken", removed_by="maria")
+    assert _orders(fresh, chat) == (None, None), "pending"
+    _relink(fresh)
+    assert _orders(fresh, chat) == by_rules
+
+
+def test_a_decision_on_a_phone_keeps_an_order_that_was_decided_for_one_session(fresh: Connection) -> None:
+    chat = add_chat(fresh, "+55 41 99999-0011", sessions=(Session(), Session()))
+    _relink(fresh)
+    make_decision(fresh, ChatDecision(chat, "order", 6, "hers", "maria", session=2))
+    add_override(fresh, NewOverride("phone", "+55 41 99999-0011", "order", 5, "all of it", "maria"))
+    assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, 5)
+    assert chat_state.link_state(fresh, chat, 2) == ("manual", 11, 6)
+    assert _orders(fresh, chat) == (None, None)
+    _relink(fresh)
+    assert _orders(fresh, chat) == (None, None)
 
 
 def test_nobody_has_kinds(fresh: Connection) -> None:
