@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.access import Visitor, token_hash
+from whatsapp_pipeline.console.api.answers import Item, Listing
 from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.error_pages import refusal_of
 from whatsapp_pipeline.console.page import Page
@@ -28,6 +30,7 @@ from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
 from whatsapp_pipeline.store.operations.console_access import LEVELS
 from whatsapp_pipeline.store.operations.console_logins import ACCESS
 
+Row = TypeVar("Row")
 _BEARER = re.compile(r"[Bb]earer ([!-~]{20,100})")
 
 
@@ -142,6 +145,30 @@ def _query_names(request: Request) -> set[str]:
 def without_nul(cursor: str | None) -> str | None:
     """Return a cursor without the character that PostgreSQL's text can't hold."""
     return None if cursor is None else cursor.replace("\x00", "")
+
+
+def answer_page(
+    request: Request,
+    listing: type[Listing[Item]],
+    found: Sequence[Row],
+    limit: int,
+    *,
+    item: Callable[[Row], Item],
+    cursor: Callable[[Row], str],
+) -> Response:
+    """Return one page of a list.
+
+    Args:
+        request: The request, which may have the page already.
+        listing: The shape of the page.
+        found: Rows of the list, up to one more than the page has: that one says that another page follows.
+        limit: Maximum number of items of the page.
+        item: Returns a row as the API shows it.
+        cursor: Returns the place of a row; the next page begins after it.
+    """
+    shown = found[:limit]
+    following = cursor(shown[-1]) if len(found) > limit else None
+    return answer(request, listing(items=[item(row) for row in shown], next=following))
 
 
 def answer(request: Request, content: BaseModel, *, status: int = 200) -> Response:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.console.api.answers import BIGINT, ApiCommitment, Listing
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer_page
 from whatsapp_pipeline.console.api.reading import Limit
 from whatsapp_pipeline.console.list_cursors import (
     COMMITMENT_CURSOR,
@@ -81,9 +81,14 @@ class CommitmentsApi:
                 limit=limit + 1,
                 after=after,
             )
-        following = commitment_cursor(found[limit - 1].place(which)) if len(found) > limit else None
-        items = [self._commitment(line) for line in found[:limit]]
-        return answer(request, Listing[ApiCommitment](items=items, next=following))
+        return answer_page(
+            request,
+            Listing[ApiCommitment],
+            found,
+            limit,
+            item=self._commitment,
+            cursor=lambda line: commitment_cursor(line.place(which)),
+        )
 
     def _commitment(self, line: CommitmentLine) -> ApiCommitment:
         chat = None

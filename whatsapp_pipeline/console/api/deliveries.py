@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.api.answers import ApiDeadLetter, Listing, Replayed, ReplayWanted
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, answer_page
 from whatsapp_pipeline.console.api.reading import Limit
 from whatsapp_pipeline.store.conversations.dead_letters import dead_deliveries, replay_dead_deliveries
 
@@ -31,9 +31,14 @@ class DeliveriesApi:
         before = None if cursor is None else int(cursor)
         with self._server.page(request) as page:
             found = dead_deliveries(page.conn, before=before, limit=limit + 1)
-        items = [ApiDeadLetter(**one._asdict()) for one in found[:limit]]
-        following = str(items[-1].id) if len(found) > limit else None
-        return answer(request, Listing[ApiDeadLetter](items=items, next=following))
+        return answer_page(
+            request,
+            Listing[ApiDeadLetter],
+            found,
+            limit,
+            item=lambda one: ApiDeadLetter(**one._asdict()),
+            cursor=lambda one: str(one.id),
+        )
 
     def replay(self, request: Request, wanted: Annotated[ReplayWanted, Body()]) -> Response:
         """Put dead letters back in line, those of the ids or all; no stored message is repeated."""

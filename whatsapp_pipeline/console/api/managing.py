@@ -20,7 +20,7 @@ from whatsapp_pipeline.console.api.answers import (
     NewAccount,
     NewTenant,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer, without_nul
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, answer_page, without_nul
 from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.api.reading import IdInPath, Limit
 from whatsapp_pipeline.store.connection import Connection
@@ -44,9 +44,13 @@ class ManagingApi:
         """List tenants by name, with how many business numbers each has."""
         with self._server.management(request) as conn:
             found = store.tenants(conn, after=without_nul(cursor), limit=limit + 1)
-        items = [ApiTenant(**one._asdict()) for one in found[:limit]]
-        return answer(
-            request, Listing[ApiTenant](items=items, next=items[-1].name if len(found) > limit else None)
+        return answer_page(
+            request,
+            Listing[ApiTenant],
+            found,
+            limit,
+            item=lambda one: ApiTenant(**one._asdict()),
+            cursor=lambda one: one.name,
         )
 
     def add_tenant(self, request: Request, tenant: Annotated[NewTenant, Body()]) -> Response:
@@ -65,17 +69,19 @@ class ManagingApi:
         """List business numbers by their id."""
         with self._server.management(request) as conn:
             found = store.accounts(conn, after=cursor, limit=limit + 1)
-        items = [
-            ApiAccount(
+        return answer_page(
+            request,
+            Listing[ApiAccount],
+            found,
+            limit,
+            item=lambda one: ApiAccount(
                 phone_number_id=one.phone_number_id,
                 tenant_id=one.tenant_id,
                 tenant=one.tenant,
                 is_active=one.is_active,
-            )
-            for one in found[:limit]
-        ]
-        following = items[-1].phone_number_id if len(found) > limit else None
-        return answer(request, Listing[ApiAccount](items=items, next=following))
+            ),
+            cursor=lambda one: one.phone_number_id,
+        )
 
     def add_account(self, request: Request, account: Annotated[NewAccount, Body()]) -> Response:
         """Add a business number, or enable it again; deliveries that waited for it are back in line."""

@@ -36,7 +36,7 @@ from whatsapp_pipeline.console.api.answers import (
     Id,
     Listing,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, answer_page
 from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.list_cursors import CASE_CURSOR, case_cursor, parse_case_cursor
 from whatsapp_pipeline.console.page import Page
@@ -145,9 +145,14 @@ class ReadingApi:
                 found = orders_page(
                     page.conn, number=wanted, after=after, with_device=device, limit=limit + 1
                 )
-        following = str(found[limit - 1].id) if len(found) > limit else None
-        items = [ApiOrder(**_order(one)) for one in found[:limit]]
-        return answer(request, Listing[ApiOrder](items=items, next=following))
+        return answer_page(
+            request,
+            Listing[ApiOrder],
+            found,
+            limit,
+            item=lambda one: ApiOrder(**_order(one)),
+            cursor=lambda one: str(one.id),
+        )
 
     def order(self, request: Request, number: IdInPath) -> Response:
         """Return an order with the sessions that are linked to it."""
@@ -274,9 +279,12 @@ class ReadingApi:
         with self._server.page(request) as page:
             found = open_cases(page.conn, waiting=waiting, handled=handled, limit=limit + 1, after=after)
             now = page.now.replace(tzinfo=None)
-        shown, last_one = found[:limit], found[limit - 1] if len(found) > limit else None
-        items = [
-            ApiCase(
+        return answer_page(
+            request,
+            Listing[ApiCase],
+            found,
+            limit,
+            item=lambda case: ApiCase(
                 customer_id=case.id_contato,
                 customer_name=case.nome,
                 open_since=self._local(case.open_since),
@@ -286,11 +294,9 @@ class ReadingApi:
                 handled_until=case.until,
                 handled_by=case.made_by,
                 handled_note=case.note,
-            )
-            for case in shown
-        ]
-        following = case_cursor(last_one.open_since, last_one.id_contato) if last_one else None
-        return answer(request, Listing[ApiCase](items=items, next=following))
+            ),
+            cursor=lambda case: case_cursor(case.open_since, case.id_contato),
+        )
 
     def messages_of(
         self,
@@ -315,13 +321,13 @@ class ReadingApi:
         )
         if order == "newest":
             read.reverse()
-        shown = read[:limit]
-        page.record("view", seen_in(shown))
-        following = shown[-1].ref if len(read) > limit else None
-        if is_blind:
-            shown = [one._replace(id_contato=None, id_ordem_servico=None) for one in shown]
-        return answer(
-            page.request, Listing[ApiMessage](items=[self._message(one) for one in shown], next=following)
+        page.record("view", seen_in(read[:limit]))
+
+        def shown(one: StreamMessage) -> ApiMessage:
+            return self._message(one._replace(id_contato=None, id_ordem_servico=None) if is_blind else one)
+
+        return answer_page(
+            page.request, Listing[ApiMessage], read, limit, item=shown, cursor=lambda one: one.ref
         )
 
     def _message(self, one: StreamMessage) -> ApiMessage:

@@ -30,7 +30,7 @@ from whatsapp_pipeline.console.api.answers import (
     UndoneDecision,
     UndoReason,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, answer_page
 from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.api.reading import (
     IdInPath,
@@ -83,8 +83,12 @@ class ReviewingApi:
         after = None if cursor is None else parse_queue_cursor(cursor)
         with self._server.page(request) as page:
             found = queued_items(page.conn, page.visitor.name, limit=limit + 1, after=after)
-        items = [
-            ApiQueuedItem(
+        return answer_page(
+            request,
+            Listing[ApiQueuedItem],
+            found,
+            limit,
+            item=lambda one: ApiQueuedItem(
                 item=f"{one.source}:{one.id}",
                 session=one.session_number,
                 title=one.title,
@@ -96,11 +100,9 @@ class ReviewingApi:
                 customer_name=one.customer,
                 best=one.best,
                 confidence=one.confidence,
-            )
-            for one in found[:limit]
-        ]
-        following = queue_cursor(found[limit - 1].place) if len(found) > limit else None
-        return answer(request, Listing[ApiQueuedItem](items=items, next=following))
+            ),
+            cursor=lambda one: queue_cursor(one.place),
+        )
 
     def item(self, request: Request, ref: RefInPath, session: Session = None) -> Response:
         """Return an item with its candidates, and the `state` that a decision on it hands back."""
@@ -187,8 +189,12 @@ class ReviewingApi:
         before = None if cursor is None else int(cursor)
         with self._server.page(request) as page:
             found = past_decisions(page.conn, before=before, limit=limit + 1)
-        items = [
-            ApiDecision(
+        return answer_page(
+            request,
+            Listing[ApiDecision],
+            found,
+            limit,
+            item=lambda one: ApiDecision(
                 id=one.id,
                 decision=one.decision,
                 nobody_kind=one.nobody_kind,
@@ -204,11 +210,9 @@ class ReviewingApi:
                 removed_by=one.removed_by,
                 removed_reason=one.removed_reason,
                 superseded_by=one.superseded_by,
-            )
-            for one in found[:limit]
-        ]
-        following = str(found[limit - 1].id) if len(found) > limit else None
-        return answer(request, Listing[ApiDecision](items=items, next=following))
+            ),
+            cursor=lambda one: str(one.id),
+        )
 
     def undo(
         self,

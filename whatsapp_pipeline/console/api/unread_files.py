@@ -23,7 +23,7 @@ from whatsapp_pipeline.console.api.answers import (
     Listing,
     NewReread,
 )
-from whatsapp_pipeline.console.api.api_server import ApiServer, answer, without_nul
+from whatsapp_pipeline.console.api.api_server import ApiServer, answer, answer_page, without_nul
 from whatsapp_pipeline.console.api.errors import ApiError
 from whatsapp_pipeline.console.api.reading import Limit
 from whatsapp_pipeline.console.pages.unread import CONTEXT, reading_options
@@ -61,19 +61,21 @@ class UnreadFilesApi:
         """List files that could not be read in whole or in part, by their path."""
         with self._server.page(request) as page:
             found = unread_files(page.conn, month=month, after=without_nul(cursor), limit=limit + 1)
-        items = [
-            ApiUnreadFile(
+        return answer_page(
+            request,
+            Listing[ApiUnreadFile],
+            found,
+            limit,
+            item=lambda one: ApiUnreadFile(
                 file=one.file_path,
                 month=one.month,
                 findings=one.findings,
                 lines=one.lines,
                 severity=one.severity,
                 kinds=one.kinds,
-            )
-            for one in found[:limit]
-        ]
-        following = items[-1].file if len(found) > limit else None
-        return answer(request, Listing[ApiUnreadFile](items=items, next=following))
+            ),
+            cursor=lambda one: one.file_path,
+        )
 
     def unread_file(self, request: Request, file: FileWanted) -> Response:
         """Return a file's findings, each with the lines around it, and how it was chosen to be read."""
@@ -114,9 +116,14 @@ class UnreadFilesApi:
         """List files that wait to be read as a person chose, by their path."""
         with self._server.page(request) as page:
             found = waiting_choices(page.conn, after=without_nul(cursor), limit=limit + 1)
-        items = [_reread(path, choice) for path, choice in found[:limit]]
-        following = items[-1].file if len(found) > limit else None
-        return answer(request, Listing[ApiReread](items=items, next=following))
+        return answer_page(
+            request,
+            Listing[ApiReread],
+            found,
+            limit,
+            item=lambda one: _reread(*one),
+            cursor=lambda one: one[0],
+        )
 
     def request_reread(self, request: Request, wanted: Annotated[NewReread, Body()]) -> Response:
         """Choose how a file is read; it waits until a run of its month has read it so."""
