@@ -303,7 +303,7 @@ def _orders(conn: Connection, chat: int) -> tuple[object, ...]:
         "SELECT id_ordem_servico, order_match_method FROM chat_files WHERE id = %s", (chat,)
     ).fetchone()
     assert row is not None
-    return row
+    return row[0], row[1]
 
 
 def test_the_order_of_a_chat_is_at_once_what_the_next_run_writes(fresh: Connection) -> None:
@@ -311,16 +311,12 @@ def test_the_order_of_a_chat_is_at_once_what_the_next_run_writes(fresh: Connecti
     _relink(fresh)
     by_rules = _orders(fresh, chat)
     assert by_rules[0] == 5
-    for decided, wanted in (
-        (("order", 6), (6, "override")),
-        (("no_order", None), (None, "override")),
-        (("order", 5), (5, "override")),
-    ):
-        kind, order = decided
+    decisions: tuple[tuple[DecisionKind, int | None], ...] = (("order", 6), ("no_order", None), ("order", 5))
+    for kind, order in decisions:
         make_decision(fresh, ChatDecision(chat, kind, order, "because", "maria", session=1))
-        assert _orders(fresh, chat) == wanted
+        assert _orders(fresh, chat) == (order, "override")
         _relink(fresh)
-        assert _orders(fresh, chat) == wanted
+        assert _orders(fresh, chat) == (order, "override")
     last = overrides.list_all(fresh)[-1]
     undo_decision(fresh, last.id, reason="mistaken", removed_by="maria")
     assert chat_state.link_state(fresh, chat, 1) == ("manual", 11, None), "the one before holds again"
