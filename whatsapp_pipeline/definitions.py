@@ -31,6 +31,7 @@ from whatsapp_pipeline.checks import operations as operation_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
 from whatsapp_pipeline.resources import table_frames
+from whatsapp_pipeline.resources.asset_values import PipelineDefinitions
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Archive, Erp
@@ -53,7 +54,7 @@ def rule_book(*, with_erp: bool | None = None) -> RuleBook:
 
 def build_defs(
     resource_overrides: Mapping[str, object] | None = None, *, with_erp: bool | None = None
-) -> dg.Definitions:
+) -> PipelineDefinitions:
     """Build the code location. Tests and the command line replace some of its resources.
 
     Args:
@@ -85,7 +86,7 @@ def build_defs(
         *summaries.ASSETS,
         *operations.ASSETS,
     ]
-    return dg.Definitions(
+    return PipelineDefinitions(
         assets=with_code_references(assets, configured.code_url),
         asset_checks=_build_checks(with_erp=with_erp),
         jobs=[*schedules.JOBS, *webhook.JOBS, *live_summaries.JOBS, *upkeep.JOBS],

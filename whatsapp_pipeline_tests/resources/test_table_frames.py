@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -14,20 +14,23 @@ import dagster as dg
 import pandas as pd
 import polars as pl
 import pytest
+from psycopg import sql
 
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.resources.asset_values import PipelineDefinitions
 from whatsapp_pipeline.resources.database import Database
+from whatsapp_pipeline.resources.table_frames import to_pandas
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.store.table_frames import read_chunks
+from whatsapp_pipeline.store.table_frames import read_chunks, read_query
 
 Load: TypeAlias = Callable[..., pd.DataFrame]
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 
 
 @pytest.fixture(scope="module")
-def defs(prepared_url: str) -> dg.Definitions:
+def defs(prepared_url: str) -> PipelineDefinitions:
     """The project on the module's filled database."""
     return build_defs({"database": Database(url=prepared_url)}, with_erp=True)
 
@@ -236,6 +239,114 @@ def test_what_cannot_be_read_says_why(load: Load, asset: str, words: str) -> Non
 def test_a_column_that_is_not_there_is_named(load: Load) -> None:
     with pytest.raises(PipelineError, match="contatos has no column 'nmoe'; it has id, nome"):
         load("contatos", columns=["nmoe"])
+
+
+@pytest.mark.parametrize("month", ["2025-13", "2025-1", "abc", "", "2019-01", "2999-01", "2025-01..2025-03"])
+def test_what_is_no_month_is_named_with_the_way_out(
+    defs: PipelineDefinitions, load: Load, month: str
+) -> None:
+    with pytest.raises(PipelineError) as error:
+        defs.load_asset_value("chat_messages", partition_key=month)
+    words = str(error.value)
+    assert words.startswith(f"chat_messages has no partition {month!r}; it has 2025-01 to ")
+    assert "(FIRST_MONTH sets the first). For several at once give partition_key_range=" in words
+    with pytest.raises(PipelineError, match=re.escape(words)):
+        load("chat_messages", month)
+
+
+@pytest.mark.parametrize("asset", ["customer_summaries", "contatos", "qa_report"])
+def test_an_asset_without_months_takes_no_month(defs: PipelineDefinitions, load: Load, asset: str) -> None:
+    words = f"{asset} has no months, so '2025-01' chooses nothing; leave the partition key out"
+    with pytest.raises(PipelineError, match=words):
+        defs.load_asset_value(asset, partition_key="2025-01")
+    with pytest.raises(PipelineError, match=words):
+        load(asset, "2025-01")
+
+
+def test_an_asset_that_is_not_there_is_named(defs: PipelineDefinitions) -> None:
+    with pytest.raises(PipelineError, match=r"there is no asset chat_mesages; there are .*chat_messages"):
+        defs.load_asset_value("chat_mesages", partition_key="2025-01")
+
+
+def test_a_range_of_months_is_one_frame(defs: PipelineDefinitions, load: Load) -> None:
+    both = defs.load_asset_value(
+        "chat_messages",
+        partition_key_range=dg.PartitionKeyRange("2025-01", "2025-02"),
+        python_type=pl.DataFrame,
+        metadata={"columns": ["id"]},
+    )
+    assert isinstance(both, pl.DataFrame)
+    assert both.columns == ["id"]
+    months = [load("chat_messages", month).id.to_list() for month in ("2025-01", "2025-02")]
+    assert sorted(both["id"]) == sorted([*months[0], *months[1]])
+    assert min(map(len, months)) > 0
+    for first, last, words in (
+        ("2025-02", "2025-01", "chat_messages: the range begins with 2025-02, after its end 2025-01"),
+        ("2025-02", "2025-13", "chat_messages has no partition '2025-13'"),
+    ):
+        with pytest.raises(PipelineError, match=words):
+            defs.load_asset_value("chat_messages", partition_key_range=dg.PartitionKeyRange(first, last))
+
+
+def documented_types() -> dict[str, str]:
+    """Each type of the guide's table with the pandas type beside it."""
+    guide = (PROJECT_ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    table = guide.partition("| in PostgreSQL | in pandas |")[2].partition("\n\n")[0]
+    found: dict[str, str] = {}
+    for line in table.splitlines()[2:]:
+        left, right = (
+            re.findall(r"`([^`]+)`", cell.partition(":")[0]) for cell in line.strip("|").split("|")
+        )
+        found |= dict(zip(left, right if len(right) >= len(left) else right[:1] * len(left), strict=False))
+    return found
+
+
+def test_every_type_of_the_tables_is_in_the_guide(prepared_url: str) -> None:
+    shown = {
+        row[0]
+        for row in rows_of(
+            prepared_url,
+            """
+            SELECT DISTINCT a.atttypid FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+             WHERE c.relkind IN ('r', 'v', 'm', 'p') AND c.relnamespace = current_schema()::regnamespace
+               AND a.attnum > 0 AND NOT a.attisdropped
+            """,
+        )
+    }
+    names = {name: f"'{name}'::regtype::oid" for name in documented_types()}
+    documented = {rows_of(prepared_url, f"SELECT {oid}")[0][0] for oid in names.values()}
+    missing = rows_of(
+        prepared_url, f"SELECT format_type(t, NULL) FROM unnest(ARRAY{sorted(shown - documented)}::oid[]) t"
+    )
+    assert missing == []
+
+
+def test_the_guide_names_the_pandas_type_of_each_type(prepared_url: str) -> None:
+    same = {
+        "uuid": f"{0:032}",
+        "text[]": "{a}",
+        "bigint[]": "{1}",
+        "json": "{}",
+        "jsonb": "{}",
+        "boolean": "t",
+    }
+    values = same | dict.fromkeys(("bigint", "integer", "smallint", "numeric", "double precision"), "1")
+    values |= dict.fromkeys(("text", "varchar", "char", "bytea", "tsvector"), "a")
+    values |= dict.fromkeys(("timestamptz", "timestamp", "date"), "2025-01-01") | {"time": "12:00"}
+    documented = documented_types()
+    assert documented.keys() == values.keys()
+    query = sql.SQL("SELECT {}").format(
+        sql.SQL(", ").join(
+            sql.SQL("{}::{} AS {}").format(sql.Literal(value), sql.SQL(kind), sql.Identifier(kind))
+            for kind, value in values.items()
+        )
+    )
+    with connect(prepared_url) as conn:
+        frame = to_pandas(pl.concat(read_query(conn, query, {}, zone="America/Sao_Paulo")))
+    types = {name: str(dtype).replace(", America/Sao_Paulo", "") for name, dtype in frame.dtypes.items()}
+    assert types == documented
+    first = frame.iloc[0]
+    assert (first["time"], first["bytea"], first["text[]"]) == (time(12), b"a", ["a"])
 
 
 @pytest.mark.parametrize("columns", ["id", []])
