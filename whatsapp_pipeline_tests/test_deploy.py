@@ -19,7 +19,10 @@ import pytest
 import yaml
 from dagster._config import Shape, process_config
 from dagster._core.instance.config import dagster_instance_config_schema
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+from whatsapp_pipeline.assets.overview import overview_lines
+from whatsapp_pipeline.cli.services import LOCATION
 from whatsapp_pipeline.console.config import ConsoleConfig, console_config
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping, load_settings, variable_of
@@ -112,6 +115,19 @@ def test_the_values_of_the_chart_are_those_of_the_instance() -> None:
     images = [values[part]["image"] for part in ("dagsterWebserver", "dagsterDaemon")]
     images += [deployment["image"] for deployment in values["dagster-user-deployments"]["deployments"]]
     assert {f"{image['repository']}:{image['tag']}" for image in images} == {_image()}
+
+
+def test_the_location_has_the_same_name_and_overview_as_on_one_machine() -> None:
+    (origin,) = WorkspaceFileTarget([str(DEPLOY / "workspace.yaml")]).create_origins()
+    assert origin.location_name == LOCATION
+    shown = dict(origin.get_display_metadata())
+    # The console's address belongs to an installation, and this file to none.
+    expected = {name: text for name, text in overview_lines(load_settings()).items() if name != "console"}
+    assert shown == {"host": "code", "port": "4000", **expected}
+    workspace = _yaml(DEPLOY / "helm" / "values.yaml")["dagsterWebserver"]["workspace"]
+    (mounted,) = (one for one in _manifests() if one["metadata"]["name"] == workspace["externalConfigmap"])
+    assert mounted["kind"] == "ConfigMap"
+    assert yaml.safe_load(mounted["data"]["workspace.yaml"]) == _yaml(DEPLOY / "workspace.yaml")
 
 
 def _image() -> str:
@@ -264,7 +280,8 @@ def test_the_console_of_compose_starts_with_its_required_variables_and_not_witho
 
 def test_the_console_of_kubernetes_trusts_nobody_until_its_proxies_are_named_and_answers_its_probes() -> None:
     (container,) = (container for _, container in _containers() if container["name"] == "console")
-    (settings,) = (manifest["data"] for manifest in _manifests() if manifest["kind"] == "ConfigMap")
+    named = [manifest for manifest in _manifests() if manifest["metadata"]["name"] == "whatsapp-pipeline"]
+    (settings,) = (manifest["data"] for manifest in named if manifest["kind"] == "ConfigMap")
     own = {entry["name"]: entry["value"] for entry in container["env"]}
     with pytest.raises(SettingError, match="CONSOLE_PROXIES"):
         _console_config({**settings, **own}, container["args"])
