@@ -451,6 +451,14 @@ SCOPES = {
 }
 MOVES_FROM = ("passa de", "passam de")
 MOVES_TO = "para"
+LEAVES = ("deixa de ser de", "deixam de ser de")
+KEEPS_OTHER = (
+    "conversa não muda, porque vale outra decisão mais específica ou mais recente",
+    "conversas não mudam, porque vale outra decisão mais específica ou mais recente",
+)
+SCOPE_SESSION = "Só para este atendimento"
+SESSION_LEAVES = "deixa a"
+MOVES_TO_ORDER = "e passa para a"
 REASON_WHY = "Motivo (opcional)"
 REASON = "Motivo"
 REVIEW_REASON = "decidido na revisão"

@@ -287,6 +287,40 @@ def test_what_would_move_is_said_before(desk: Desk) -> None:
     desk.decide(desk.path("D1"), "contact:7", scope="phone")
     confirm = text_of(desk.client.get(f"{desk.path('D1')}/decide?choice=contact:8&shown=x").text)
     assert "3 conversas, 45 mensagens; 3 passam de Ana Conceição Souza para Rui Melo" in confirm
+    nobody = text_of(desk.client.get(f"{desk.path('D1')}/decide?choice=no_contact&shown=x").text)
+    assert "3 conversas, 45 mensagens; 3 deixam de ser de Ana Conceição Souza" in nobody
+
+
+def test_what_would_move_is_what_moves(desk: Desk) -> None:
+    """A chat that another decision keeps is not said to move, and the page after the decision agrees."""
+    desk.decide(desk.path("D1"), "contact:7", scope="phone")
+    desk.decide(desk.path("D2"), "contact:7", scope="chat")
+    confirm = text_of(desk.client.get(f"{desk.path('D1')}/decide?choice=contact:8&shown=x").text)
+    assert (
+        "2 conversas, 42 mensagens; 2 passam de Ana Conceição Souza para Rui Melo ."
+        " 1 conversa não muda, porque vale outra decisão mais específica" in confirm
+    )
+    made = desk.decide(desk.path("D1"), "contact:8", scope="phone")
+    said = _said(desk, made)
+    assert "Já vale para 2 conversas. 1 conversa não mudou" in said
+    # A title yields to a phone of another customer.
+    desk.rows("UPDATE chat_files SET title = 'D1' WHERE filename = 'D4' RETURNING id")
+    of_title = text_of(desk.client.get(f"{desk.path('D4')}/decide?choice=contact:7&shown=x").text)
+    assert "1 conversa, 20 mensagens. 1 conversa não muda" in of_title
+    refusal = desk.client.get(f"{desk.path('D1')}/decide?choice=not_contact:8&shown=x").text
+    assert re.findall(r'name="scope" value="(\w+)"', refusal) == ["chat"]
+    assert "1 conversa fica pendente até as regras decidirem de novo." in text_of(refusal)
+
+
+def test_the_order_that_a_session_leaves_is_said_before(desk: Desk) -> None:
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    confirm = text_of(desk.client.get(f"/review/chat:{chat}/1/decide?choice=order:71&shown=x").text)
+    said = "Só para este atendimento 21 mensagens; deixa a OS 30415 e passa para a OS 555"
+    assert said in confirm
+    nothing = text_of(desk.client.get(f"/review/chat:{chat}/1/decide?choice=no_order&shown=x").text)
+    assert nothing.count("deixa a OS 30415") == 1
+    fresh = text_of(desk.client.get(f"/review/chat:{chat}/2/decide?choice=order:71&shown=x").text)
+    assert "Só para este atendimento 7 mensagens Motivo" in fresh
 
 
 def test_a_title_is_the_scope_only_when_chosen(desk: Desk) -> None:

@@ -40,12 +40,13 @@ from whatsapp_pipeline.store.links.review_pages import (
 )
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.steps.links.decide import DecisionScope, NobodyKind
+    from whatsapp_pipeline.steps.links.decide import DecisionKind, DecisionScope, NobodyKind
 
 _Chosen = TypeVar("_Chosen", bound=str)
 _LISTED, _HISTORY = 20, 50
 _SNOOZE = timedelta(days=7)
 _NOBODY: tuple[NobodyKind, ...] = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
+_ABOUT_ORDERS = ("order", "no_order")
 _SCOPES: tuple[DecisionScope, ...] = ("chat", "phone", "title")
 
 
@@ -140,40 +141,45 @@ def confirm(page: Page) -> Response:
     """Show what a choice would mean, in words, before it is made."""
     found = _item(page)
     kind, id_ = _choice(page.text("choice"), found)
-    try:
-        offers = scopes_of(page.conn, found) if found.session_number is None else []
-    except PipelineError:
-        raise NoPageError("not_found") from None
-    whom = _whom(page, kind, id_)
-    linked = {id_: chats for offer in offers for id_, chats in offer.linked_now if id_ is not None}
-    names = customer_names(page.conn, list(linked))
-    scopes = [
-        {
-            "scope": offer.scope,
-            "target": offer.target,
-            "chats": offer.chats,
-            "messages": offer.messages,
-            "months": offer.months,
-            "moved": [
-                (names.get(contact) or words.NO_NAME, chats)
-                for contact, chats in offer.linked_now
-                if contact is not None and contact != id_
-            ],
-        }
-        for offer in offers
-    ]
     return page.render(
         "review_confirm.html",
         item=found,
         path=item_address(found),
         kind=kind,
         choice=page.text("choice"),
-        whom=whom,
-        scopes=scopes,
+        whom=_whom(page, kind, id_),
+        scopes=_scopes(page, found, kind, id_) if found.session_number is None else [],
+        order_now=_whom(page, "order", found.id_ordem_servico) if kind in _ABOUT_ORDERS else "",
         shown=page.text("shown"),
         nobody=_NOBODY,
         problem=None,
     )
+
+
+def _scopes(page: Page, found: ItemToReview, kind: DecisionKind, id_: int | None) -> list[dict[str, Any]]:
+    """Return the scopes that a decision on a customer can have, each with what it would change."""
+    from whatsapp_pipeline.steps.links.scope_effects import scope_effects
+
+    try:
+        offers = scopes_of(page.conn, found)
+    except PipelineError:
+        raise NoPageError("not_found") from None
+    if kind == "not_contact":  # a refusal is about the chat alone
+        offers = [offer for offer in offers if offer.scope == "chat"]
+    effects = scope_effects(page.conn, offers, kind, id_)
+    names = customer_names(page.conn, [contact for effect in effects for contact, _ in effect.moved])
+    return [
+        {
+            "scope": effect.offer.scope,
+            "target": effect.offer.target,
+            "chats": effect.chats,
+            "messages": effect.messages,
+            "pending": effect.pending,
+            "kept": effect.kept,
+            "moved": [(names.get(contact) or words.NO_NAME, chats) for contact, chats in effect.moved],
+        }
+        for effect in effects
+    ]
 
 
 def post_decision(page: Page) -> Response:

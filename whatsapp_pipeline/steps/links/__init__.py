@@ -13,7 +13,8 @@ links. What does not: the rules (domain/matching/), SQL (store/links/), and read
 
     link_months is the part that link_contacts and link_orders share. link_rules hashes the rules: a month
     whose fingerprint is current is not linked again. link_counts is the report. For people there are explain
-    (one title), chat_ends (lines to decide by) and guaranteed_precision (a bound from verdicts).
+    (one title), chat_ends (lines to decide by), scope_effects (what a decision would change) and
+    guaranteed_precision (a bound from verdicts).
 
 Glossary:
     candidate   a contact (or an order) that a chat (or a session) may belong to
