@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, get_args
+from typing import Any, BinaryIO, get_args
 
 import click
 import polars as pl
@@ -31,6 +32,8 @@ from whatsapp_pipeline.domain.transcripts.archive_dates import (
 )
 from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, FormatName
 from whatsapp_pipeline.safe_text import for_json, for_json_bytes
+from whatsapp_pipeline.status_line import status_line
+from whatsapp_pipeline.steps.progress import Progress
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
 # A damaged file may have one finding per line. The list is cut; the counts are complete.
@@ -66,6 +69,8 @@ def parse(
     \b
     Example: whatsapp-pipeline parse data/organized_whatsapp_chats/2025/01/*.txt 2>/dev/null | head
     """
+    if files.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once; name it once")
     configured = settings.load_settings()
     options = partial(
         ParseOptions,
@@ -76,16 +81,31 @@ def parse(
         locale=configured.locale,
     )
     failed = False
+    progress = Progress(_silent_log(), "parse", len(files), "files")
     for number, path in enumerate(files):
         near = partial(options, archive_order=partial(_order_near, files, number))
-        failed |= not _parse_file(path, near, sys.stdout.buffer, sys.stderr)
+        summary = _parse_file(path, near, sys.stdout.buffer)
+        if (line := status_line()) is not None:
+            line.remove()
+        sys.stderr.write(for_json(_encode(summary)) + "\n")
+        failed |= "error" in summary or "unknown_format" in summary["exceptions"]
+        if not sys.stdout.isatty():  # otherwise the messages are on the terminal
+            progress.advance(1, summary["messages"])
     sys.stdout.buffer.flush()
     if failed:
         sys.exit(1)
 
 
-def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, err: TextIO) -> bool:
-    """Write a file's messages and summary; return False if it can't be read or is no transcript."""
+def _silent_log() -> logging.Logger:
+    """Return a log that writes nothing: standard error holds one JSON object per file and nothing else."""
+    log = logging.getLogger("whatsapp_pipeline.cli.parse")
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+    return log
+
+
+def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO) -> dict[str, Any]:
+    """Write a file's messages and return its summary, with an `error` if it can't be read to its end."""
     summaries: list[ChatSummary] = []
     findings: list[dict[str, object]] = []
     error = None
@@ -103,8 +123,7 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO, 
     except UnreadableFileError as unreadable:
         error = {"kind": unreadable.kind, "detail": str(unreadable)}
     summary = summary_of(path, summaries, findings)
-    err.write(for_json(_encode({**summary, "error": error} if error else summary)) + "\n")
-    return error is None and "unknown_format" not in summary["exceptions"]
+    return {**summary, "error": error} if error else summary
 
 
 def _order_near(paths: Sequence[str], number: int) -> DateOrder | None:

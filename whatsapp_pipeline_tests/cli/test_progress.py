@@ -91,6 +91,34 @@ def test_json_lines_stay_json_on_a_terminal() -> None:
     assert found[0]["total"] == 3
 
 
+_PARSE = """
+from whatsapp_pipeline.cli import main
+from whatsapp_pipeline.steps import progress
+progress._SHOWN_EVERY_SECONDS = 0
+main()
+"""
+
+
+@pytest.mark.slow
+def test_parse_shows_its_files_on_a_terminal_between_its_lines(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).write_text("25/01/2025 10:00 - Maria: oi\n25/01/2025 10:01 - Loja: olá\n")
+    command = [sys.executable, "-c", _PARSE, "parse", *map(str, sorted(tmp_path.iterdir()))]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as parse:
+        os.close(theirs)
+        shown = read_terminal(ours)
+        assert parse.wait() == 0
+    states = re.findall(
+        r"\r\x1b\[Kparse: (\d) of 3 files, about \d+ s left, (\d) messages \([\d,]+/s\)", shown
+    )
+    assert states == [("1", "2"), ("2", "4")]
+    lines = re.sub(r"\r\x1b\[K(parse: [^\r]+/s\))?", "", shown).splitlines()
+    elsewhere = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    assert lines == elsewhere
+    assert [json.loads(line)["messages"] for line in elsewhere] == [2, 2, 2]
+
+
 @pytest.mark.slow
 def test_elsewhere_there_are_plain_lines(fresh_database_url: str, tmp_path: Path) -> None:
     environment = _environment(fresh_database_url, tmp_path)

@@ -25,6 +25,7 @@ from whatsapp_pipeline import clock
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.shared_folder import LocalFolder, StoreFolder
+from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store.connection import connect, describe
 from whatsapp_pipeline.store.operations import dumps
 from whatsapp_pipeline.store.pg_tools import Programs, find_programs
@@ -92,7 +93,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
     partial = path.with_suffix(".partial")
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        tables = dumps.dump(url, programs, partial)
+        tables = dumps.dump(url, programs, partial, progress=_rows_of(log, "backup"))
         verified = _verify(url, programs, partial, tables, options, log)
         backup = Backup(
             path.name,
@@ -146,18 +147,26 @@ def _verify(
     if (listed := dumps.listed_tables(programs, path)) < len(tables):
         raise PipelineError(f"the backup lists {listed} tables, not {len(tables)}; it was not kept")
     try:
-        _restore_and_compare(url, programs, path, tables)
+        _restore_and_compare(url, programs, path, tables, log)
     except psycopg.errors.InsufficientPrivilege:
         if options.scratch_url is None:
             log.warning("the backup was listed but not restored: this role may not create a scratch database")
             return "listed"
-        _restore_and_compare(options.scratch_url(), programs, path, tables)
+        _restore_and_compare(options.scratch_url(), programs, path, tables, log)
     return "restored"
 
 
-def _restore_and_compare(url: str, programs: Programs, path: Path, tables: dict[str, int]) -> None:
+def _rows_of(log: logging.Logger, what: str) -> dumps.RowProgress:
+    """Return what reports the rows of a dump while they are written or loaded."""
+    return lambda total: Progress(log, what, total, "rows").advance
+
+
+def _restore_and_compare(
+    url: str, programs: Programs, path: Path, tables: dict[str, int], log: logging.Logger
+) -> None:
+    advance = _rows_of(log, "backup, restored to verify it")(sum(tables.values()))
     with dumps.scratch_database(url) as scratch:
-        dumps.load_dump(scratch, programs, path, clean=False)
+        dumps.load_dump(scratch, programs, path, clean=False, advance=advance)
         with connect(scratch) as conn:
             found = dumps.count_dumped(conn)
     if wrong := dumps.count_differences(tables, found):
@@ -286,7 +295,8 @@ def restore(
         )
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
     with _on_this_host(options, backup) as path:
-        dumps.load_dump(url, programs, path, clean=not empty)
+        advance = _rows_of(log, f"restore {backup.file}")(sum(backup.tables.values()))
+        dumps.load_dump(url, programs, path, clean=not empty, advance=advance)
     found, wrong = _compare(url, backup)
     if wrong:
         raise PipelineError(f"the restored database differs from the backup: {wrong[0]}")
@@ -330,12 +340,13 @@ def rewrite(
     try:
         with dumps.scratch_database(url) as scratch:
             with _on_this_host(options, backup) as path:
-                dumps.load_dump(scratch, programs, path, clean=False)
+                advance = _rows_of(log, f"{backup.file}, read")(sum(backup.tables.values()))
+                dumps.load_dump(scratch, programs, path, clean=False, advance=advance)
             _, wrong = _compare(scratch, backup)
             if not change(scratch) and not wrong:
                 return False
             os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-            tables = dumps.dump(scratch, programs, partial)
+            tables = dumps.dump(scratch, programs, partial, progress=_rows_of(log, f"{backup.file}, written"))
         anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
         if dumps.listed_tables(programs, partial) < len(tables):
             raise PipelineError(f"the new {backup.file} does not list its tables; the old one stays")

@@ -29,6 +29,7 @@ from whatsapp_pipeline.domain.summaries.text import TEXT_VERSION, Facts, compose
 from whatsapp_pipeline.domain.summaries.text_reading import TEXT_LIMIT, MessageReader
 from whatsapp_pipeline.domain.summaries.wording import Claim
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.steps.summaries.read_texts import TextReader
 from whatsapp_pipeline.steps.summaries.unlinked import UnlinkedReport, settle_unlinked
 from whatsapp_pipeline.store.chats import search_words
@@ -202,7 +203,8 @@ def _compute(
     parts = staged.cut(as_of, options.frequency, rebuild=options.rebuild, part_size=options.part_messages)
     report = replace(report, contacts_changed=parts.changed, contacts_aged=parts.aged)
     numbers = parts.numbers()
-    for done, number in enumerate(numbers, start=1):
+    progress = Progress(log, "customer_summaries", len(numbers), "parts")
+    for number in numbers:
         with staged.conn.transaction():
             part = parts.stage(number, gap=options.gap)
             count, written, promised = _compute_part(part, options, texts)
@@ -213,13 +215,7 @@ def _compute(
             texts_read=report.texts_read + count,
             commitments_changed=report.commitments_changed + promised,
         )
-        log.info(
-            "part %d of %d: %d messages",
-            done,
-            len(numbers),
-            part.messages,
-            extra=fields(part=done, parts=len(numbers), counts={"messages": part.messages}),
-        )
+        progress.advance(1, part.messages)
     return report
 
 

@@ -7,10 +7,11 @@ folder, retention and times of dumps (steps/operations/backup.py).
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 from uuid import uuid4
 
 import psycopg
@@ -23,6 +24,10 @@ from whatsapp_pipeline.store.pg_tools import Programs, environment
 
 UNDUMPED = ("pipeline_erp_tokens",)
 """The pipeline's tables whose rows are in no dump: secrets that end sooner than a dump is kept."""
+RowProgress: TypeAlias = Callable[[int], Callable[[int], None]]
+"""Gets the number of rows that are written or loaded; returns a function for the rows that are done."""
+_ROWS_AT_ONCE = 10_000
+_DUMPED_TABLE = re.compile(r'dumping contents of table "(.+)"')
 # The server's own schemas, which are in no dump.
 _OWN_TABLES = """
     SELECT n.nspname, c.relname
@@ -61,7 +66,13 @@ def count_dumped(conn: Connection) -> dict[str, int]:
     return {name: rows for name, rows in count_tables(conn).items() if name not in without}
 
 
-def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
+def _no_progress(total: int) -> Callable[[int], None]:
+    return lambda rows: None
+
+
+def dump(
+    url: str, programs: Programs, target: Path, *, progress: RowProgress = _no_progress
+) -> dict[str, int]:
     """Write a dump of the database to `target` (custom format); return the row count of each table in it.
 
     Of the tables `UNDUMPED` the dump has the definition and no rows. Dump and counts use one snapshot. Raises
@@ -71,9 +82,10 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         row = one_row(conn.execute("SELECT pg_export_snapshot()"))
         counts, without = count_dumped(conn), _undumped(conn)
-        _run(
+        _run_dump(
             [
                 programs.path("pg_dump"),
+                "--verbose",
                 "--format=custom",
                 "--no-owner",
                 "--no-privileges",
@@ -82,9 +94,32 @@ def dump(url: str, programs: Programs, target: Path) -> dict[str, int]:
                 *(f"--exclude-table-data={sql.Identifier(*name).as_string()}" for name in without),
             ],
             url,
-            f"pg_dump of {describe(url)} failed",
+            counts,
+            progress(sum(counts.values())),
         )
     return counts
+
+
+def _run_dump(
+    command: list[str], url: str, counts: Mapping[str, int], advance: Callable[[int], None]
+) -> None:
+    """Run pg_dump, and report the rows of a table when it goes on to the next one."""
+    said = []
+    rows = 0
+    with subprocess.Popen(
+        command, env={**environment(url), "LC_ALL": "C"}, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stderr is not None  # piped above
+        for line in process.stderr:
+            if (table := _DUMPED_TABLE.search(line)) is None:
+                said.append(line)
+                continue
+            advance(rows)
+            rows = counts.get(table[1], 0)
+    if process.returncode != 0:
+        reason = _reason("".join(said)) if said else f"it ended with {process.returncode}"
+        raise PipelineError(f"pg_dump of {describe(url)} failed: {reason}")
+    advance(rows)
 
 
 def listed_tables(programs: Programs, source: Path) -> int:
@@ -96,11 +131,18 @@ def listed_tables(programs: Programs, source: Path) -> int:
     return sum(" TABLE DATA " in line and not line.startswith(";") for line in listing.splitlines())
 
 
-def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> None:
+def load_dump(
+    url: str,
+    programs: Programs,
+    source: Path,
+    *,
+    clean: bool,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> None:
     """Load the dump into the database at `url` in one transaction; with `clean`, drop replaced objects first.
 
-    The rows of the tables `UNDUMPED` stay as they are. Raises PipelineError, and changes nothing, if any
-    statement fails.
+    `advance` gets the number of rows that were sent since the last call. The rows of the tables `UNDUMPED`
+    stay as they are. Raises PipelineError, and changes nothing, if any statement fails.
     """
     command = [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)]
     if clean:
@@ -124,7 +166,7 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
         assert writer.stdin is not None
         assert writer.stderr is not None
         with contextlib.suppress(BrokenPipeError):  # psql stopped early; its error message follows
-            _pass_on(reader.stdout, writer.stdin, major, kept)
+            _pass_on(_with_rows_counted(reader.stdout, advance), writer.stdin, major, kept)
         with contextlib.suppress(BrokenPipeError):
             writer.stdin.close()
         said = writer.stderr.read().decode(errors="replace")
@@ -139,7 +181,22 @@ def load_dump(url: str, programs: Programs, source: Path, *, clean: bool) -> Non
         )
 
 
-def _pass_on(script: IO[bytes], target: IO[bytes], server_major: int, kept: Sequence[str]) -> None:
+def _with_rows_counted(script: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the lines of a script, and report the rows in its COPY commands: each is one line."""
+    is_copying, rows = False, 0
+    for line in script:
+        yield line
+        if not is_copying:
+            is_copying = line.startswith(b"COPY ") and line.rstrip().endswith(b" FROM stdin;")
+        elif line.rstrip() == b"\\.":
+            advance(rows)
+            is_copying, rows = False, 0
+        elif (rows := rows + 1) == _ROWS_AT_ONCE:
+            advance(rows)
+            rows = 0
+
+
+def _pass_on(script: Iterable[bytes], target: IO[bytes], server_major: int, kept: Sequence[str]) -> None:
     """Copy the script without a setting in its first lines that servers before 17 do not have.
 
     The rows of the tables `kept` are set aside before it and put back after it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.steps import progress
 from whatsapp_pipeline.steps.operations import backup
 from whatsapp_pipeline.steps.operations.backup import Backup, BackupOptions
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -86,6 +88,33 @@ def test_a_restore_that_fails_changes_nothing(filled: str, options: BackupOption
         backup.restore(filled, taken, options, overwrite=True, log=LOG)
     with connect(filled) as conn:
         assert conn.execute("SELECT count(*) FROM contatos").fetchone() == (10,)
+
+
+def test_long_dumps_and_restores_say_how_far_they_are(
+    filled: str,
+    empty_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with connect(filled) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) SELECT n, 'Ana' FROM generate_series(1001, 26000) n")
+    monkeypatch.setattr(progress, "_EVERY_SECONDS", 0)
+    caplog.set_level(logging.INFO)
+    options = BackupOptions(tmp_path)
+    taken = backup.take(filled, options, reason="by hand", log=LOG)
+    backup.restore(empty_database_url, taken, options, overwrite=False, log=LOG)
+    total = sum(taken.tables.values())
+    said = [record.getMessage() for record in caplog.records]
+    for what in ("backup", "backup, restored to verify it", f"restore {taken.file}"):
+        state = rf"{re.escape(what)}: ([\d,]+) of {total:,} rows, about \d+ s left \([\d,]+/s\)"
+        done = [int(match[1].replace(",", "")) for line in said if (match := re.fullmatch(state, line))]
+        assert done == sorted(done), what
+        assert done[-1] == total, what
+        if what != "backup":
+            assert len({rows // 10_000 for rows in done}) >= 3, (
+                "the rows of a large table are reported on the way"
+            )
 
 
 def test_a_full_disk_leaves_nothing_that_looks_like_a_backup(filled: str, tmp_path: Path) -> None:
