@@ -153,15 +153,20 @@ def _interrupts_set(stop: threading.Event) -> Iterator[None]:
 
 def _follow_all(runs: LaunchedRuns, phases: Iterable[list[Task]]) -> list[Ended]:
     """Launch the tasks of each phase, print how they end, and return them; stop after a phase that failed."""
+    from whatsapp_pipeline.cli.backup import cli_log
+    from whatsapp_pipeline.steps.progress import Progress
+
     over: list[Ended] = []
     for tasks in phases:
         runs.launch(tasks)
         say(f"{tasks[0].job}: {len(tasks)} {'run' if len(tasks) == 1 else 'runs'} in the queue")
+        progress = Progress(cli_log(), tasks[0].job, len(tasks), "runs")
         for number, ended in enumerate(runs.follow(), 1):
             name = " ".join(filter(None, (ended.task.job, ended.task.months)))
             where = "" if ended.ok else f": {runs.address(ended.run_id)}"
             say(f"{number} of {len(tasks)}  {name}  {ended.status.value.lower()}{where}")
             over.append(ended)
+            progress.advance(1)
         if not all(one.ok for one in over):
             break
     return over

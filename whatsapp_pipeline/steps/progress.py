@@ -71,6 +71,13 @@ class Progress:
         seconds = max(now - self._started, 0.001)
         left = seconds / self._done * (self._total - self._done) if self._done else 0.0
         more = f", {self._extra:,} {extra_unit}" if self._extra else ""
-        rate = (self._extra or self._done) / seconds
+        rate = _rate((self._extra or self._done) / seconds)
         words = f"{self._what}: {self._done:,} of {self._total:,} {self._unit}, about {left:.0f} s left"
-        return f"{words}{more} ({rate:,.0f}/s)", left
+        return f"{words}{more} ({rate})", left
+
+
+def _rate(per_second: float) -> str:
+    """Return a rate with about two digits: per minute if it is slower than one per second."""
+    if per_second < 1:
+        return f"{per_second * 60:.1f}/min"
+    return f"{per_second:.1f}/s" if per_second < 10 else f"{per_second:,.0f}/s"

@@ -266,7 +266,7 @@ table_frames.CHUNK_BYTES = 5_000
 progress._SHOWN_EVERY_SECONDS = progress._EVERY_SECONDS = 0
 main()
 """
-_STATE = r"export messages: [\d,]+ of [\d,]+ rows, about \d+ s left \([\d,]+/s\)"
+_STATE = r"export messages: [\d,]+ of [\d,]+ rows, about \d+ s left \([\d,.]+/\w+\)"
 
 
 def test_a_terminal_shows_rows_rate_and_time_left(url: str, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_terminal_shows_a_line_that_moves_and_goes() -> None:
         [sys.executable, "-c", _STEP], env={**os.environ, "LOG_FORMAT": ""}, stderr=theirs
     ) as step:
         os.close(theirs)
-        shown = re.sub(r"\d\d:\d\d:\d\d +|\([\d,]+/s\)|\d+ s left", "…", read_terminal(ours))
+        shown = re.sub(r"\d\d:\d\d:\d\d +|\([\d,.]+/\w+\)|\d+ s left", "…", read_terminal(ours))
         assert step.wait() == 0
     gone = "\r\x1b[K"
     assert shown == (
@@ -77,6 +77,16 @@ def test_a_terminal_of_80_columns_shows_how_long_it_takes() -> None:
     progress.advance(12_345, 1_000_000)
     words, _ = progress._in_words(monotonic() + 1_000, "messages")
     assert re.search(r"12,345 of 20,000 files, about \d{3} s left, 1,000,000 ", words[:80])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate"), [(1, "40/s"), (0.01, "4,000/s"), (16, "2.5/s"), (80, "30.0/min"), (4_800, "0.5/min")]
+)
+def test_a_slow_rate_is_shown_per_minute(seconds: float, rate: str) -> None:
+    progress = Progress(logging.getLogger("runs"), "monthly_chats", 80, "runs")
+    progress.advance(40)
+    words, _ = progress._in_words(progress._started + seconds, "messages")
+    assert words.endswith(f" s left ({rate})")
 
 
 def test_json_lines_stay_json_on_a_terminal() -> None:
@@ -110,7 +120,7 @@ def test_parse_shows_its_files_on_a_terminal_between_its_lines(tmp_path: Path) -
         shown = read_terminal(ours)
         assert parse.wait() == 0
     states = re.findall(
-        r"\r\x1b\[Kparse: (\d) of 3 files, about \d+ s left, (\d) messages \([\d,]+/s\)", shown
+        r"\r\x1b\[Kparse: (\d) of 3 files, about \d+ s left, (\d) messages \([\d,.]+/\w+\)", shown
     )
     assert states == [("1", "2"), ("2", "4")]
     lines = re.sub(r"\r\x1b\[K(parse: [^\r]+/s\))?", "", shown).splitlines()

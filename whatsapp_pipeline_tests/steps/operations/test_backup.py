@@ -107,7 +107,7 @@ def test_long_dumps_and_restores_say_how_far_they_are(
     total = sum(taken.tables.values())
     said = [record.getMessage() for record in caplog.records]
     for what in ("backup", "backup, restored to verify it", f"restore {taken.file}"):
-        state = rf"{re.escape(what)}: ([\d,]+) of {total:,} rows, about \d+ s left \([\d,]+/s\)"
+        state = rf"{re.escape(what)}: ([\d,]+) of {total:,} rows, about \d+ s left \([\d,.]+/\w+\)"
         done = [int(match[1].replace(",", "")) for line in said if (match := re.fullmatch(state, line))]
         assert done == sorted(done), what
         assert done[-1] == total, what
