@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 # The names of exports.EXPORTS in store/operations, which `--help` does not load.
 KINDS = ("messages", "customers", "orders", "links", "unmatched", "unlinked-sessions", "qa")
 FORMATS = ("csv", "xlsx", "parquet")
-_MONTH = r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
 
 
 @click.command()
@@ -82,8 +80,10 @@ def _months(text: str | None) -> Months | None:
 
     if text is None:
         return None
-    first, _, last = text.partition("..")
-    last = last or first
-    if not re.fullmatch(rf"{_MONTH}(\.\.{_MONTH})?", text) or first > last:
-        raise click.BadParameter(f"{text!r} is no month and no range; write 2025-01 or 2025-01..2025-03")
-    return Months(first, last)
+    first, dots, last = text.partition("..")
+    try:
+        return Months(first, last if dots else first)
+    except PipelineError as error:
+        raise click.BadParameter(
+            f"{text!r} is no month and no range; write 2025-01 or 2025-01..2025-03"
+        ) from error

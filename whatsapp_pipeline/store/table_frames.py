@@ -13,10 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import polars as pl
-from psycopg import ClientCursor, sql
+from psycopg import ClientCursor, errors, sql
 
 from whatsapp_pipeline.errors import PipelineError
-from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.connection import Connection, one_row
+from whatsapp_pipeline.store.readable import readable_columns
 
 CHUNK_BYTES = 16 * 2**20
 """About how much of COPY's text one chunk holds."""
@@ -105,10 +106,24 @@ def read_table(
         local times carry none, arrays are lists, `numeric` is a double, JSON is text.
 
     Raises:
-        PipelineError: The table or a column does not exist.
+        PipelineError: The table or a column does not exist, or the role may not read it.
     """
-    chunks = list(read_chunks(conn, table, columns=columns, months=months, zone=zone))
+    try:
+        chunks = list(read_chunks(conn, table, columns=columns, months=months, zone=zone))
+    except errors.InsufficientPrivilege as error:
+        raise PipelineError(_unreadable(conn, table)) from error
     return pl.concat(chunks, rechunk=False)
+
+
+def _unreadable(conn: Connection, table: str) -> str:
+    """Return what a role that may not read all of a table can do."""
+    (role,) = one_row(conn.execute("SELECT current_user"))
+    allowed = readable_columns(conn, table, _columns(conn, table, None))
+    choice = f"choose columns of these: {', '.join(allowed)}; or " if allowed else ""
+    return (
+        f"the database role {role} may not read all of {table}; {choice}use a login in whatsapp_analyst "
+        "(docs/security.md)"
+    )
 
 
 def read_chunks(

@@ -300,6 +300,8 @@ def test_elsewhere_plain_lines_show_rows_rate_and_time_left(url: str, tmp_path: 
         (["messages", "--month", "2025-13"], "is no month and no range; write 2025-01 or 2025-01..2025-03"),
         (["messages", "--month", "2025-03..2025-01"], "is no month and no range"),
         (["messages", "--month", "0000-01"], "is no month and no range"),
+        (["messages", "--month", "2025-01.."], "is no month and no range"),
+        (["messages", "--month", "..2025-01"], "is no month and no range"),
         (["messages", "--month", "2025-01..9999-12"], "is no month and no range"),
         (["messages", "--format", "parquet", "--decimal-comma"], "--decimal-comma goes with --format csv"),
     ],

@@ -6,6 +6,7 @@ role may read. What does not: files and masks (steps/operations/export.py).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -80,12 +81,22 @@ EXPORTS: Mapping[str, Export] = {
 }
 
 
+_MONTH = r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])"
+
+
 @dataclass(frozen=True, slots=True)
 class Months:
     """The months of an export, from the first to the last, both `YYYY-MM`."""
 
     first: str
     last: str
+
+    def __post_init__(self) -> None:
+        for month in (self.first, self.last):
+            if re.fullmatch(_MONTH, month) is None:
+                raise PipelineError(f"{month!r} is no month; write it as 2025-01")
+        if self.first > self.last:
+            raise PipelineError(f"{self.first} is after {self.last}; name the first month first")
 
     def keys(self) -> list[str]:
         """Return every month from first to last."""
