@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -32,7 +33,31 @@ __all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]  # pytest finds th
 # variable counts as not set, and wins over `.env`.
 _VARIABLES = (*(variable_of(field) for field in Settings.model_fields), *file_variables())
 os.environ.update(dict.fromkeys(_VARIABLES, ""))
-_LOCAL_DIR = Path(tempfile.mkdtemp(prefix="wp-"))  # a short path: socket names have a length limit
+# A database is some 300 files, and many tests create one and drop it. A disk's file system is far slower
+# at that than memory is, so the server's files lie in memory, unless there is little of it or TMPDIR is set.
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 2**30
+
+
+def _parent_of_servers() -> str | None:
+    """Return the folder for the server's files; None stands for the usual folder of temporary files."""
+    if os.environ.get("TMPDIR") or not os.access(_MEMORY, os.W_OK | os.X_OK):
+        return None
+    room = min(shutil.disk_usage(_MEMORY).free, psutil.virtual_memory().available)
+    return str(_MEMORY) if room >= _ROOM else None
+
+
+def _remove_leftovers() -> None:
+    """Give back the memory of runs that were killed: a folder has the process id of its run in its name."""
+    for folder in _MEMORY.glob("wp-*-*"):
+        process = folder.name.split("-")[1]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_remove_leftovers()
+# A short path: socket names have a length limit.
+_LOCAL_DIR = Path(tempfile.mkdtemp(prefix=f"wp-{os.getpid()}-", dir=_parent_of_servers()))
 atexit.register(shutil.rmtree, _LOCAL_DIR, ignore_errors=True)  # runs after the server's own exit handler
 os.environ["PIPELINE_LOCAL_DIR"] = str(_LOCAL_DIR)
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
@@ -130,6 +155,7 @@ def embedded_admin_url() -> str:
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("ALTER SYSTEM SET fsync = off")
         conn.execute("ALTER SYSTEM SET synchronous_commit = off")
+        conn.execute("ALTER SYSTEM SET max_wal_size = '128MB'")  # the files may lie in memory
         conn.execute("SELECT pg_reload_conf()")
     return url
 
