@@ -64,11 +64,12 @@ _UP_TO = re.compile(rf" ?(?:reais )?(?:a|ate) (?:r ?\$ ?)?(?P<n>{_N})(?![\d/:]|[
 # "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
 _FEE_BEFORE = re.compile(
     r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|"
-    r"vistoria|orcamento custa|orcamento e cobrado|deslocamento|coleta|busca|frete|entrega|laudo)"
+    r"vistoria|teste|orcamento custa|orcamento e cobrado|deslocamento|coleta|busca|frete|entrega|laudo)"
     r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
 )
 _FEE_AFTER = re.compile(
-    r" (?:reais )?(?:(?:de|da|pela|a) )?(?:avaliacao|visita|taxa|diagnostico|vistoria|coleta|frete|laudo)\b"
+    r" (?:reais )?(?:(?:de|da|pela|a) )?"
+    r"(?:avaliacao|visita|taxa|diagnostico|vistoria|coleta|frete|laudo|deslocamento|entrega)\b"
     r"(?! (?:(?:ja|esta|vai) )*(?:inclu\w+|gratis|gratuit\w+|de graca|por (?:nossa|minha) conta))"
 )
 # "o conserto com busca e entrega fica 280": the price of the work, in which the fee is included.
@@ -80,13 +81,25 @@ _FEE_INCLUDED = re.compile(
 _COSTS = re.compile(r"\b(?:fica|sai|custa|e|foi|era|por|em)\b")
 # "total 140", "ficou em 260": what the work cost in the end.
 _TOTAL_BEFORE = re.compile(
-    r"\b(?:total|totalizou|(?:ficou|deu|saiu)(?: tudo| no total)?)"
+    r"\b(?:total|totalizou|falta(?:m)? (?:pagar|acertar)(?: so)?|(?:ficou|deu|saiu)(?: tudo| no total)?)"
     r"(?: e| de| em| por| ficou| deu)* ?(?:r ?\$ ?)?$"
 )
+# "O conserto de R$ 340 está em aberto": a debt, for work that is done.
+_TOTAL_AFTER = re.compile(
+    r"(?: reais)? (?:(?:ainda|e|que|ja) )*(?:esta|ficou|segue|continua|consta) (?:ainda )?"
+    r"(?:em aberto|pendente|em atraso|atrasad[oa])\b"
+)
+# "160 por unidade", "110 cada".
+_EACH_AFTER = re.compile(r"(?: reais)? (?:(?:por|a|cada) (?:unidade|aparelho|maquina|equipamento)|cada)\b")
 # "450 reais + 100 de mão de obra": what is asked is the sum.
 _PLUS = re.compile(
     r" ?(?:reais )?(?:[a-z]+ ){0,4}(?:e |, )?(?:\+|\bmais) ?(?:[a-z]+ ){0,2}(?:r ?\$ ?)?"
     rf"(?P<n>\d{{2,5}}(?:,\d{{2}})?)(?!\d| ?(?:\d|min\b)|{_MEASURE.pattern})"
+)
+# "160 a peça e 80 a mão de obra".
+_PART_AND_LABOUR = re.compile(
+    r"(?: reais)? (?:[ao]s?|d[aeo]s?) (?:\w+ ){1,2}(?:e |, |mais )+(?:r ?\$ ?)?"
+    r"(?P<n>\d{2,5}(?:,\d{2})?)(?: reais)? (?:a|de|da|pela) mao de obra\b"
 )
 
 
@@ -96,7 +109,7 @@ class Amount(NamedTuple):
     value: Decimal
     start: int
     end: int
-    sort: Literal["rough", "fee", "total"] | None = None
+    sort: Literal["rough", "fee", "total", "each"] | None = None
 
 
 def parse_amount(written: str) -> Decimal:
@@ -161,7 +174,7 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
     return found
 
 
-def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "total"] | None:
+def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "total", "each"] | None:
     """Return what a price is, by the words beside it."""
     if _ROUGH_BEFORE.search(before) or _ROUGH_AFTER.match(after):
         return "rough"
@@ -174,10 +187,16 @@ def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "t
     if _FEE_AFTER.match(after):
         return "fee"
     is_total = _TOTAL_BEFORE.search(before) and not re.search(r"\b(?:orcamento|ficaria|se)\b", before)
-    return "total" if is_total else None
+    # "Tudo 105", "150 tudo": without a verb, what it cost.
+    alone = re.fullmatch(r"(?:e |entao )*tudo (?:r ?\$ ?)?", before) or re.fullmatch(
+        r"(?: reais)? tudo(?: junto)?", after if not before.strip("r$ ") else ""
+    )
+    if is_total or alone or _TOTAL_AFTER.match(after):
+        return "total"
+    return "each" if _EACH_AFTER.match(after) else None
 
 
 def with_second_part(amount: Amount, clause: str) -> Amount:
     """Return the sum of an amount and the one that a "+" adds to it, or the amount itself."""
-    plus = _PLUS.match(clause, amount.end)
+    plus = _PLUS.match(clause, amount.end) or _PART_AND_LABOUR.match(clause, amount.end)
     return amount if plus is None else amount._replace(value=amount.value + parse_amount(plus["n"]))

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.commitments import when
 from whatsapp_pipeline.domain.commitments.amounts import Amount, names_work, prices, with_second_part
-from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence, sentences
+from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence, plain, sentences
 from whatsapp_pipeline.domain.commitments.phrases import filled, phrase_pattern, trigger
-from whatsapp_pipeline.domain.summaries.patterns import tokenize
+from whatsapp_pipeline.domain.summaries.patterns import fold_in_place, tokenize
 
 Kind: TypeAlias = Literal[
     "price_quoted",
@@ -35,21 +35,45 @@ Kind: TypeAlias = Literal[
     "said_bringing",
     "said_undecided",
     "said_asks",
+    # Remarks of either side, read by summaries/remarks.py.
+    "said_praises",
+    "said_blames",
+    "said_sells",
+    "said_applies",
+    "said_misdirected",
+    "said_shops",
+    "said_hopeless",
+    "said_puts_off",
+    "said_corrects",
+    "said_reconsiders",
+    "said_bids",
+    "said_consents",
+    "said_device",
+    "said_invoice",
 ]
-EVIDENCE_KINDS = frozenset(
+REMARK_KINDS = frozenset(
     {
-        *("said_ready", "said_late", "said_paid", "said_collected"),
-        *("said_bringing", "said_undecided", "said_asks"),
+        *("said_praises", "said_blames", "said_sells", "said_applies", "said_misdirected"),
+        *("said_shops", "said_hopeless", "said_puts_off", "said_corrects"),
+        *("said_reconsiders", "said_bids", "said_consents", "said_device"),
+        "said_invoice",
     }
 )
+EVIDENCE_KINDS = REMARK_KINDS | {
+    *("said_ready", "said_late", "said_paid", "said_collected"),
+    *("said_bringing", "said_undecided", "said_asks"),
+}
 Side: TypeAlias = Literal["staff", "customer"]
 
 
 class Mention(NamedTuple):
-    """A mention of a commitment. `amount` is in reais, `due` is a code of when.py, `length` is e.g. `90d`.
+    """A mention of a commitment. `amount` is in reais, `due` is a code of when.py, `length` is e.g. `90d`,
+    or the name of a device.
 
     `start`, `end` are the place of the clause in the message. `sort` says of a price that it is a rough one,
-    a fee for looking at the device, or the total of work that is done.
+    a fee for looking at the device, the total of work that is done or the price of each of several devices;
+    of an approval that its words agree to anything ("fechado", "combinado") or to a part of an offer; of a
+    refusal that it takes an order back; of a request that it is a question.
     """
 
     kind: Kind
@@ -59,7 +83,7 @@ class Mention(NamedTuple):
     amount: Decimal | None = None
     due: str | None = None
     length: str | None = None
-    sort: Literal["rough", "fee", "total"] | None = None
+    sort: Literal["rough", "fee", "total", "each", "weak", "part", "cancel", "question"] | None = None
 
 
 # The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
@@ -165,10 +189,37 @@ def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Men
     found = sentences(text)
     mentions: list[Mention] = []
     if staff:
-        mentions += _of_staff(text, found, bits)
+        mentions += _one_offer(list(_of_staff(text, found, bits)), text)
     if bits & _CUSTOMER:
         mentions += _of_customer(found)
     return tuple(mentions)
+
+
+_OF_ALL = re.compile(r"\b(?:os|as) (?:dois|duas|2|tres|3|quatro|4)\b|\btudo\b|\btotal\b|\bambos\b")
+_LOWERED = re.compile(
+    r"\b(?:para|pra) (?:voce|vc|ti|a senhora|o senhor)\b|\b(?:faco|fazemos|consigo|deixo|fecho|fechamos)\b"
+)
+_BY_MEANS = re.compile(r"\b(?:a vista|pix|dinheiro|cartao|debito|credito)\b")
+
+
+def _one_offer(mentions: list[Mention], text: str) -> list[Mention]:
+    """Drop the prices of a message that its last price takes the place of: a sum, or a lower price.
+
+    "180 cada, os dois 320"; "o conector fica 120, pra você faço 90".
+    """
+    prices_said = [one for one in mentions if one.kind == "price_quoted" and one.sort != "fee"]
+    if len(prices_said) < 2:
+        return mentions
+    before, last = prices_said[-2:]
+    if before.amount is None or last.amount is None or before.start == last.start:
+        return mentions
+    clause = plain(fold_in_place(text[last.start : last.end]))
+    if before.sort == "each" and last.sort is None and not _OF_ALL.search(clause):
+        mentions = [one._replace(sort="each") if one is last else one for one in mentions]
+    is_lower = last.amount < before.amount and _LOWERED.search(clause) and not _BY_MEANS.search(clause)
+    if not is_lower and not (last.amount > before.amount and _OF_ALL.search(clause)):
+        return mentions
+    return [one for one in mentions if one not in prices_said[:-1]]
 
 
 def _asked(sentence: Sentence, number: int) -> bool:
@@ -246,6 +297,13 @@ def _following(sentence: Sentence, number: int) -> str:
     return sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
 
 
+# "Fazemos visita, R$ 90, abate do conserto".
+_NAMES_FEE = re.compile(
+    r"\b(?:visita|avaliacao|diagnostico|taxa|deslocamento|frete|vistoria|analise)(?: tecnica| inicial)?$"
+)
+_IS_FEE = re.compile(r"(?:que |e |ja )*(?:abat\w+|descont\w+ (?:n?d?o )?(?:conserto|servico|valor))\b")
+
+
 def _quotes(
     sentence: Sentence, number: int, amounts: list[Amount], quoted: set[Decimal]
 ) -> Iterator[Mention]:
@@ -259,6 +317,8 @@ def _quotes(
         total = with_second_part(amount, text)
         quoted.update((amount.value, total.value, total.value - amount.value))
         sort = "rough" if total.sort is None and "depende" in sentence.text else total.sort
+        if sort is None and (_NAMES_FEE.search(_before(sentence, number)) or _IS_FEE.match(following)):
+            sort = "fee"
         yield Mention("price_quoted", "staff", clause.start, clause.end, amount=total.value, sort=sort)
 
 
@@ -472,9 +532,26 @@ def _comes_later(sentence: Sentence, number: int) -> Mention | None:
     return Mention("pickup_agreed", "customer", clause.start, clause.end, due=due)
 
 
+# "Faz só o notebook", "o celular pode fazer", "só a tela": of several prices, a part is approved.
+_PART = re.compile(
+    r"^(?:(?:entao|ok|pode|vou|quero|eu|ai|isso|por enquanto|por favor) )*"
+    r"(?:(?:faz(?:er)?|faca|arrumar?|arruma|consertar?|conserta|trocar?|troca|aprovo|autorizo|querer) )?"
+    r"(?:so|somente|apenas) (?:mesmo )?(?:n?[oa]s?|a troca d[ao]|o conserto d[ao]) \w+(?: \w+){0,2}$"
+    r"|^(?:(?:o|a|os|as) )(?!nao\b)\w+ (?:\w+ )?(?:pode|podem) (?:fazer|trocar|consertar|arrumar)$"
+)
+
+
+_ONLY_A_PART = re.compile(
+    r"^(?:(?:entao|ok|pode|vou|quero|eu|ai|isso|por enquanto|por favor) )*"
+    r"(?:faz(?:er)?|faca|arrumar?|arruma|consertar?|conserta|trocar?|troca|aprovo|autorizo) "
+    r"(?:so|somente|apenas) (?:[oa]s?|a troca d[ao]|o conserto d[ao]) \w+(?: \w+){0,2}$"
+)
+
+
 def _without_contradiction(kinds: dict[Kind, Mention], found: list[Sentence]) -> Iterator[Mention]:
     """Yield the mentions of a message: a refusal makes an approval void; else they may be undecided."""
-    if "quote_refused" in kinds:
+    approved = kinds.get("quote_approved")
+    if "quote_refused" in kinds and (approved is None or approved.sort != "part"):
         kinds.pop("quote_approved", None)
     if kinds.keys().isdisjoint({"quote_approved", "quote_refused"}) and _is_undecided(found):
         first, last = found[0].clauses[0], found[-1].clauses[-1]
@@ -505,10 +582,37 @@ def _decision(text: str, following: str, bits: int) -> Kind | None:
     if bits & _REFUSAL and _REFUSED.search(text) and not _NO_REFUSAL.search(text):
         # "não quero trocar a placa, quero saber se dá pra recuperar"
         return None if _WANTS_ELSE.match(following) else "quote_refused"
+    if bits & _APPROVAL and _ONLY_A_PART.search(text) and not _NO_APPROVAL.search(text):
+        return "quote_approved"
     if bits & _APPROVAL and _APPROVED.search(text) and not _NO_APPROVAL.search(text):
         # "fechou, vou pegar quinta"
         return None if _AGREED.fullmatch(text) and _PICKUP.search(following) else "quote_approved"
     return None
+
+
+_ANY_AGREEMENT = re.compile(
+    r"(?:(?:entao|ok|sim|isso|certo|esta|ja|beleza|por favor|eu|tudo|quero) )*"
+    r"(?:fechad[oa]|fechou|fechamos|fecha|fecho|aceito|aceitamos|combinado|bora|confirmad[oa]|confirmo|positivo|"
+    r"de acordo|concordo|sim por favor|isso por favor|ok por favor|quero|pode sim|liberad[oa])"
+    r"(?: (?:entao|sim|ai|obrigad[oa]|por favor|viu|amanha|hoje))*"
+)
+# Of work that is done, too: "já testamos", "pode deixar assim".
+_LEFT_AS_IS = re.compile(r"(?:(?:entao|ok|pode|podem|sim) )*deixar?(?: entao)? assim(?: mesmo)?")
+_TAKES_BACK = re.compile(
+    r"\bcancel\w+|\bnao (?:precisa|precisam) (?:mais )?(?:fazer|consertar|arrumar|mexer|trocar)|"
+    r"\bnao precisa mais|\bnem (?:comec\w+|mex\w+)|\bdesist\w+"
+)
+
+
+def _sort_of(decision: Kind, text: str) -> Literal["weak", "part", "cancel"] | None:
+    """Return what a decision is, by its words."""
+    if decision == "quote_refused":
+        if _LEFT_AS_IS.fullmatch(text):
+            return "weak"
+        return "cancel" if _TAKES_BACK.search(text) else None
+    if _PART.search(text):
+        return "part"
+    return "weak" if _ANY_AGREEMENT.fullmatch(text) else None
 
 
 def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> Iterator[Mention]:
@@ -516,7 +620,7 @@ def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> I
     text, place = clause.text, (clause.start, clause.end)
     decision = _decision(text, following, bits) if bits & (_REFUSAL | _APPROVAL) else None
     if decision and not _is_undecided(found):
-        yield Mention(decision, "customer", *place)
+        yield Mention(decision, "customer", *place, sort=_sort_of(decision, text))
     if bits & _PAYMENT and _PAID.search(text) and not _NOT_PAID.search(text):
         dates = when.dates(text) if not re.search(r"\b(?:ja|acabei|ontem|fei(?:to|ta)|\w+ei)\b", text) else []
         due = dates[0].code.partition("@")[0] if dates else None

@@ -24,10 +24,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.commitments import when
-from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, Mention
+from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, REMARK_KINDS, Mention
 from whatsapp_pipeline.domain.summaries.metrics import holidays_of
 
 Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broken"]
@@ -37,8 +38,8 @@ _REACH = timedelta(days=60)
 BILLED = timedelta(days=7)
 # Two decisions that differ, so close to each other, are about different parts of an offer.
 _ONE_ANSWER = timedelta(hours=1)
-# What settles no commitment, in the order of the fields of Followed.
-_REMARKS = ("said_undecided", "said_asks")
+# What settles no commitment.
+_REMARKS = REMARK_KINDS | {"said_undecided", "said_asks"}
 
 
 class Said(NamedTuple):
@@ -69,7 +70,8 @@ class Followed(NamedTuple):
     `ready` and `collected` are the latest such messages; `late` holds the references of all messages that
     report a delay. `brings` is the latest message in which the customer brings the device, and its day;
     `undecided` is the latest one in which they have not decided, and `asks` the latest one that asks for an
-    answer.
+    answer. `remarks` holds the latest message of each remark, and `questions` the references of all messages
+    that ask with a question mark. `done` is `ready` where the device was collected since, too.
     """
 
     commitments: list[Commitment]
@@ -79,6 +81,9 @@ class Followed(NamedTuple):
     brings: tuple[Said, date] | None = None
     undecided: Said | None = None
     asks: Said | None = None
+    remarks: Mapping[str, Said] = MappingProxyType({})
+    questions: frozenset[str] = frozenset()
+    done: Said | None = None
 
 
 @lru_cache(maxsize=8)
@@ -116,9 +121,19 @@ def follow(
     late: set[str] = set()
     brings: tuple[Said, date] | None = None
     latest: dict[str, Said] = {}
+    questions: set[str] = set()
     for one in said:
         if one.mention.kind in _REMARKS:
             latest[one.mention.kind] = one
+            if one.mention.sort == "question":
+                questions.add(one.ref)
+            if one.mention.kind == "said_consents" and (agreed := _agreed_price(latest, one)):
+                ledger.add(Commitment(agreed, 1))
+                numbers[one.ref] = 1
+                del latest["said_bids"]
+            if one.mention.kind == "said_puts_off":
+                ledger.put_off(one)
+                brings = brings if brings is not None and brings[0].ref == one.ref else None
             continue
         if one.mention.kind == "said_bringing":
             day, _ = when.resolve_day(one.mention.due or "t0", one.at, holidays)
@@ -129,11 +144,24 @@ def follow(
             if one.mention.kind == "said_late":
                 late.add(one.ref)
             continue
+        if one.mention.side == "staff":
+            latest.pop("said_bids", None)  # another answer than consent
         numbers[one.ref] = numbers.get(one.ref, 0) + 1
         due, at = when.resolve_day(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
         ledger.add(Commitment(one, numbers[one.ref], due, at))
     made = [_by_order(commitment, closed, turned_down) for commitment in ledger.made]
-    return Followed(made, ledger.ready, ledger.collected, frozenset(late), brings, *map(latest.get, _REMARKS))
+    return Followed(
+        made,
+        ledger.ready,
+        ledger.collected,
+        frozenset(late),
+        brings,
+        latest.get("said_undecided"),
+        latest.get("said_asks"),
+        latest,
+        frozenset(questions),
+        ledger.done,
+    )
 
 
 _BY_ORDER = frozenset({"price_quoted", "deadline_promised", "pickup_agreed"})
@@ -163,6 +191,15 @@ def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: C
     return replace(commitment, outcome="kept" if day <= commitment.due_on else late, outcome_order=order)
 
 
+def _agreed_price(latest: Mapping[str, Said], consent: Said) -> Said | None:
+    """Return the price that the customer named and to which staff agree in their next words, if any."""
+    bid = latest.get("said_bids")
+    if bid is None or consent.at - bid.at > _ONE_ANSWER:
+        return None
+    mention = Mention("price_quoted", "staff", consent.mention.start, consent.mention.end, bid.mention.amount)
+    return consent._replace(mention=mention)
+
+
 class _Ledger:
     """The commitments so far, and which of them may still be answered, kept or replaced."""
 
@@ -176,6 +213,7 @@ class _Ledger:
         }
         self._decision: int | None = None
         self.ready: Said | None = None
+        self.done: Said | None = None
         self.collected: Said | None = None
 
     def _set(self, number: int, outcome: Outcome, ref: str) -> None:
@@ -203,7 +241,9 @@ class _Ledger:
             earlier.append(number)
 
     def _quote(self, number: int, one: Said) -> None:
-        if self._quotes and self.made[self._quotes[0]].said.at < one.at - timedelta(days=1):
+        # A fee for looking at the device takes the place of no price for the work.
+        is_fee = one.mention.sort == "fee"
+        if self._quotes and not is_fee and self.made[self._quotes[0]].said.at < one.at - timedelta(days=1):
             for before in self._quotes:
                 known = self.made[before]
                 if known.outcome is None and same_order(known.said, one):
@@ -256,6 +296,15 @@ class _Ledger:
                 self._set(before, "superseded", one.ref)
         self._decision = number
 
+    def put_off(self, one: Said) -> None:
+        """Settle the days on which the customer wanted to come: they do not come then."""
+        pending = self._pending["pickup_agreed"]
+        for number in [*pending]:
+            known = self.made[number].said
+            if known.mention.side == "customer" and known.ref != one.ref and same_order(known, one):
+                self._set(number, "superseded", one.ref)
+                pending.remove(number)
+
     def _is_refused(self) -> bool:
         """Return whether the customer decided last against the work: "pode buscar" is not "pronto" then."""
         return self._decision is not None and (self.made[self._decision].said.mention.kind == "quote_refused")
@@ -275,7 +324,7 @@ class _Ledger:
             self._keep_deadlines(evidence)
             self.collected, self.ready = evidence, None
         elif evidence.mention.kind == "said_ready" and not self._is_refused():
-            self.ready = evidence
+            self.ready = self.done = evidence
             if self.collected is not None and same_order(self.collected, evidence):
                 self.collected = None  # of the repair before
             for quote in self._quotes:

@@ -188,7 +188,8 @@ def dates(clause: str) -> list[When]:
         matches = [match for match in matches if not match["today"] or "hoje" in match["today"]]
     for match in matches:
         if _PAST.match(clause[match.end() :]) or re.search(
-            r"\b(?:ha|faz|contar de|(?<=dias )a partir de|corridos a partir de|uteis a partir de|desde) $",
+            r"\b(?:ha|faz|contar de|(?<=dias )a partir de|corridos a partir de|uteis a partir de|"
+            r"desde(?: [oa])?) $",
             clause[: match.start()],
         ):
             continue

@@ -1,17 +1,17 @@
-"""Sentences about the current case: the fault, the offer of the shop, the decision of the customer.
+"""Sentences about the current case: the offer of the shop, the decision of the customer, what is open.
 
-What belongs here: wording of typed facts. What does not: figures (text.py), reading messages
-(domain/commitments).
+What belongs here: wording of typed facts. What does not: the fault (matter_text.py), figures (text.py) and
+reading messages (domain/commitments).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import date, datetime, timedelta
-from typing import NamedTuple, TypedDict
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import NamedTuple
 
 from whatsapp_pipeline.domain.commitments.status import BILLED, Commitment, Followed, Said, same_order
-from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import (
     Claim,
     join_words,
@@ -23,7 +23,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Older commitments belong to another case.
-_CASE = timedelta(days=60)
+CASE_AGE = timedelta(days=60)
 _ONE_OFFER = timedelta(days=14)
 # Opposite decisions that close to each other are about different parts of an offer.
 _ONE_ANSWER = timedelta(hours=1)
@@ -32,33 +32,10 @@ _STALE_PICKUP = timedelta(days=14)
 _READY_IS_NEWS = timedelta(days=3)
 # Nothing but courtesies is expected so soon after a message.
 _SAID_LAST = timedelta(hours=1)
-_SYMPTOMS_SHOWN = 3
-_TOPICS_SHOWN = 3
-_FEMININE = ("a", "televisão")
 
 
-# How a sentence names a topic. Praise and complaints have a sentence of their own.
-_TOPIC_WORDS = {
-    "orçamento": "o orçamento",
-    "prazo": "o prazo",
-    "pagamento": "pagamento ou nota fiscal",
-    "garantia": "a garantia",
-    "defeito": "um defeito ou conserto",
-    "retirada/entrega": "a entrega ou retirada",
-    "agendamento": "um horário marcado",
-    "peças": "peças",
-    "horário e endereço": "horário ou endereço",
-    "dados": "os dados do aparelho",
-}
 # What is only said when the shop has the device.
 _DEVICE_IS_THERE = frozenset({"quote_approved", "quote_refused", "deadline_promised"})
-PRAISE, COMPLAINT = "elogio", "reclamação"
-MOOD_TOPICS = frozenset({PRAISE, COMPLAINT})
-# Topics that one message alone does not show.
-_DOUBTFUL = frozenset({"prazo", "orçamento"})
-_HAS_AN_OVEN = frozenset({"fogão", "micro-ondas"})
-# The topic of who meant to write to somebody else.
-WRONG_NUMBER = "engano"
 # The topics of which a sentence about a commitment tells more.
 _TOLD = {
     "price_quoted": {"orçamento"},
@@ -74,107 +51,6 @@ _SPANS = frozenset("bhdm")
 # The codes of which only the last day is known.
 _ONLY_LAST_DAY = frozenset("WM")
 _OUTCOME_VERBS = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
-_WITH = "está com "
-
-
-class CaseTerm(TypedDict):
-    """A device, symptom or topic of the case, with its number of messages and the latest of them."""
-
-    kind: str
-    name: str
-    evidence: str
-    messages: int
-
-
-def _with_article(noun: str) -> str:
-    first = noun.split(maxsplit=1)[0]
-    return f"{'uma' if first.endswith(_FEMININE) else 'um'} {noun}"
-
-
-def _say_topics(topics: Sequence[CaseTerm]) -> str:
-    return join_words([_TOPIC_WORDS.get(topic["name"], topic["name"]) for topic in topics])
-
-
-def _say_symptoms(symptoms: Sequence[CaseTerm]) -> str:
-    """Join symptoms: "está com a bateria ruim e com a tela quebrada"."""
-    names = [symptom["name"] for symptom in symptoms]
-    names.sort(key=lambda name: not name.startswith(_WITH))
-    return join_words(
-        [
-            name.removeprefix("está ") if at and name.startswith(_WITH) else name
-            for at, name in enumerate(names)
-        ]
-    )
-
-
-def matter(
-    terms: Sequence[CaseTerm],
-    told: Collection[str] = frozenset(),
-    *,
-    fewest: int = 1,
-    is_customer: bool = False,
-) -> Claim | None:
-    """Return the device and its fault as the customer described them, otherwise the topics.
-
-    `told` are topics that other sentences are about. A topic needs `fewest` messages, because one message
-    alone is more easily misread. `is_customer`: there is an order or a commitment, so a mistake
-    that the customer mentions is not that of writing to the wrong shop.
-    """
-    is_case = is_customer or any(term["kind"] == "symptom" for term in terms)
-    if not is_case and any(_is_wrong_number(term) for term in terms):
-        refs = [term["evidence"] for term in terms if term["name"] == WRONG_NUMBER]
-        text = "O cliente escreveu por engano."
-        return Claim(kind="matter", text=text, messages=unique_refs(*refs), orders=[])
-    terms = [term for term in terms if not _is_wrong_number(term)]
-    devices, symptoms, topics = (
-        [term for term in terms if term["kind"] == kind] for kind in ("device", "symptom", "topic")
-    )
-    several = [one for one in symptoms if one["name"] == SEVERAL]
-    names = {one["name"] for one in devices}
-    devices = [one for one in devices if one["name"] != "forno" or names.isdisjoint(_HAS_AN_OVEN)][:2]
-    topics = [
-        one
-        for one in topics
-        if one["name"] not in MOOD_TOPICS | set(told)
-        and one["messages"] >= (2 if one["name"] in _DOUBTFUL else fewest)
-    ][:_TOPICS_SHOWN]
-    symptoms = [one for one in symptoms if one["name"] != SEVERAL][:_SYMPTOMS_SHOWN]
-    named = join_words([_with_article(term["name"]) for term in devices]) if devices else ""
-    if several:
-        named = "mais de um aparelho"
-    used = [*devices, *several]
-    complains = any(term["name"] == COMPLAINT for term in terms)
-    if symptoms and not named and complains:
-        # What leaks may be a tap that a technician broke.
-        text = f"O cliente descreveu {_defects(symptoms)}"
-        used += symptoms
-    elif symptoms and len(devices) < 2 and not several:
-        what = named or "um aparelho"
-        text = f"O cliente escreveu sobre {what} que {_say_symptoms(symptoms)}"
-        used += symptoms
-    elif symptoms:
-        text = f"O cliente escreveu sobre {named} e descreveu {_defects(symptoms)}"
-        used += symptoms
-    elif named and topics:
-        text = f"O cliente escreveu sobre {named}; falou sobre {_say_topics(topics)}"
-        used += topics
-    elif topics:
-        text = f"O cliente falou sobre {_say_topics(topics)}"
-        used += topics
-    elif named:
-        text = f"O cliente escreveu sobre {named}"
-    else:
-        return None
-    refs = unique_refs(*(term["evidence"] for term in used))
-    return Claim(kind="matter", text=f"{text}.", messages=refs, orders=[])
-
-
-def _is_wrong_number(term: CaseTerm) -> bool:
-    return term["kind"] == "topic" and term["name"] == WRONG_NUMBER
-
-
-def _defects(symptoms: Sequence[CaseTerm]) -> str:
-    return "um defeito" if len(symptoms) == 1 else "defeitos"
 
 
 class Case(NamedTuple):
@@ -196,7 +72,13 @@ class Case(NamedTuple):
     def ready(self) -> Said | None:
         """The message that reports the work ready, unless the device was collected after it."""
         said = self.followed.ready
-        return said if said is not None and said.at >= self.last_at - _CASE else None
+        return said if said is not None and said.at >= self.last_at - CASE_AGE else None
+
+    @property
+    def done(self) -> Said | None:
+        """The message that reports the work ready, also where the device was collected after it."""
+        said = self.followed.done
+        return said if said is not None and said.at >= self.last_at - CASE_AGE else None
 
     @property
     def to_collect(self) -> Said | None:
@@ -221,7 +103,7 @@ class Case(NamedTuple):
     def collected(self) -> Said | None:
         """The latest message that reports the device collected, unless the customer brings one after it."""
         said, brings = self.followed.collected, self.followed.brings
-        if said is None or said.at < self.last_at - _CASE:
+        if said is None or said.at < self.last_at - CASE_AGE:
             return None
         return None if brings is not None and brings[0].at > said.at else said
 
@@ -249,7 +131,9 @@ def case_of(
 ) -> Case:
     """Return the case: what was said in the 60 days before the last message and is still in force."""
     in_force = [
-        one for one in followed.commitments if one.outcome != "superseded" and one.said.at >= last_at - _CASE
+        one
+        for one in followed.commitments
+        if one.outcome != "superseded" and one.said.at >= last_at - CASE_AGE
     ]
     return Case(in_force, followed, last_at, orders, last_staff_at, last_customer_at, turned_down)
 
@@ -298,8 +182,35 @@ def say_quotes(quotes: Sequence[Commitment]) -> str:
     if len(said) == 2 and sorts == {"rough"}:
         return f"orçamento aproximado de {said[0]} a {said[1]}"
     if len(said) == 1:
-        return f"orçamento {'aproximado ' if 'rough' in sorts else ''}de {said[0]}"
+        each = " por unidade" if sorts == {"each"} else ""
+        return f"orçamento {'aproximado ' if 'rough' in sorts else ''}de {said[0]}{each}"
     return f"orçamentos {'aproximados ' if 'rough' in sorts else ''}de {join_words(said)}"
+
+
+class _Days:
+    """Writes the days of one sentence, each only where it differs from the day before it."""
+
+    def __init__(self) -> None:
+        self._last: date | None = None
+        self._is_due = False
+
+    def said(self, day: date | datetime) -> str:
+        """Write the day on which something was said: " em 05/01/2025"."""
+        on = day.date() if isinstance(day, datetime) else day
+        if on == self._last:
+            return " no mesmo dia" if self._is_due else ""
+        self._last, self._is_due = on, False
+        return f" em {say_date(on)}"
+
+    def due(self, due: date | None, said: Said, at: time | None, preposition: str) -> str:
+        """Write a due date: " para 06/01/2025 às 15:00"."""
+        clock = f" às {at:%H:%M}" if at else ""
+        if due is None:
+            return ""
+        if due == self._last:
+            return f" {'para o' if preposition == 'para' else 'no'} mesmo dia{clock}"
+        self._last, self._is_due = due, True
+        return say_on(due, said, clock, preposition)
 
 
 def say_due(one: Commitment) -> str:
@@ -383,7 +294,7 @@ def _put_off(deadline: Commitment, case: Case) -> Commitment | None:
     return None
 
 
-def _say_deadline(deadlines: Sequence[Commitment], case: Case) -> str:
+def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: _Days) -> str:
     """Write what the shop promised: a day, several days, or how long the work takes."""
     last = deadlines[-1]
     if len(deadlines) > 1 and all(one.due_on and one.outcome is None for one in deadlines):
@@ -400,23 +311,83 @@ def _say_deadline(deadlines: Sequence[Commitment], case: Case) -> str:
     before = _put_off(last, case)
     if before is not None and before.due_on is not None:
         return f"adiou o serviço de {say_date(before.due_on)}{_on(last, 'para')}"
-    return f"prometeu o serviço{_on(last, 'para')}"
+    return f"prometeu o serviço{days.due(last.due_on, last.said, last.due_time, 'para')}"
+
+
+def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
+    """Return the deadlines without those that were promised when the work was ready: of a delivery."""
+    ready = case.followed.done
+    if ready is None:
+        return list(deadlines)
+    since = max(
+        (
+            one.said.at
+            for one in case.commitments
+            if one.said.mention.kind in {"price_quoted", "quote_approved"} and one.said.at > ready.at
+        ),
+        default=None,
+    )
+    return [
+        one for one in deadlines if one.said.at <= ready.at or (since is not None and since <= one.said.at)
+    ]
+
+
+def _say_ready(
+    ready: Said, deadlines: Sequence[Commitment], quotes: Sequence[Commitment], case: Case, days: _Days
+) -> str:
+    """Write that the work is ready, and whether that was in time."""
+    several = case.orders > 1 or len(_amounts(quotes)) > 1
+    what = "um serviço" if several else "o serviço"
+    last = deadlines[-1] if deadlines else None
+    in_time = ""
+    if last is not None and last.due_on is not None and last.outcome_ref == ready.ref:
+        is_span = (last.said.mention.due or "d")[0] in _SPANS
+        if last.outcome == "kept":
+            in_time = ", no prazo,"
+        elif last.outcome == "broken" and not is_span:
+            in_time = f", depois do prazo de {say_date(last.due_on)},"
+    return f"avisou{days.said(ready.at)}{in_time} que {what} ficou pronto"
+
+
+def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
+    """Return the last message in which the shop says that a repair is impossible or too dear."""
+    said = case.followed.remarks.get("said_hopeless")
+    if said is None or said.at < case.last_at - CASE_AGE:
+        return None
+    later = [one.said.at for one in quotes if one.said.mention.sort != "fee"]
+    later += [
+        one.said.at
+        for one in case.commitments
+        if one.said.mention.kind == "quote_approved" and _is_sure(one, case)
+    ]
+    later += [case.done.at] if case.done is not None else []
+    return None if any(at > said.at for at in later) else said
 
 
 def offer(case: Case) -> Claim | None:
     """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up, ready."""
     commitments = _last_matter(case.commitments)
     quotes = _latest_offer(commitments)
-    deadlines = _latest(commitments, "deadline_promised")
+    deadlines = _of_work(_latest(commitments, "deadline_promised"), case)
     warranties = _latest(commitments, "warranty_given")
     pickups = [one for one in _latest(commitments, "pickup_agreed", "staff") if one.due_on]
+    ready = case.done
+    days = _Days()
     parts = []
-    if quotes:
+    # A price that comes with the news that the work is ready, or after it, is what the work cost.
+    bill = (
+        quotes
+        if ready is not None and quotes and timedelta() <= quotes[-1].said.at - ready.at <= BILLED
+        else []
+    )
+    if quotes and not bill:
         said = say_quotes(quotes)
         verb = "passou" if said.startswith("orçamento") else "informou"
-        parts.append(f"{verb} {said} em {say_date(quotes[-1].said.at)}")
-    if deadlines:
-        parts.append(_say_deadline(deadlines, case))
+        parts.append(f"{verb} {said}{days.said(quotes[-1].said.at)}")
+    # Work that is ready has no deadline any more, but for whether it was kept.
+    done = ready is not None and all(one.said.at <= ready.at for one in deadlines)
+    if deadlines and not done:
+        parts.append(_say_deadline(deadlines, case, days))
     # Another offer had another warranty, and each of two prices may have its own.
     many = len({one.said.mention.amount for one in quotes}) > 1 or len(warranties) > 1
     if quotes and warranties and (many or warranties[-1].said.at < quotes[0].said.at):
@@ -424,11 +395,15 @@ def offer(case: Case) -> Claim | None:
     if warranties and warranties[-1].said.mention.length:
         parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
     if pickups:
-        parts.append(f"ficou de buscar o aparelho{_on(pickups[-1], 'em')}")
-    ready = case.ready
+        last = pickups[-1]
+        parts.append(f"ficou de buscar o aparelho{days.due(last.due_on, last.said, last.due_time, 'em')}")
+    hopeless = _hopeless(case, quotes)
+    if hopeless is not None:
+        parts.append(f"disse{days.said(hopeless.at)} que o conserto não é possível ou não compensa")
     if ready is not None:
-        what = "um serviço" if case.orders > 1 else "o serviço"
-        parts.append(f"avisou em {say_date(ready.at)} que {what} ficou pronto")
+        parts.append(_say_ready(ready, deadlines, quotes, case, days))
+    if bill:
+        parts.append(f"informou {_say_bill(bill)}{days.said(bill[-1].said.at)}")
     if not parts:
         return None
     used = [*quotes, *deadlines, *warranties[-1:], *pickups[-1:]]
@@ -436,47 +411,137 @@ def offer(case: Case) -> Claim | None:
         *(one.said.ref for one in used),
         *(one.outcome_ref for one in deadlines[-1:]),
         ready.ref if ready else None,
+        hopeless.ref if hopeless else None,
     )
     orders = [one.outcome_order for one in deadlines[-1:] if one.outcome_order is not None]
     return Claim(kind="offer", text=f"A loja {join_words(parts)}.", messages=refs, orders=orders)
 
 
-def _say_decision(decided: Sequence[Commitment], case: Case) -> tuple[str, list[Commitment]]:
+def _say_bill(quotes: Sequence[Commitment]) -> str:
+    """Write the amounts that the shop named for work that is ready."""
+    said = say_quotes(quotes)
+    if not said.startswith("orçamento"):
+        return said
+    amounts = [one.said.mention.amount for one in quotes if one.said.mention.amount is not None]
+    names = [say_money(amount) for amount in dict.fromkeys(amounts)]
+    return f"{'o valor' if len(names) == 1 else 'os valores'} de {join_words(names)}"
+
+
+_ONE_TALK = timedelta(days=1)
+_STAFF_GOES_ON = frozenset({"deadline_promised", "price_quoted"})
+
+
+def _is_sure(one: Commitment, case: Case) -> bool:
+    """Return whether a decision is surely about a quote, and still the customer's last word."""
+    reconsidered = case.followed.remarks.get("said_reconsiders")
+    if reconsidered is not None and reconsidered.at > one.said.at:
+        return False
+    is_refusal = one.said.mention.kind == "quote_refused"
+    return _refusal_holds(one, case) if is_refusal else _approval_is_sure(one, case)
+
+
+def _staff_commitments(case: Case) -> list[Commitment]:
+    return [one for one in case.followed.commitments if one.said.mention.side == "staff"]
+
+
+def _refusal_holds(refusal: Commitment, case: Case) -> bool:
+    """Return whether nothing after a refusal shows that the work goes on."""
+    at, done, brings = refusal.said.at, case.followed.done, case.followed.brings
+    if refusal.said.mention.sort == "weak":
+        return False
+    goes_on = any(
+        it.said.at >= at + _ONE_ANSWER and it.said.mention.kind in _STAFF_GOES_ON
+        for it in _staff_commitments(case)
+    )
+    return not goes_on and not (done and done.at > at) and not (brings and brings[0].at > at)
+
+
+def _approval_is_sure(approval: Commitment, case: Case) -> bool:
+    """Return whether an approval is of a quote, and not of a visit, a payment or a day."""
+    at, done, staff = approval.said.at, case.followed.done, _staff_commitments(case)
+    quotes = [
+        it
+        for it in staff
+        if it.said.mention.kind == "price_quoted"
+        and it.said.mention.sort not in {"fee", "total"}
+        and at - CASE_AGE <= it.said.at <= at
+    ]
+    if done is not None and done.at <= at and not any(it.said.at > done.at for it in quotes):
+        return False  # "vou fazer agora": the payment of work that is ready
+    if approval.said.mention.sort != "weak":
+        return True
+    # "Fechado", "combinado" agree to anything, where no price was named just before.
+    near = [it for it in quotes if at - it.said.at <= _ONE_TALK]
+    if near and all(it.said.mention.sort != "rough" for it in near):
+        return True
+    return bool(near) and any(
+        it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in staff
+    )
+
+
+def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tuple[str, list[Commitment]]:
     """Write what the customer decided last, and return it with the decisions that it cites."""
     last = decided[-1]
-    on, approved = say_date(last.said.at), last.said.mention.kind == "quote_approved"
     prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
     priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
-    quoted = max(priced, default=None)
-    if prices and not priced:
+    takes_back = last.said.mention.sort == "cancel"
+    if prices and not priced and not takes_back:
         return "", []  # "fechado, sábado 10h": the visit was agreed
     before = decided[-2] if len(decided) > 1 else None
     if before is not None and before.said.mention.kind != last.said.mention.kind:
-        if last.said.at - before.said.at <= _ONE_ANSWER:
-            # Of one price, one of the two answers was misread.
-            return (
-                (f"aprovou uma parte do orçamento e recusou outra em {on}", [before, last])
-                if before.outcome is None
-                else ("", [])
-            )
-        if approved and before.outcome_ref == last.said.ref and quoted and quoted <= last.said.at:
-            refused = say_date(before.said.at)
-            return f"recusou o orçamento em {refused} e o aprovou em {on}", [before, last]
-    is_priced = quoted is not None and min(priced) <= last.said.at
-    if approved:
-        # A price that comes after the approval is what the work cost in the end.
-        offered = {
-            one.said.mention.amount for one in _latest_offer(case.commitments) if one.said.at <= last.said.at
-        }
-        what = "ao menos um dos orçamentos" if len(offered) > 1 else "o orçamento"
-        return f"aprovou {what if is_priced else 'o serviço'} em {on}", [last]
+        text = _say_change(before, last, case, days)
+        if text is not None:
+            return text, [before, last] if text else []
+    is_priced = bool(priced) and min(priced) <= last.said.at
+    if last.said.mention.kind == "quote_approved":
+        return (
+            f"aprovou {_say_approved(last, case) if is_priced else 'o serviço'}{days.said(last.said.at)}",
+            [last],
+        )
+    if takes_back:
+        return f"desistiu do serviço{days.said(last.said.at)}", [last]
     if is_priced:
-        return f"recusou o orçamento em {on}", [last]
+        part = "ao menos uma parte d" if len(_amounts(_latest_offer(case.commitments))) > 1 else ""
+        return f"recusou {part}o orçamento{days.said(last.said.at)}", [last]
     # Without a price, words of refusal may be about something else: "já comprei outro carregador".
-    return (f"desistiu do conserto em {on}", [last]) if case.turned_down else ("", [])
+    return (f"desistiu do conserto{days.said(last.said.at)}", [last]) if case.turned_down else ("", [])
 
 
-def _say_pickup(pickup: Commitment, case: Case) -> str:
+def _amounts(quotes: Sequence[Commitment]) -> set[Decimal | None]:
+    return {one.said.mention.amount for one in quotes}
+
+
+def _say_approved(approval: Commitment, case: Case) -> str:
+    """Write which part of the offer was approved."""
+    if approval.said.mention.sort == "part":
+        return "uma parte do orçamento"
+    # A price that comes after the approval is what the work cost in the end.
+    offered = [one for one in _latest_offer(case.commitments) if one.said.at <= approval.said.at]
+    return "ao menos uma parte do orçamento" if len(_amounts(offered)) > 1 else "o orçamento"
+
+
+def _say_change(before: Commitment, last: Commitment, case: Case, days: _Days) -> str | None:
+    """Write two opposite decisions; return "" where one was misread, None where the last one says it all."""
+    if last.said.at - before.said.at <= _ONE_ANSWER:
+        sorts = {before.said.mention.sort, last.said.mention.sort}
+        part = "part" in sorts and len(_amounts(_latest_offer(case.commitments))) > 1
+        if before.outcome is None or part:
+            return f"aprovou uma parte do orçamento e recusou outra{days.said(last.said.at)}"
+        return ""  # of one price, one of the two answers was misread
+    prices = [
+        one.said.at
+        for one in case.commitments
+        if one.said.mention.kind == "price_quoted" and one.said.mention.sort != "fee"
+    ]
+    approved = last.said.mention.kind == "quote_approved" and before.outcome_ref == last.said.ref
+    if not approved or not prices or max(prices) > last.said.at:
+        return None
+    is_one_day = before.said.at.date() == last.said.at.date()
+    refused = "antes tinha recusado" if is_one_day else f"tinha recusado em {say_date(before.said.at)}"
+    return f"aprovou{days.said(last.said.at)} o orçamento que {refused}"
+
+
+def _say_pickup(pickup: Commitment, case: Case, days: _Days) -> str:
     """Write an agreed pick-up; "a retirada" leaves open who comes."""
     # Before the customer decided and the shop promised a day, they may bring the device, or buy a cable.
     there = any(
@@ -484,8 +549,9 @@ def _say_pickup(pickup: Commitment, case: Case) -> str:
         for one in case.commitments
     ) or (case.ready is not None and case.ready.at <= pickup.said.at)
     if there or not pickup.due_on:
-        return f"combinou a retirada do aparelho{_on(pickup, 'para')}"
-    return f"combinou de ir à loja{_on(pickup, 'em')}"
+        on = days.due(pickup.due_on, pickup.said, pickup.due_time, "para")
+        return f"combinou a retirada do aparelho{on}"
+    return f"ficou de passar na loja{days.due(pickup.due_on, pickup.said, pickup.due_time, 'em')}"
 
 
 def decision(case: Case) -> Claim | None:
@@ -495,35 +561,48 @@ def decision(case: Case) -> Claim | None:
             one
             for one in case.followed.commitments
             if one.said.mention.kind in {"quote_approved", "quote_refused"}
-            and one.said.at >= case.last_at - _CASE
+            and one.said.at >= case.last_at - CASE_AGE
         ),
         key=lambda one: one.said.at,
     )
+    # A refusal that was taken back is said together with the approval.
+    decided = [one for one in decided if one.outcome == "superseded" or _is_sure(one, case)]
     payments = _latest(case.commitments, "payment_announced")
+    collected = case.collected
     pickups = [
         one
         for one in _latest(case.commitments, "pickup_agreed", "customer")[-1:]
-        if one.outcome is None and one.said.at >= case.last_at - _STALE_PICKUP
+        if one.outcome is None
+        and one.said.at >= case.last_at - _STALE_PICKUP
+        and (collected is None or collected.at < one.said.at)
     ]
+    days = _Days()
     parts: list[str] = []
     used: list[Commitment] = []
-    if decided:
-        text, used = _say_decision(decided, case)
+    if decided and decided[-1].outcome != "superseded":
+        text, used = _say_decision(decided, case, days)
         parts += [text] if text else []
+    first_paid = bool(used and payments and payments[-1].said.at < used[-1].said.at)
+    if first_paid:
+        days, parts = _Days(), []
     for one in payments[-1:]:
         confirmed = ", confirmado pela loja" if one.outcome == "kept" else ""
         is_to_come = one.due_on is not None and one.due_on > one.said.at.date()
-        when = f"ficou de pagar{_on(one, 'em')}" if is_to_come else ""
-        parts.append(f"{when or f'avisou sobre o pagamento em {say_date(one.said.at)}'}{confirmed}")
-    parts += [_say_pickup(one, case) for one in pickups]
+        when = f"ficou de pagar{days.due(one.due_on, one.said, one.due_time, 'em')}" if is_to_come else ""
+        parts.append(f"{when or f'avisou sobre o pagamento{days.said(one.said.at)}'}{confirmed}")
+    if first_paid:
+        parts.append(_say_decision(decided, case, days)[0])
+    parts += [_say_pickup(one, case, days) for one in pickups]
     if case.brings is not None:
         said, day = case.brings
-        parts.append(f"ficou de levar o aparelho{say_on(day, said, '', 'em')}")
-    collected = case.collected
+        parts.append(f"ficou de levar o aparelho{days.due(day, said, None, 'em')}")
     text = f"O cliente {join_words(parts)}" if parts else ""
     if collected is not None:
         what = "um aparelho" if case.orders > 1 else "o aparelho"
-        text += f"; {what} já foi retirado" if text else f"{what.capitalize()} já foi retirado"
+        if "said_shops" in case.followed.remarks:
+            what = "o que foi comprado"
+        how = "entregue" if collected.mention.side == "staff" else "retirado"
+        text += f"; {what} já foi {how}" if text else f"{what.capitalize()} já foi {how}"
     if not text:
         return None
     used += [*payments[-1:], *pickups]
@@ -564,7 +643,7 @@ def undecided_offer(case: Case) -> list[Commitment]:
     quotes = [
         one
         for one in _latest_offer(case.commitments)
-        if one.outcome is None and one.said.mention.sort in {None, "rough"}
+        if one.outcome is None and one.said.mention.sort in {None, "rough", "each"}
     ]
     if not quotes or case.brings is not None:
         return []
@@ -588,7 +667,7 @@ def awaited(case: Case) -> list[Commitment]:
     quotes = undecided_offer(case)
     return [
         one
-        for one in _latest(case.commitments, "deadline_promised")
+        for one in _of_work(_latest(case.commitments, "deadline_promised"), case)
         if one.outcome is None
         and _runs(one, case)
         and not _may_be_ready(one, case)

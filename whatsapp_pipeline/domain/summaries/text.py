@@ -6,28 +6,25 @@ A summary quotes nobody, so it may be read by people who may not read messages.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from whatsapp_pipeline.domain.commitments.status import Followed, Said
 from whatsapp_pipeline.domain.summaries.case_text import (
-    COMPLAINT,
-    PRAISE,
     Case,
-    CaseTerm,
     awaited,
     case_of,
     decision,
-    matter,
     offer,
     say_promised,
     say_quotes,
     unanswered_offer,
     undecided_offer,
 )
+from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm, matter, purpose
 from whatsapp_pipeline.domain.summaries.wording import (
-    FREQUENCY_WORDS,
     ORDER_STATUS,
     Claim,
     count_of,
@@ -38,13 +35,14 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "11"
+TEXT_VERSION = "12"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 _MAYBE_OPEN = "Confira a última mensagem do cliente: ela pode pedir resposta."
 
-_CHANGE = 0.2
-# A figure of fewer exchanges says nothing.
-_REPLIES_SHOWN, _PERCENTILE_SHOWN = 5, 10
+# A remark that is older says little about how the customer feels now.
+_MOOD_AGE = timedelta(days=90)
+# A figure of fewer exchanges, or of a few conversations, says nothing.
+_REPLIES_SHOWN, _PERCENTILE_SHOWN, _CONVERSATIONS_SHOWN = 5, 10, 5
 # A topic of one message is named only where nothing else is known.
 _TOPIC_MESSAGES = 2
 _FEWEST_SENTENCES, _MOST_SENTENCES = 3, 6
@@ -112,8 +110,7 @@ def _contact(facts: Facts) -> Claim:
         else f"de {say_date(facts.first_at)} a {say_date(facts.last_at)}"
     )
     speaker = "do cliente" if facts.last_speaker == "customer" else "da equipe"
-    talks = f"Contato {FREQUENCY_WORDS[facts.frequency]}: {facts.conversations} conversas"
-    talks = "Houve uma conversa" if facts.conversations == 1 else talks
+    talks = "Houve uma conversa" if facts.conversations == 1 else f"Houve {facts.conversations} conversas"
     text = f"{talks} {when}; a última mensagem foi {speaker}."
     return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[])
 
@@ -121,18 +118,24 @@ def _contact(facts: Facts) -> Claim:
 def _sentiment(facts: Facts) -> Claim | None:
     if facts.mood is None or facts.sentiment == "neutral":
         return None
-    # A mood without praise or a complaint may be a misread word.
-    shown_by = PRAISE if facts.sentiment == "positive" else COMPLAINT
-    if not any(term["kind"] == "topic" and term["name"] == shown_by for term in facts.case):
+    # A mood alone may be a misread word, or be about something else than the shop.
+    is_positive = facts.sentiment == "positive"
+    praises, blames = (facts.followed.remarks.get(kind) for kind in ("said_praises", "said_blames"))
+    said, opposite = (praises, blames) if is_positive else (blames, praises)
+    if (
+        said is None
+        or said.at < facts.last_at - _MOOD_AGE
+        or (opposite is not None and opposite.at > said.at)
+    ):
         return None
-    text = f"O cliente mostrou {'satisfação' if facts.sentiment == 'positive' else 'insatisfação'} com a loja"
-    if facts.mood_change is not None and abs(facts.mood_change) >= _CHANGE:
-        text += f"; a última conversa foi {'melhor' if facts.mood_change > 0 else 'pior'} que as anteriores"
-    return Claim(kind="sentiment", text=text + ".", messages=unique_refs(facts.mood_ref), orders=[])
+    text = f"O cliente mostrou {'satisfação' if is_positive else 'insatisfação'} com a loja."
+    return Claim(kind="sentiment", text=text, messages=[said.ref], orders=[])
 
 
 def _replies(facts: Facts) -> Claim | None:
     if facts.reply_median is None or facts.reply_p90 is None or facts.replies < _REPLIES_SHOWN:
+        return None
+    if facts.conversations < _CONVERSATIONS_SHOWN:
         return None
     text = f"A equipe costuma responder em {say_duration(facts.reply_median)}"
     if facts.replies >= _PERCENTILE_SHOWN:
@@ -192,14 +195,18 @@ def _open(facts: Facts, case: Case) -> Claim | None:
         said = say_quotes(quotes)
         parts.append(f"falta a resposta do cliente {'aos' if said.startswith('orçamentos') else 'ao'} {said}")
     if deadlines:
-        parts.append(f"falta confirmar o serviço prometido{say_promised(deadlines)}")
+        many = len(deadlines) > 1
+        what, ends = (
+            ("os serviços prometidos", "ficaram prontos") if many else ("o serviço prometido", "ficou pronto")
+        )
+        parts.append(f"falta a loja avisar que {what}{say_promised(deadlines)} {ends}")
     brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
     if brings is not None:
         parts.append("falta o cliente levar o aparelho")
     # An order that is closed says that the device left the shop.
     ready = case.to_collect if pending or not facts.orders else None
     if ready is not None:
-        parts.append("falta a retirada ou entrega do que ficou pronto")
+        parts.append("falta o cliente buscar o aparelho")
     if pending:
         parts.append(_say_pending(pending))
     if not parts and (undecided_offer(case) or facts.waiting_since is not None):
@@ -222,13 +229,13 @@ def _open(facts: Facts, case: Case) -> Claim | None:
 
 
 # Left out first where there are more than six sentences.
-_DISPENSABLE = ("replies", "contact", "sentiment", "orders")
+_DISPENSABLE = ("replies", "sentiment", "orders")
 
 
 def _nothing(facts: Facts) -> Claim:
-    text = "As mensagens não permitem dizer o assunto."
+    text = "O assunto da conversa não foi identificado."
     if facts.types and facts.types.get("audio"):
-        text = "Há áudios, e as mensagens escritas não permitem dizer o assunto."
+        text = "Há áudios; o assunto não foi identificado nas mensagens escritas."
     return Claim(kind="nothing", text=text, messages=unique_refs(facts.last_ref), orders=[])
 
 
@@ -242,6 +249,9 @@ def compose(facts: Facts) -> list[Claim]:
         last_customer_at=facts.last_customer_at,
         turned_down=any(order["status"] in _TURNED_DOWN for order in facts.orders),
     )
+    no_customer = purpose(case, facts.case)
+    if no_customer is not None:
+        return _shortened([no_customer, _contact(facts)], facts.last_at.year)
     offered, decided = offer(case), decision(case)
     others = [
         offered,
@@ -255,18 +265,38 @@ def compose(facts: Facts) -> list[Claim]:
     kept = [claim for claim in others if claim is not None]
     # What other sentences are about is only repeated where there would be too few sentences.
     nothing_said = offered is None and decided is None
-    is_customer = bool(facts.orders or case.commitments) or not nothing_said
-    about = matter(facts.case, case.told, fewest=_TOPIC_MESSAGES, is_customer=is_customer) or (
-        matter(facts.case, is_customer=is_customer) if nothing_said else None
-    )
+    followed = facts.followed
+    about = matter(
+        facts.case,
+        case.told,
+        fewest=_TOPIC_MESSAGES,
+        questions=followed.questions,
+        remarks=followed.remarks,
+    ) or (matter(facts.case, questions=followed.questions, remarks={}) if nothing_said else None)
     if about is not None:
         kept.insert(0, about)
     for kind in _DISPENSABLE:
         if len(kept) > _MOST_SENTENCES:
             kept = [claim for claim in kept if claim["kind"] != kind]
-    if facts.conversations and kept[-1]["kind"] != "open" and len(kept) < _FEWEST_SENTENCES:
+    waits = facts.conversations and facts.waiting_since is not None
+    if waits and kept[-1]["kind"] != "open" and len(kept) < _FEWEST_SENTENCES:
         refs = unique_refs(facts.waiting_ref or facts.last_ref)
         kept.append(Claim(kind="open", text=_MAYBE_OPEN, messages=refs, orders=[]))
-    if facts.conversations and len(kept) < _FEWEST_SENTENCES:
+    if facts.conversations and len(kept) < _FEWEST_SENTENCES and about is None:
         kept.insert(0, _nothing(facts))
-    return kept
+    return _shortened(kept, facts.last_at.year)
+
+
+def _shortened(claims: list[Claim], year: int) -> list[Claim]:
+    """Leave the year out of the dates of the year that the sentence about the contact names."""
+    return [
+        claim
+        if claim["kind"] == "contact"
+        else Claim(
+            kind=claim["kind"],
+            text=re.sub(rf"\b(\d\d/\d\d)/{year}\b", r"\1", claim["text"]),
+            messages=claim["messages"],
+            orders=claim["orders"],
+        )
+        for claim in claims
+    ]

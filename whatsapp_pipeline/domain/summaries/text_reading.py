@@ -5,17 +5,18 @@ from __future__ import annotations
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from whatsapp_pipeline.domain.commitments.phrases import PHRASES_DIGEST
 from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
+from whatsapp_pipeline.domain.summaries.remarks import REMARKS_DIGEST, read_remarks
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, Mood, SentimentReader
 from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "16"
+RULES_VERSION = "17"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -178,6 +179,29 @@ _GOES_ON = frozenset(
 )
 
 
+def _placed(remarks: tuple[Mention, ...], text: str) -> tuple[Mention, ...]:
+    """Return remarks with their places in the text instead of the numbers of their tokens."""
+    found = []
+    for one in remarks:
+        start, end = place(text, one.start, one.end)
+        found.append(one._replace(start=start, end=end))
+    return tuple(found)
+
+
+_COMING = frozenset({("pickup_agreed", "customer"), ("said_bringing", "customer")})
+# What staff say about the device that the customer has brought.
+_ABOUT_DEVICE = frozenset(
+    {(kind, "staff") for kind in ("price_quoted", "said_ready", "deadline_promised", "said_hopeless")}
+)
+_STAYS_AWAY = frozenset({"volto", "piso", "levo", "venho", "compro", "confio"})
+
+
+def _leaves(forms: list[str]) -> bool:
+    """Return whether a message says that its writer does not come back."""
+    never = any(a == "nunca" and b == "mais" for a, b in pairwise(forms))
+    return never or any(a == "nao" and b in _STAYS_AWAY for a, b in pairwise(forms))
+
+
 def _says_what_comes(forms: list[str]) -> bool:
     """Return whether a message says that its writer comes, or does something else next."""
     going = any(a in _GOES and b in _GOES_ON for a, b in pairwise(forms))
@@ -197,6 +221,7 @@ class MessageReader:
             self.taxonomy.digest,
             PHRASES_DIGEST,
             SYMPTOMS_DIGEST,
+            REMARKS_DIGEST,
         )
         self.rules = sha256("/".join(digests).encode()).hexdigest()[:16]
 
@@ -267,8 +292,27 @@ class MessageReader:
                 and _ASKING.isdisjoint(forms)
             )
         )
-        if not closes and self._asks(forms, score, topics, is_described=mood.problem):
-            commitments += (Mention("said_asks", "customer", 0, len(text)),)
+        announces = any((one.kind, one.side) in _COMING for one in commitments)
+        if announces and score > -OPINION and "?" not in forms and not _requests(forms):
+            pass  # "quero sim, passo hoje"
+        elif not closes and self._asks(forms, score, topics, is_described=mood.problem):
+            sort: Literal["question"] | None = "question" if "?" in forms else None
+            commitments += (Mention("said_asks", "customer", 0, len(text), sort=sort),)
+        remarks = _placed(read_remarks(forms), text)
+        dropped = set[tuple[str, str]]()
+        if hopeless := next((one for one in remarks if one.kind == "said_hopeless"), None):
+            if any(one.kind == "price_quoted" and one.start < hopeless.start for one in commitments):
+                # "A placa fica 350, o teclado não tem jeito": of a part.
+                remarks = tuple(one for one in remarks if one is not hopeless)
+            else:
+                dropped.add(("price_quoted", "staff"))  # "não compensa, um painel custa 1.900"
+        if mood.problem or symptoms:
+            # "Buscamos a geladeira sexta e ela parou de novo": of the repair before.
+            dropped |= {("pickup_agreed", "customer"), ("said_collected", "customer")}
+        commitments = tuple(one for one in commitments if (one.kind, one.side) not in dropped)
+        commitments += remarks
+        if len(equipment) == 1 and any((one.kind, one.side) in _ABOUT_DEVICE for one in commitments):
+            commitments += (Mention("said_device", "staff", 0, len(text), length=equipment[0]),)
         return Reading(
             score,
             _FAULT_WEIGHT if describes else 1.0,
@@ -288,6 +332,8 @@ class MessageReader:
         """Return whether a message surely needs an answer: a question, a complaint, a fault."""
         if "?" not in forms and not _THANKS.isdisjoint(forms) and score > -OPINION:
             return False  # "parou de pingar, obrigado"
+        if "?" not in forms and len(forms) <= _LONGEST_FAREWELL and _leaves(forms):
+            return False  # "nunca mais", "não volto mais aí"
         return (
             ("?" in forms and score < _CLEAR)  # "já??? amei"
             or score <= -_DISPLEASED

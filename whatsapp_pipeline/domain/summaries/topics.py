@@ -136,7 +136,11 @@ class TopicReader:
         taxonomy = self.taxonomy
         found: dict[int, tuple[int, int]] = {}
         for pattern, start, end in taxonomy.matcher.find(forms):
-            found.setdefault(pattern.payload, (start, end))
+            if pattern.payload in found:
+                continue
+            if taxonomy.rules[pattern.payload][0] == "equipment" and _names_no_device(forms, start, end):
+                continue
+            found[pattern.payload] = (start, end)
         if not found:
             return _NOTHING
         scores: dict[int, float] = {}
@@ -152,6 +156,36 @@ class TopicReader:
             tuple(taxonomy.equipment[number] for number in sorted(terms["equipment"])),
             tuple(taxonomy.parts[number] for number in sorted(terms["parts"])),
         )
+
+
+# "Controle da tv", "carregador do notebook": what belongs to a device. The message is not about the device.
+_ACCESSORIES = frozenset(
+    {"controle", "carregador", "carregadores", "fonte", "cabo", "capa", "capinha", "pelicula", "suporte"}
+)
+_OF = frozenset({"do", "da", "de", "para", "dos", "das", "meu", "minha"})
+# "Redmi note 10" is a phone; "note" alone is a notebook.
+_PHONE_MODELS = frozenset({"redmi", "galaxy", "samsung", "poco", "xiaomi", "infinix", "hot"})
+# "Fiquei sem carro", "vou de carro", "o técnico quebrou o carro".
+_WITHOUT = frozenset({"sem", "de", "um", "outro"})
+_NO_CAMERA = frozenset({"traseira", "frontal", "do", "da", "dele", "dela", "principal"})
+
+
+def _names_no_device(forms: list[str], start: int, end: int) -> bool:
+    """Return whether the name of a device stands for something else: a model, an accessory, a part."""
+    before = forms[start - 1] if start else ""
+    after = forms[end] if end < len(forms) else ""
+    if forms[start] == "notebook" and end == start + 1 and (before in _PHONE_MODELS or after.isdigit()):
+        return True
+    if forms[start] == "carro" and before in _WITHOUT:
+        return True
+    if after in {"nao", "nem"} and forms[end + 1 : end + 2] and forms[end + 1].startswith("reconhec"):
+        return True  # "o pc nem reconhece": of what is plugged into it
+    if forms[start] == "camera" and after in _NO_CAMERA:
+        return True
+    at = start - 1
+    while at > 0 and forms[at] in _OF:
+        at -= 1
+    return 0 <= at < start - 1 and forms[at] in _ACCESSORIES
 
 
 _NOTHING = Mentions((), (), ())

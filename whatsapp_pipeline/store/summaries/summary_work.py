@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from whatsapp_pipeline.domain.summaries.case_text import CaseTerm
+from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm
 from whatsapp_pipeline.domain.summaries.metrics import BusinessDay, FrequencyBounds
 from whatsapp_pipeline.domain.summaries.text import OrderFact
 from whatsapp_pipeline.domain.summaries.text_reading import Reading
@@ -431,8 +431,10 @@ def _array(names: tuple[str, ...]) -> str:
 
 
 def _mentions(reading: Reading) -> str:
-    # Kinds, numbers and codes only: nothing that COPY's format or JSON would have to escape but quotes.
-    return json.dumps(encode_mentions(reading.commitments)) if reading.commitments else "\\N"
+    """Return the mentions as JSON, with backslashes as COPY reads them."""
+    if not reading.commitments:
+        return "\\N"
+    return json.dumps(encode_mentions(reading.commitments), ensure_ascii=False).replace("\\", "\\\\")
 
 
 def _reading_line(text_hash: int, rules: str, reading: Reading) -> str:

@@ -38,7 +38,7 @@ def test_several_topics_and_terms_in_one_message() -> None:
         ("o mac book do meu filho", "notebook"),
         ("o celu não liga", None),
         ("a smart-tv apagou", "televisão"),
-        ("o nobreak apita", None),
+        ("o patch panel apita", None),
         ("impressoras da loja", "impressora"),
     ],
 )

@@ -1,0 +1,213 @@
+"""The first sentence of a summary: which device and fault, or what somebody wanted who is no customer.
+
+What belongs here: wording of what the customer's messages name. What does not: offers and decisions
+(case_text.py), and finding devices, symptoms and topics (topics.py, symptoms.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, TypedDict
+
+from whatsapp_pipeline.domain.commitments.status import Said
+from whatsapp_pipeline.domain.summaries.case_text import CASE_AGE, Case
+from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
+from whatsapp_pipeline.domain.summaries.wording import Claim, join_words, unique_refs
+
+_SYMPTOMS_SHOWN = 3
+_TOPICS_SHOWN = 3
+_DEVICES_SHOWN = 2
+_FEMININE = ("a", "televisão")
+_IS = "está "
+
+
+# How a sentence names what a customer asked about. Other topics are too vague to ask about.
+_TOPIC_WORDS = {
+    "orçamento": "o preço",
+    "prazo": "o prazo",
+    "garantia": "a garantia",
+    "horário e endereço": "o horário ou o endereço da loja",
+}
+_COMPLAINT = "reclamação"
+# Topics that one message alone does not show.
+_DOUBTFUL = frozenset({"prazo", "orçamento"})
+# What is a part of another device, or belongs to it: the oven of a stove, the camera of a phone.
+_HAS_CAMERA = frozenset({"celular", "tablet", "notebook", "monitor", "drone"})
+_IS_PART_OF = {
+    "forno": frozenset({"fogão", "micro-ondas"}),
+    "câmera": _HAS_CAMERA | {"câmera de segurança"},
+    "freezer": frozenset({"geladeira"}),
+    "controle remoto": frozenset({"videogame"}),
+}
+# The topic of who meant to write to somebody else.
+_WRONG_NUMBER = "engano"
+_PURPOSES = {
+    "said_misdirected": "O cliente escreveu por engano.",
+    "said_applies": "Quem escreveu não é cliente: procurava emprego na loja.",
+    "said_sells": "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
+}
+
+
+class CaseTerm(TypedDict):
+    """A device, symptom or topic of the case, with its number of messages and the latest of them."""
+
+    kind: str
+    name: str
+    evidence: str
+    messages: int
+
+
+def _with_article(noun: str) -> str:
+    first = noun.split(maxsplit=1)[0]
+    return f"{'uma' if first.endswith(_FEMININE) else 'um'} {noun}"
+
+
+def _plural(noun: str) -> str:
+    """Write a device's name in the plural: computadores, máquinas de lavar, televisões."""
+    if noun == "ar-condicionado":
+        return "aparelhos de ar-condicionado"
+    first, _, rest = noun.partition(" ")
+    if first.endswith("ão"):
+        first = f"{first[:-2]}ões"
+    elif first.endswith("l"):
+        first = f"{first[:-1]}is"
+    elif first.endswith(("r", "z")):
+        first = f"{first}es"
+    elif not first.endswith("s"):
+        first = f"{first}s"
+    adjective = rest if not rest or " " in rest or rest.endswith("s") else f"{rest}s"
+    return f"{first} {adjective}".strip()
+
+
+def _say_topics(topics: Sequence[CaseTerm]) -> str:
+    return join_words([_TOPIC_WORDS[topic["name"]] for topic in topics])
+
+
+def _say_symptoms(symptoms: Sequence[CaseTerm]) -> str:
+    """Join symptoms after a device: " com a tela quebrada, que não liga", " que faz barulho"."""
+    states = [one["name"].removeprefix(_IS) for one in symptoms if one["name"].startswith(_IS)]
+    verbs = [one["name"] for one in symptoms if not one["name"].startswith(_IS)]
+    said = f" {join_words(states)}" if states else ""
+    if verbs:
+        said += f"{',' if states else ''} que {join_words(verbs)}"
+    return said
+
+
+class _Named(NamedTuple):
+    """The devices, symptoms and asked topics of the customer's messages that a sentence may name."""
+
+    devices: list[CaseTerm]
+    several: list[CaseTerm]
+    symptoms: list[CaseTerm]
+    topics: list[CaseTerm]
+    complains: bool
+
+    @property
+    def words(self) -> str:
+        """The devices: "um notebook e um celular", "impressoras"; empty where none is named."""
+        if self.several:
+            return _plural(self.devices[0]["name"]) if len(self.devices) == 1 else "mais de um aparelho"
+        return join_words([_with_article(one["name"]) for one in self.devices]) if self.devices else ""
+
+
+def _named(
+    terms: Sequence[CaseTerm],
+    told: Collection[str],
+    fewest: int,
+    questions: Collection[str],
+    corrects: Said | None,
+) -> _Named:
+    devices, symptoms, topics = (
+        [term for term in terms if term["kind"] == kind] for kind in ("device", "symptom", "topic")
+    )
+    if corrects is not None and any(one["evidence"] == corrects.ref for one in devices):
+        devices = [one for one in devices if one["evidence"] == corrects.ref]
+    names = {one["name"] for one in devices}
+    # "Não conecta à rede" says more than "não conecta".
+    longer = tuple(one["name"] for one in symptoms)
+    plain = [one for one in symptoms if not any(it.startswith(f"{one['name']} ") for it in longer)]
+    asked = [
+        one
+        for one in topics
+        if one["name"] in _TOPIC_WORDS
+        and one["name"] not in told
+        and one["evidence"] in questions
+        and one["messages"] >= (2 if one["name"] in _DOUBTFUL else fewest)
+    ]
+    return _Named(
+        [one for one in devices if names.isdisjoint(_IS_PART_OF.get(one["name"], ()))][:_DEVICES_SHOWN],
+        [one for one in symptoms if one["name"] == SEVERAL],
+        [one for one in plain if one["name"] != SEVERAL][:_SYMPTOMS_SHOWN],
+        asked[:_TOPICS_SHOWN],
+        any(one["name"] == _COMPLAINT for one in topics),
+    )
+
+
+def matter(
+    terms: Sequence[CaseTerm],
+    told: Collection[str] = frozenset(),
+    *,
+    fewest: int = 1,
+    questions: Collection[str] = frozenset(),
+    remarks: Mapping[str, Said],
+) -> Claim | None:
+    """Return the device and its fault as the customer described them, otherwise what they asked about.
+
+    `told` are topics that other sentences are about. A topic needs `fewest` messages, because one message
+    alone is more easily misread, and the latest of them is among `questions`. `remarks` holds the messages in
+    which the customer corrects what they wrote, or wants to buy something or an invoice, and the one in which
+    the shop names the device.
+    """
+    named = _named(terms, told, fewest, questions, remarks.get("said_corrects"))
+    shops = remarks.get("said_shops")
+    if shops is not None and not named.symptoms:
+        return _claim("O cliente procurou uma peça ou um produto para comprar", shops.ref)
+    devices = [one["evidence"] for one in (*named.devices, *named.several)]
+    if named.symptoms:
+        return _claim(_say_fault(named), *devices, *(one["evidence"] for one in named.symptoms))
+    topics = [one["evidence"] for one in named.topics]
+    if named.words:
+        asked = f" e perguntou sobre {_say_topics(named.topics)}" if topics else ""
+        return _claim(f"O cliente escreveu sobre {named.words}{asked}", *devices, *topics)
+    device, invoice = remarks.get("said_device"), remarks.get("said_invoice")
+    if device is not None and device.mention.length:
+        # The shop named it, for instance where it reported the work ready.
+        return _claim(f"A conversa é sobre {_with_article(device.mention.length)}", device.ref)
+    if topics:
+        return _claim(f"O cliente perguntou sobre {_say_topics(named.topics)}", *topics)
+    return _claim("O cliente pediu a nota fiscal ou um recibo", invoice.ref) if invoice is not None else None
+
+
+def _say_fault(named: _Named) -> str:
+    """Write the symptoms, of a device where the messages name one."""
+    if named.words and (len(named.devices) > 1 or named.several):
+        return f"O cliente escreveu sobre {named.words} com defeito"
+    if named.words:
+        return f"O cliente escreveu sobre {named.words}{_say_symptoms(named.symptoms)}"
+    if named.complains:
+        # What leaks may be a tap that a technician broke.
+        return "O cliente descreveu um problema"
+    said = join_words([one["name"].removeprefix(_IS) for one in named.symptoms])
+    return f"O cliente relatou {'um problema' if len(named.symptoms) == 1 else 'problemas'}: {said}"
+
+
+def _claim(text: str, *refs: str) -> Claim:
+    return Claim(kind="matter", text=f"{text}.", messages=unique_refs(*refs), orders=[])
+
+
+def purpose(case: Case, terms: Sequence[CaseTerm]) -> Claim | None:
+    """Return what somebody wanted who is no customer: to sell, to find work, or to write to somebody else."""
+    if case.orders or any(term["kind"] == "symptom" for term in terms):
+        return None
+    if case.done or any(one.said.mention.side == "staff" for one in case.commitments):
+        return None  # the shop quoted a price or promised something
+    remarks = case.followed.remarks
+    for kind, text in _PURPOSES.items():
+        said = remarks.get(kind)
+        if said is not None and said.at >= case.last_at - CASE_AGE:
+            return Claim(kind="matter", text=text, messages=[said.ref], orders=[])
+    written = [term for term in terms if term["kind"] == "topic" and term["name"] == _WRONG_NUMBER]
+    if written and not case.commitments:
+        refs = unique_refs(*(term["evidence"] for term in written))
+        return Claim(kind="matter", text=_PURPOSES["said_misdirected"], messages=refs, orders=[])
+    return None

@@ -1,0 +1,296 @@
+"""Whole conversations of each kind that was once read wrongly, and the sentences they give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from whatsapp_pipeline.domain.commitments.status import Said, follow, national_holidays
+from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm
+from whatsapp_pipeline.domain.summaries.text import Facts, compose
+from whatsapp_pipeline.domain.summaries.text_reading import MessageReader, Reading
+
+START = datetime(2025, 3, 3, 9)  # a Monday
+SIDES = {"C": "customer", "L": "staff"}
+
+
+@cache
+def reader() -> MessageReader:
+    """The reader of the packaged rules."""
+    return MessageReader()
+
+
+def _terms(read: list[tuple[str, Reading]]) -> list[CaseTerm]:
+    """Count what the customer's messages name, as the database does."""
+    kinds = (("device", "equipment"), ("symptom", "symptoms"), ("topic", "topics"))
+    counts: Counter[tuple[str, str]] = Counter()
+    latest: dict[tuple[str, str], str] = {}
+    for ref, reading in read:
+        for kind, field in kinds:
+            for name in getattr(reading, field):
+                counts[kind, name] += 1
+                latest[kind, name] = ref
+    return [
+        CaseTerm(kind=kind, name=name, evidence=latest[kind, name], messages=number)
+        for (kind, name), number in counts.most_common()
+    ]
+
+
+def sentences(*lines: str) -> dict[str, str]:
+    """Return the sentences about a conversation by kind.
+
+    A line is the day, the side (C: customer, L: shop) and the text: `0C meu celular não liga`. Messages of a
+    day are three minutes apart.
+    """
+    said: list[Said] = []
+    read: list[tuple[str, Reading]] = []
+    last: dict[str, datetime] = {}
+    at = START
+    for number, line in enumerate(lines, start=1):
+        day, side, text = line[0], SIDES[line[1]], line[3:]
+        at = START + timedelta(days=int(day), minutes=3 * number)
+        ref, reading = f"chat:{number}", reader().read(text)
+        last[side] = at
+        said += [Said(ref, at, one, None) for one in reading.commitments if one.side == side]
+        if side == "customer":
+            read.append((ref, reading))
+    facts: dict[str, Any] = dict.fromkeys(Facts._fields)
+    facts |= Facts._field_defaults
+    facts |= {
+        "messages": len(lines),
+        "customer": len(read),
+        "staff": len(lines) - len(read),
+        "conversations": 1,
+        "first_at": START,
+        "last_at": at,
+        "first_ref": "chat:1",
+        "last_ref": f"chat:{len(lines)}",
+        "last_speaker": SIDES[lines[-1][1]],
+        "frequency": "rare",
+        "topics": [],
+        "terms": [],
+        "sentiment": "neutral",
+        "reply_refs": [],
+        "orders": [],
+        "case": _terms(read),
+        "followed": follow(said, {}, national_holidays(None)),
+        "last_staff_at": last.get("staff"),
+        "last_customer_at": last.get("customer"),
+    }
+    return {claim["kind"]: claim["text"] for claim in compose(Facts(**facts))}
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        (
+            (
+                "0C oi, o bolo de sábado fica pronto que horas?",
+                "0L Aqui é uma assistência técnica, não é padaria",
+            ),
+            "O cliente escreveu por engano.",
+        ),
+        (
+            ("0C Boa tarde, vocês estão contratando?", "0L No momento não"),
+            "Quem escreveu não é cliente: procurava emprego na loja.",
+        ),
+        (
+            (
+                "0C Bom dia, aqui é a Joana da distribuidora Norte",
+                "0C estamos com promoção de baterias",
+                "0L Obrigado, semana que vem eu peço",
+            ),
+            "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
+        ),
+        (
+            ("0C Conheça nosso plano de consultoria", "0L Não temos interesse, obrigado"),
+            "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
+        ),
+    ],
+)
+def test_who_is_no_customer_gets_one_sentence(lines: tuple[str, ...], text: str) -> None:
+    found = sentences(*lines)
+    assert found.keys() == {"matter", "contact"}
+    assert found["matter"] == text
+
+
+def test_a_customer_who_mentions_a_job_or_an_offer_stays_a_customer() -> None:
+    found = sentences("0C meu notebook não liga e meu currículo está nele", "0L a fonte fica 180")
+    assert found["matter"] == "O cliente escreveu sobre um notebook que não liga."
+    assert found["offer"] == "A loja passou orçamento de R$ 180,00 em 03/03."
+
+
+@pytest.mark.parametrize(
+    ("text", "matter"),
+    [
+        ("a câmera frontal do meu celular ficou embaçada", "O cliente escreveu sobre um celular."),
+        ("as câmeras do galpão pararam", "O cliente escreveu sobre câmeras de segurança."),
+        ("vocês arrumam tela de redmi note 11?", "O cliente escreveu sobre um celular."),
+        ("o controle da tv sumiu", "O cliente escreveu sobre um controle remoto."),
+        ("tenho 3 impressoras paradas", "O cliente escreveu sobre impressoras."),
+        ("fiquei sem carro hoje", None),
+        ("a geladeira não gela, só o freezer", "O cliente escreveu sobre uma geladeira que não gela."),
+        (
+            "vocês vendem carregador de notebook?",
+            "O cliente procurou uma peça ou um produto para comprar.",
+        ),
+        ("queria a nota fiscal de abril", "O cliente pediu a nota fiscal ou um recibo."),
+    ],
+)
+def test_the_device_is_the_one_that_the_customer_means(text: str, matter: str | None) -> None:
+    assert sentences(f"0C {text}").get("matter") == matter
+
+
+def test_a_corrected_device_is_the_only_one() -> None:
+    found = sentences("0C quanto custa formatar um computador?", "0C aliás, na verdade é um tablet")
+    assert found["matter"] == "O cliente escreveu sobre um tablet."
+
+
+def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
+    found = sentences("0L Seu aspirador ficou pronto", "0C obrigada")
+    assert found["matter"] == "A conversa é sobre um aspirador."
+
+
+@pytest.mark.parametrize(
+    ("lines", "offer"),
+    [
+        # What ready work costs is no quote.
+        (
+            ("0L seu ventilador está pronto", "0C quanto ficou?", "0L são 90 reais"),
+            "A loja avisou em 03/03 que o serviço ficou pronto e informou o valor de R$ 90,00.",
+        ),
+        (
+            ("0L o conserto da tv de R$ 410 ainda está em aberto",),
+            "A loja informou o total de R$ 410,00 em 03/03.",
+        ),
+        # A lower price or a sum takes the place of the prices before it.
+        (
+            ("0L a tela fica 400, pra você faço 360",),
+            "A loja passou orçamento de R$ 360,00 em 03/03.",
+        ),
+        (
+            ("0L a revisão sai 150 cada, as duas 270",),
+            "A loja passou orçamento de R$ 270,00 em 03/03.",
+        ),
+        (
+            ("0L é a bomba, 140 a peça e 70 a mão de obra",),
+            "A loja passou orçamento de R$ 210,00 em 03/03.",
+        ),
+        (
+            ("0L a limpeza fica 90 cada",),
+            "A loja passou orçamento de R$ 90,00 por unidade em 03/03.",
+        ),
+        # The customer names the price, and the shop agrees to it.
+        (
+            ("0L fica 300", "0C faz 260?", "0L faço sim"),
+            "A loja passou orçamento de R$ 260,00 em 03/03.",
+        ),
+        (
+            ("0L fica 300", "0C faz 260?", "0L não consigo, desculpa"),
+            "A loja passou orçamento de R$ 300,00 em 03/03.",
+        ),
+        # A fee for looking at the device, beside the quote and without it.
+        (
+            ("0L fazemos visita, R$ 85, abate do conserto",),
+            "A loja informou uma taxa de R$ 85,00 em 03/03.",
+        ),
+        (
+            ("0L o conserto fica 500", "0C meu pai achou muito", "3L a avaliação é R$ 45"),
+            "A loja passou orçamento de R$ 500,00 em 03/03.",
+        ),
+        # The shop buys, or says that a repair does not pay.
+        (("0L compramos sim, podemos dar 120 nela",), None),
+        (
+            ("0L infelizmente não compensa, um painel custa 1.800",),
+            "A loja disse em 03/03 que o conserto não é possível ou não compensa.",
+        ),
+        (
+            ("0L a placa fica 320, o teclado não tem jeito",),
+            "A loja passou orçamento de R$ 320,00 em 03/03.",
+        ),
+        # A part that arrives and a delivery are no deadlines of the work.
+        (("0L pedi hoje. Chega em 5 dias úteis",), None),
+        (
+            ("0L a impressora está pronta", "0C entregam?", "0L entregamos amanhã de manhã"),
+            "A loja avisou em 03/03 que o serviço ficou pronto.",
+        ),
+        (
+            ("0L fica pronto quarta", "2L está pronto, pode vir"),
+            "A loja avisou em 05/03, no prazo, que o serviço ficou pronto.",
+        ),
+        (
+            ("0L fica pronto quarta", "4L está pronto, pode vir"),
+            "A loja avisou em 07/03, depois do prazo de 05/03, que o serviço ficou pronto.",
+        ),
+    ],
+)
+def test_what_the_shop_offered(lines: tuple[str, ...], offer: str | None) -> None:
+    assert sentences(*lines).get("offer") == offer
+
+
+@pytest.mark.parametrize(
+    ("lines", "decision"),
+    [
+        # The latest decision wins.
+        (
+            ("0L fica 430", "0C muito caro, não vou fazer", "3C pensei melhor"),
+            None,
+        ),
+        (
+            ("0L fica 430", "0C não vou fazer", "2C decidi fazer"),
+            "O cliente aprovou em 05/03 o orçamento que tinha recusado em 03/03.",
+        ),
+        (
+            ("0L fica 430", "0C pode fazer", "2C cancela, por favor"),
+            "O cliente desistiu do serviço em 05/03.",
+        ),
+        (("0L fica 430", "0C não vou fazer", "2L fica pronto amanhã"), None),
+        # One of two devices.
+        (
+            ("0L o tablet fica 200, o fone 90", "0C faz só o tablet"),
+            "O cliente aprovou uma parte do orçamento em 03/03.",
+        ),
+        (
+            ("0L o tablet fica 200, o fone 90", "0C o fone não compensa"),
+            "O cliente recusou ao menos uma parte do orçamento em 03/03.",
+        ),
+        # "Fechado" agrees to a visit, a payment or a day as well.
+        (("0L a instalação sai entre 900 e 1200", "0C fechado", "0L até sexta"), None),
+        (("0L o tablet está pronto", "0C vou fazer agora"), None),
+        # Who is to pay has not paid.
+        (("0L fica 430", "0C vou falar com meu irmão, é ele que paga"), None),
+        # A day that was put off holds no more.
+        (("0L está pronto", "0C busco amanhã", "1C hoje não consigo ir"), None),
+        # Collected: of this repair, and by somebody.
+        (("0C peguei minha tv mês passado e ela parou de novo",), None),
+        (("0L o rádio está pronto", "1L entregue, obrigado"), "O aparelho já foi entregue."),
+        (("0L o rádio está pronto", "1C já busquei"), "O aparelho já foi retirado."),
+        (("0C buscamos a lavadora sexta e ela não centrifuga",), None),
+    ],
+)
+def test_what_the_customer_decided(lines: tuple[str, ...], decision: str | None) -> None:
+    assert sentences(*lines).get("decision") == decision
+
+
+def test_days_of_one_sentence_are_said_once() -> None:
+    found = sentences("0L fica 120", "0C pode fazer, levo hoje", "0C já fiz o pix")
+    assert found["decision"] == (
+        "O cliente aprovou o orçamento em 03/03, avisou sobre o pagamento"
+        " e ficou de levar o aparelho no mesmo dia."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("quero sim, passo hoje pegar", False),
+        ("nunca mais volto aí", False),
+        ("quero saber do meu rádio", True),
+    ],
+)
+def test_who_announces_or_leaves_is_owed_no_answer(text: str, *, asks: bool) -> None:
+    assert ("said_asks" in {one.kind for one in reader().read(text).commitments}) is asks
