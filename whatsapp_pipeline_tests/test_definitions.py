@@ -242,6 +242,24 @@ def _code_references(made: dg.Definitions) -> dict[str, object]:
     return found
 
 
+def test_the_overview_and_the_graph_have_the_same_order() -> None:
+    made = build_defs(with_erp=True)
+    text = str(made.metadata["overview"].value).partition("*Materialize*")[0]
+    steps = re.findall(r"`(\w+)`", text)
+    assert len(steps) == len(set(steps)) > 8
+    graph = made.resolve_asset_graph()
+    above: dict[str, set[str]] = {}
+    for level in graph.toposorted_asset_keys_by_level:
+        for key in level:
+            parents = {parent.to_user_string() for parent in graph.get(key).parent_keys}
+            above[key.to_user_string()] = parents.union(*(above[parent] for parent in parents))
+    for place, name in enumerate(steps):
+        assert above[name].isdisjoint(steps[place:]), f"the overview names {name} before what it is made of"
+    # The pages filter by subject, and the overview's steps have these subjects in this order.
+    subjects = [graph.get(dg.AssetKey(name)).tags["subject"] for name in steps]
+    assert list(dict.fromkeys(subjects)) == ["contacts", "chats", "links", "conversations", "summaries"]
+
+
 def test_the_overview_names_every_asset_of_the_data() -> None:
     made = build_defs(with_erp=True)
     text = str(made.metadata["overview"].value)
