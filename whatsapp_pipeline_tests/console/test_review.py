@@ -416,6 +416,44 @@ def test_decisions_are_undone_in_any_order(desk: Desk) -> None:
     assert "já tinha sido desfeita" in desk.client.get(again.headers["location"]).text
 
 
+CANDIDATES = "SELECT rank, id_contato, confidence, evidence FROM match_candidates WHERE id_chat_file = %s"
+
+
+def test_the_evidence_of_the_rules_outlasts_a_decision(desk: Desk) -> None:
+    before = desk.rows(CANDIDATES, desk.chats["D1"])
+    value = "SELECT value FROM review_queue WHERE source = 'chat' AND id = %s"
+    worth = desk.rows(value, desk.chats["D1"])
+    desk.decide(desk.path("D1"), "contact:7", scope="chat")
+    assert desk.rows(CANDIDATES, desk.chats["D1"]) == before
+    desk.decide(desk.path("D1"), "contact:13", scope="chat")  # whom no rule named
+    page = text_of(desk.client.get(desk.path("D1")).text)
+    assert "decidido por rita" in page
+    assert "70,0% de probabilidade" in page
+    for (made,) in desk.rows("SELECT id FROM link_overrides ORDER BY id DESC"):
+        desk.client.post(f"/review/decisions/{made}/undo")
+    assert desk.rows(CANDIDATES, desk.chats["D1"]) == before
+    assert desk.rows(value, desk.chats["D1"]) == worth
+
+
+def test_a_decision_that_was_taken_back_is_no_candidate(desk: Desk) -> None:
+    """A run writes the decision as the evidence of whom it names; undone, it is evidence of nothing."""
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    desk.decide(f"/review/chat:{chat}/2", "order:71")
+    desk.rows(
+        """UPDATE order_candidates SET confidence = 1, method = 'override',
+                  evidence = '[{"name": "override", "value": 1, "weight": 0, "words": "decided by rita: x"}]'
+            WHERE id_ordem_servico = 71 RETURNING rank"""
+    )
+    session = f"/review/chat:{chat}/2"
+    assert "decidido por rita" in text_of(desk.client.get(session).text)
+    ((made,),) = desk.rows("SELECT id FROM link_overrides")
+    desk.client.post(f"/review/decisions/{made}/undo")
+    page = text_of(desk.client.get(session).text)
+    assert "decidido por rita" not in page
+    assert 'value="order:71"' not in desk.client.get(session).text
+    assert "OS 30415" in page
+
+
 def test_the_history_says_who_when_and_why(desk: Desk) -> None:
     desk.decide(desk.path("D4"), "contact:8", reason="<b>pela voz</b>")
     desk.decide(desk.path("D4"), "contact:7")

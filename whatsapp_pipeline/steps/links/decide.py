@@ -10,9 +10,10 @@ again. `relink_months` lets the rules decide the months that it touched.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -462,26 +463,37 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
     candidates: list[CandidateRow] = []
     for row in rows:
         people = settled.get(row.id, SettledOverrides())
-        if people.holds is None:
-            decided.append(DecisionRow(row.id, "pending", None, None, None, []))
-            candidates += stored[row.id]
-            continue
-        decided.append(DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, []))
-        candidates += _decided_first(row.id, people, stored[row.id])
+        candidates += _candidates_now(row.id, people, stored[row.id])
+        decided.append(
+            DecisionRow(row.id, "pending", None, None, None, [])
+            if people.holds is None
+            else DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, [])
+        )
     chat_state.reopen_moved_orders(conn, {row.id: row.target for row in decided})
     links.write_chat_links(conn, decided, candidates)
 
 
-def _decided_first(
+def _candidates_now(
     chat: int, people: SettledOverrides, stored: Sequence[CandidateRow]
-) -> Iterable[CandidateRow]:
+) -> Iterator[CandidateRow]:
+    """Yield a chat's candidates after a decision, by rank.
+
+    The rules' candidates keep their evidence, so that taking the decision back shows them again. A customer
+    whom only a person named comes first while that decision holds.
+    """
     holds = people.holds
-    if holds is None or holds.target is None:
-        return stored
-    why = Feature("override", 1, 0.0, f"decided by {holds.made_by}: {holds.reason}")
-    first = CandidateRow(chat, 1, holds.target, 1.0, "override", to_json([why]))
-    others = [row for row in stored if row.target != holds.target]
-    return [first, *(row._replace(rank=rank) for rank, row in enumerate(others, 2))]
+    kept = [row for row in stored if not _is_by_person(row)]
+    if holds is not None and holds.target is not None and holds.target not in {row.target for row in kept}:
+        why = Feature("override", 1, 0.0, f"decided by {holds.made_by}: {holds.reason}")
+        kept.insert(0, CandidateRow(chat, 1, holds.target, 1.0, "override", to_json([why])))
+    for rank, row in enumerate(kept, 1):
+        yield row._replace(rank=rank)
+
+
+def _is_by_person(candidate: CandidateRow) -> bool:
+    """Return whether a decision, and no evidence, made someone a candidate."""
+    reasons = json.loads(candidate.evidence)
+    return bool(reasons) and reasons[0]["name"] == "override"
 
 
 def _show_sessions(conn: Connection, staged: Sequence[SessionRow], number: int | None) -> None:
