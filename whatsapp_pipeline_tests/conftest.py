@@ -61,6 +61,8 @@ _LOCAL_DIR = Path(tempfile.mkdtemp(prefix=f"wp-{os.getpid()}-", dir=_parent_of_s
 atexit.register(shutil.rmtree, _LOCAL_DIR, ignore_errors=True)  # runs after the server's own exit handler
 os.environ["PIPELINE_LOCAL_DIR"] = str(_LOCAL_DIR)
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+# A second thread of numpy's linear algebra waits for work in a loop, and takes the time from other tests.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What decides where a command reads and writes, as it is before the first test.
 _SETTINGS = {name: os.environ.get(name) for name in (*_VARIABLES, "DAGSTER_HOME")}
