@@ -244,8 +244,8 @@ def _code_references(made: dg.Definitions) -> dict[str, object]:
 
 def test_the_overview_and_the_graph_have_the_same_order() -> None:
     made = build_defs(with_erp=True)
-    text = str(made.metadata["overview"].value).partition("*Materialize*")[0]
-    steps = re.findall(r"`(\w+)`", text)
+    text = str(made.metadata["overview"].value)
+    steps = re.findall(r"`(\w+)`", text[text.index("\n1. ") : text.index("\n*Materialize*")])
     assert len(steps) == len(set(steps)) > 8
     graph = made.resolve_asset_graph()
     above: dict[str, set[str]] = {}
