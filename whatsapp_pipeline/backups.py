@@ -8,12 +8,14 @@ What belongs here: turning settings into options. What does not: making, deletin
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from whatsapp_pipeline.embedded import server_url
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.shared_folder import LocalFolder, StoreFolder, shared_folder
 from whatsapp_pipeline.steps.operations.backup import BackupOptions
+from whatsapp_pipeline.steps.operations.data_files import register_backups
 
 
 def backup_options(settings: Settings) -> BackupOptions:
@@ -26,13 +28,18 @@ def backup_options(settings: Settings) -> BackupOptions:
     def embedded() -> str:
         return server_url(settings.local_dir, "postgres", port=settings.embedded_port)
 
+    def register(url: str) -> None:
+        register_backups(url, settings, options, log=logging.getLogger("whatsapp_pipeline.backup"))
+
     shared = None if settings.backup_dir else shared_folder(settings, "backups")
     here = settings.backup_dir or settings.local_dir / "backups"
-    return BackupOptions(
+    options = BackupOptions(
         folder=Path(shared.address) if isinstance(shared, LocalFolder) else here,
         keep_daily=settings.backup_keep_daily,
         keep_monthly=settings.backup_keep_monthly,
         bin_dir=settings.pg_bin_dir,
         scratch_url=None if settings.several_hosts else embedded,
         store=shared if isinstance(shared, StoreFolder) else None,
+        register=register,
     )
+    return options

@@ -15,9 +15,11 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.steps.operations import backup
+from whatsapp_pipeline.steps.operations.data_files import place_in, registered
 from whatsapp_pipeline.steps.operations.local_copies import report_folder
 from whatsapp_pipeline.steps.operations.qa_report import make, write_report
 from whatsapp_pipeline.store.operations import status
+from whatsapp_pipeline.store.operations.data_files import NewFile
 
 
 class BackupConfig(dg.Config):
@@ -73,12 +75,19 @@ def qa_report(
 
     Names are masked.
     """
-    with database.connect(application_name="whatsapp-pipeline report") as conn:
+    configured = settings.load_settings()
+    folder, name = report_folder(configured), f"qa-{config.month or 'all'}.html"
+    place = place_in(configured, folder, name)
+    new = NewFile("report", place, first_month=config.month, written_by=context.run.run_id)
+    with (
+        database.connect(application_name="whatsapp-pipeline report") as conn,
+        registered(conn, new, log=context.log) as written,
+    ):
         months = [config.month] if config.month else [row["month"] for row in status.months(conn)]
         rules = rule_book.rules()
         report = make(conn, months, run_history(context.instance, rules), rules, made_at=clock.now())
-    folder = report_folder(settings.load_settings())
-    path = write_report(folder, f"qa-{config.month or 'all'}.html", report.html)
+        path = write_report(folder, name, report.html)
+        written.size = report.counts()["bytes"]
     return dg.MaterializeResult(metadata={**report.counts(), "page": dg.MetadataValue.path(path)})
 
 

@@ -74,6 +74,8 @@ def restore_command(into: str | None, name: str | None, overwrite: bool) -> None
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
     erased = reapply_erasures(url, configured, log=cli_log(), here=url == own)
+    if url == own:
+        options.register(url)  # the restored register is as old as the backup
     say(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
     if erased:
         say(f"people erased since that backup were erased again ({erased} changes)")

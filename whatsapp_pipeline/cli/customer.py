@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import private_files, settings
+from whatsapp_pipeline.cli.backup import cli_log
 from whatsapp_pipeline.cli.choices import choose_customer
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_lines
@@ -37,16 +38,21 @@ def customer(who: str, html: Path | None, messages: int) -> None:
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         number = choose_customer(conn, who, default_area_code=configured.default_area_code)
-        known = dossier(conn, number, messages=messages)
-    if html is None:
-        say_lines(text_report(known))
-        return
-    from whatsapp_pipeline.steps.summaries.customer_page import customer_page
+        if html is None:
+            say_lines(text_report(dossier(conn, number, messages=messages)))
+            return
+        from whatsapp_pipeline.shared_folder import LocalFolder
+        from whatsapp_pipeline.steps.operations.data_files import contact_hash, place_in, registered
+        from whatsapp_pipeline.steps.summaries.customer_page import customer_page
+        from whatsapp_pipeline.store.operations.data_files import NewFile
 
-    try:
-        private_files.replace_file(html, customer_page(known))
-    except OSError as error:
-        raise PipelineError(f"cannot write {html}: {error.strerror}") from error
+        place = place_in(configured, LocalFolder(html.parent), html.name)
+        new = NewFile("person", place, subject=contact_hash(number))
+        try:
+            with registered(conn, new, log=cli_log()):
+                private_files.replace_file(html, customer_page(dossier(conn, number, messages=messages)))
+        except OSError as error:
+            raise PipelineError(f"cannot write {html}: {error.strerror}") from error
     say(f"wrote {html}")
 
 

@@ -42,21 +42,27 @@ def export(
     CSV opens in Excel by a double click (semicolons, UTF-8). XLSX starts another sheet after 1,048,575 rows.
     Names are masked for a database role that may not read messages, such as whatsapp_reader. Such a role
     exports everything but messages; in `unmatched` its titles, paths and candidates are empty. The file is
-    yours alone (0600).
+    yours alone (0600). It is registered: after an erasure, `privacy status` names it until you delete it or
+    write it again.
     """
     if decimal_comma and file_format != "csv":
         raise click.UsageError("--decimal-comma goes with --format csv")
     # Heavy, and only this command needs them.
     from whatsapp_pipeline.cli.backup import cli_log
+    from whatsapp_pipeline.shared_folder import LocalFolder
     from whatsapp_pipeline.steps.operations import export as steps
+    from whatsapp_pipeline.steps.operations.data_files import place_in, registered
     from whatsapp_pipeline.steps.progress import Progress
     from whatsapp_pipeline.store.operations import exports
+    from whatsapp_pipeline.store.operations.data_files import NewFile
 
     configured = settings.load_settings()
     chosen, span = exports.EXPORTS[what], _months(months)
     name = f"{what}-{months.replace('..', '_')}" if months else what
     path = out / f"{name}.{file_format}"
-    with open_database(configured) as conn:
+    place = place_in(configured, LocalFolder(out), path.name)
+    new = NewFile("export", place, first_month=span.first if span else None)
+    with open_database(configured) as conn, registered(conn, new, log=cli_log()):
         exports.require_exportable(conn, what)
         empty = exports.unreadable_columns(conn, chosen)
         rows = exports.chunks(conn, chosen, span, zone=configured.zone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,13 @@ from whatsapp_pipeline.cli.backup import cli_log
 from whatsapp_pipeline.cli.database_option import migrated_url, open_database
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
+from whatsapp_pipeline.cli.privacy_files import (
+    DELETE_EXPORTS,
+    delete_exports_command,
+    file_line,
+    present_files,
+    privacy_files_command,
+)
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import connect
 
@@ -31,6 +39,10 @@ _APPLY_THERE = (
 @click.group(cls=Group)
 def privacy() -> None:
     """Export or erase one person's data."""
+
+
+privacy.add_command(privacy_files_command, "files")
+privacy.add_command(delete_exports_command, "delete-exports")
 
 
 def _person_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -64,22 +76,33 @@ def _find(contact: int | None, phone: str | None, conversation: int | None) -> F
 def export_person_command(
     contact: int | None, phone: str | None, conversation: int | None, out: Path | None
 ) -> None:
-    """Give out everything that is held of a person, raw webhook deliveries included, as JSON."""
+    """Give out everything that is held of a person, raw webhook deliveries included, as JSON.
+
+    The file is registered: once the person is erased, `privacy status` names it until it is deleted.
+    """
+    from whatsapp_pipeline.shared_folder import LocalFolder
+    from whatsapp_pipeline.steps.operations.data_files import place_in, registered
     from whatsapp_pipeline.steps.operations.local_erasures import other_hosts
-    from whatsapp_pipeline.steps.operations.privacy import export_person
+    from whatsapp_pipeline.steps.operations.privacy import export_person, subject_hash
+    from whatsapp_pipeline.store.operations.data_files import NewFile
 
     configured = settings.load_settings()
     find = _find(contact, phone, conversation)
-    with open_database(configured) as conn:
+    with open_database(configured) as conn, ExitStack() as stack:
+        if out is not None:
+            place = place_in(configured, LocalFolder(out.parent), out.name)
+            new = NewFile("person", place, subject=subject_hash(conn, find))
+            stack.enter_context(registered(conn, new, log=cli_log()))
         held = export_person(conn, configured, find)
         others = other_hosts(conn, configured)
+        if out is not None:
+            text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
+            private_files.replace_file(out, text + "\n")
     if others:
         say(f"not in this export: the files of {', '.join(others)}; export there, too", err=True)
     if out is None:
         say_json(held, default=str, indent=1)
         return
-    text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
-    private_files.replace_file(out, text + "\n")
     say(f"{sum(len(rows) for rows in held.values())} rows → {out}")
 
 
@@ -115,6 +138,16 @@ def erase_command(
         say("not yet erased from the files of:")
         for host in erasure.waiting:
             say(f"  {host.name}: {_APPLY_THERE}")
+    # A host that has not confirmed deletes its reports by itself.
+    waiting = {host.name for host in erasure.waiting}
+    named = [file for file in erasure.outdated if file.kind != "report" or file.host not in waiting]
+    if exports := [file for file in named if file.kind != "backup"]:
+        say(f"files that may still hold this person; {DELETE_EXPORTS}:")
+        for file in exports:
+            say(f"  {file_line(file)}")
+    if backups := {file.host for file in named if file.kind == "backup"}:
+        hosts = ", ".join(sorted(backups))
+        say(f"backups that may still hold this person: {hosts}; `privacy clean-backups` rewrites them there")
 
 
 @privacy.command("apply")
@@ -122,13 +155,14 @@ def apply_erasures_command() -> None:
     """Erase people from the files of this host whom another host erased, and confirm it.
 
     These files are the webhook's spool and quarantine, saved ERP pages and QA reports. With several hosts the
-    receiver, the workers and the daemon do this by themselves. The host is listed in `privacy status` then.
+    receiver, the workers and the daemon do this by themselves. A host that keeps such files is listed in
+    `privacy status`.
     """
     from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 
     configured = settings.load_settings()
     with open_database(configured) as conn:
-        applied = apply_erasures(conn, configured, register=True, log=cli_log())
+        applied = apply_erasures(conn, configured, register=False, log=cli_log())
     if not applied.erasures:
         say(f"{configured.host}: nothing waits")
         return
@@ -141,20 +175,31 @@ def apply_erasures_command() -> None:
 def privacy_status_command(as_json: bool) -> None:
     """Show which hosts keep copies of personal data, and which erasures they have not confirmed.
 
-    Ends with 1 as long as a host has not confirmed an erasure.
+    Exports that may hold erased people are named, too. Ends with 1 as long as there is one, or as a host has
+    not confirmed an erasure.
     """
     from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
 
     with open_database(settings.load_settings()) as conn:
         hosts = erasure_hosts(conn)
+        files = [file for file in present_files(conn) if file.outdated_at]
     if as_json:
-        say_json({"hosts": [host._asdict() for host in hosts]}, default=str)
+        shown = [file._asdict() for file in files]
+        say_json({"hosts": [host._asdict() for host in hosts], "outdated_files": shown}, default=str)
     else:
         for host in hosts:
             say(f"{host.name:<24} last seen {host.seen_at:%Y-%m-%d %H:%M}  {_state(host)}  {host.id}")
         if not hosts:
             say("no host is known to keep copies of personal data in files")
-    if any(host.unconfirmed for host in hosts):
+        for file in files:
+            say(file_line(file))
+        if any(file.kind in ("export", "person") for file in files):
+            say(f"outdated exports: {DELETE_EXPORTS}")
+        if any(file.kind == "backup" for file in files):
+            say("outdated backups: `privacy clean-backups` rewrites them; without it they are rotated out")
+    if any(host.unconfirmed for host in hosts) or any(
+        file.outdated_by == "erasure" and file.kind != "backup" for file in files
+    ):
         raise SystemExit(1)
 
 
@@ -168,12 +213,19 @@ def _state(host: ErasureHost) -> str:
 @click.argument("host")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def forget_host_command(host: str, yes: bool) -> None:
-    """Take HOST, a name or id of `privacy status`, off the list because its disk no longer exists."""
+    """Take HOST, a name or id of `privacy status`, off the list because its disk no longer exists.
+
+    The files that are registered for a host of this name are forgotten, too.
+    """
+    from whatsapp_pipeline.store.operations.data_files import forget_files_of, registered_files
     from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts, forget_host
 
     with open_database(settings.load_settings()) as conn:
-        found = [known for known in erasure_hosts(conn) if host in (known.name, str(known.id))]
-        if not found:
+        hosts = erasure_hosts(conn)
+        found = [known for known in hosts if host in (known.name, str(known.id))]
+        name = found[0].name if found else host
+        files = sum(file.host == name for file in registered_files(conn))
+        if not found and not files:
             raise PipelineError(f"there is no host {host!r}; `whatsapp-pipeline privacy status` shows them")
         if len(found) > 1:
             raise PipelineError(
@@ -181,7 +233,11 @@ def forget_host_command(host: str, yes: bool) -> None:
             )
         if not yes:
             click.confirm(f"Forget {host}? Copies on its disk are not erased any more", abort=True)
-        forget_host(conn, found[0].id)
+        for known in found:
+            forget_host(conn, known.id)
+        # Another host of this name may be the one that has the files.
+        if sum(known.name == name for known in hosts) <= 1:
+            forget_files_of(conn, name)
     say(f"{host}: forgotten")
 
 

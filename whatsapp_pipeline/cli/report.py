@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from whatsapp_pipeline import clock, settings
+from whatsapp_pipeline.cli.backup import cli_log
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.params import MONTH
@@ -33,12 +34,22 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     from whatsapp_pipeline.assets.history import run_history
     from whatsapp_pipeline.automation.headless import open_instance
     from whatsapp_pipeline.shared_folder import LocalFolder
+    from whatsapp_pipeline.steps.operations.data_files import place_in, registered
     from whatsapp_pipeline.steps.operations.local_copies import report_folder
     from whatsapp_pipeline.steps.operations.qa_report import make, write_report
     from whatsapp_pipeline.store.operations import status
+    from whatsapp_pipeline.store.operations.data_files import NewFile
 
     configured = settings.load_settings()
-    with open_database(configured) as conn, open_instance(ephemeral=False) as instance:
+    folder = LocalFolder(html.parent) if html else report_folder(configured)
+    name = html.name if html else f"qa-{month or 'all'}.html"
+    # A report in a folder of the user's is not deleted by an erasure, but named.
+    new = NewFile("export" if html else "report", place_in(configured, folder, name), first_month=month)
+    with (
+        open_database(configured) as conn,
+        open_instance(ephemeral=False) as instance,
+        registered(conn, new, log=cli_log()) as written,
+    ):
         known = [str(row["month"]) for row in status.months(conn)]
         if month is not None and month not in known:
             raise PipelineError(
@@ -53,8 +64,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
             made_at=clock.now(),
             show_names=names,
         )
-    folder = LocalFolder(html.parent) if html else report_folder(configured)
-    path = write_report(folder, html.name if html else f"qa-{month or 'all'}.html", made.html)
+        path = write_report(folder, name, made.html)
+        written.size = made.counts()["bytes"]
     say(
         f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; {made.reviewed} of "
         f"{made.sampled} in the review sample have a verdict → {path}"

@@ -139,6 +139,11 @@ _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 _REFRESH = sql.SQL("refresh_review_queue(text, bigint[]), repair_review_queue(text, text)")
 _REPLAY = sql.SQL("replay_dead_deliveries(bytea, bigint[])")
+# Who exports registers the file, and sees no other.
+_REGISTER = sql.SQL(
+    "register_data_file(uuid, text, text, text, text, bytea, text, text), "
+    "finish_data_file(uuid, bigint, bigint)"
+)
 # What not even an analyst sees: raw deliveries, the ERP's tokens, and what privacy is kept with.
 _NO_ANALYST = {
     "webhook_inbox",
@@ -149,6 +154,7 @@ _NO_ANALYST = {
     "privacy_erasures",
     "privacy_hosts",
     "privacy_confirmations",
+    "data_files",
     "audit_log",
     "console_views",
     *_CONSOLE_RIGHTS,
@@ -192,8 +198,10 @@ def statements(conn: Connection) -> list[str]:
     made += _console(tables)
     if "review_queue" in tables:  # linking a month refreshes its rows once, at its end
         made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_REFRESH, sql.Identifier(WRITER)))
+    people = sql.SQL(", ").join(map(sql.Identifier, (READER, ANALYST, REVIEWER, WRITER)))
+    if "data_files" in tables:
+        made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_REGISTER, people))
     if "v_orders" in tables:
-        people = sql.SQL(", ").join(map(sql.Identifier, (READER, ANALYST, REVIEWER, WRITER)))
         made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_VIEW_FUNCTIONS, people))
     return [statement.as_string(conn) for statement in made]
 

@@ -85,6 +85,8 @@ def _may(url: str, statement: str) -> bool:
         ("SELECT * FROM privacy_erasures", {"writes"}),
         ("SELECT * FROM privacy_hosts", {"writes"}),
         ("SELECT * FROM privacy_confirmations", {"writes"}),
+        ("SELECT * FROM data_files", {"writes"}),
+        ("SELECT finish_data_file(NULL, 1, 1)", {"reads", "analyses", "reviews", "writes"}),
         ("SELECT refresh_token FROM pipeline_erp_tokens", {"writes"}),
         ("UPDATE pipeline_erp_tokens SET refresh_token = ''", {"writes"}),
         ("SELECT * FROM console_users", {"writes", "logs_in"}),

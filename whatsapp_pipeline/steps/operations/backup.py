@@ -62,7 +62,8 @@ class BackupOptions:
     """Folder and retention of backups.
 
     `scratch_url` is a server for verifying if the database's server refuses. With `store`, backups are kept
-    there, and `folder` on this host holds one only while it is made or read.
+    there, and `folder` on this host holds one only while it is made or read. `register` is called with the
+    URL of the database after backups were made, rewritten or deleted.
     """
 
     folder: Path
@@ -71,6 +72,7 @@ class BackupOptions:
     bin_dir: Path | None = None
     scratch_url: Callable[[], str] | None = None
     store: StoreFolder | None = None
+    register: Callable[[str], None] = lambda url: None
 
     @property
     def place(self) -> StoreFolder | Path:
@@ -132,6 +134,7 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
         ),
     )
     delete_old_backups(options, database, log=log)
+    options.register(url)
     return backup
 
 
@@ -353,6 +356,7 @@ def rewrite(
         _store_backup(options, anew, partial, replaces=True)
     finally:
         partial.unlink(missing_ok=True)
+    options.register(url)
     log.info("backup %s rewritten", backup.file, extra=fields(file=backup.file, counts=anew.counts()))
     return True
 

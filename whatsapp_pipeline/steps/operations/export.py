@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,19 +81,29 @@ def write_export(
 @contextmanager
 def _folder_beside(path: Path) -> Iterator[Path]:
     """Make a folder that only the user reads, and remove those that killed exports of this path left."""
-    prefix = f".{path.name}."
-    for left in path.parent.glob(f"{prefix}{'[a-z0-9_]' * 8}"):  # as TemporaryDirectory names its folders
-        with suppress(OSError):  # it has just ended, or is another user's
-            opened = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
-            if _lock(opened):  # a running export holds the lock of its folder
-                shutil.rmtree(left, ignore_errors=True)
-            os.close(opened)
-    with TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
+    remove_leftovers(path)
+    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         opened = os.open(folder, os.O_RDONLY)
         try:
             _lock(opened)
             yield Path(folder)
         finally:
+            os.close(opened)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Return the folders beside `path` in which exports of it are written, or were when they were killed."""
+    # as TemporaryDirectory names its folders
+    return list(path.parent.glob(f".{escape(path.name)}.{'[a-z0-9_]' * 8}"))
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the folders that killed exports of `path` left."""
+    for left in leftovers(path):
+        with suppress(OSError):  # it has just ended, or is another user's
+            opened = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+            if _lock(opened):  # a running export holds the lock of its folder
+                shutil.rmtree(left, ignore_errors=True)
             os.close(opened)
 
 

@@ -28,6 +28,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations import local_copies
+from whatsapp_pipeline.steps.operations.data_files import forget_missing_files
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.operations import erasure_queue, suppression
@@ -51,8 +52,10 @@ def apply_erasures(
 ) -> AppliedErasures:
     """Remove erased people from the files of this host and of SHARED_DIR, and confirm the erasures that wait.
 
-    With `register` the host is registered in any case, otherwise only if it keeps copies. Raises
-    PipelineError when the spool can't be drained or SHARED_DIR does not answer; the erasure then waits.
+    A host is registered as soon as it keeps copies; `register` is for a receiver, whose spool is empty at
+    first. A pod or container whose disk ends with it keeps none where SHARED_DIR is set, so nobody waits for
+    it. Raises PipelineError when the spool can't be drained or SHARED_DIR does not answer; the erasure then
+    waits.
     """
 
     def erase_own() -> dict[str, int]:
@@ -74,6 +77,7 @@ def apply_erasures(
         shared_id = _shared_id(settings.shared_dir) or _make_host_id(Path(settings.shared_dir))
         most = max(most, _apply(conn, shared_id, settings.shared_dir, erase_shared, done))
     if most:
+        forget_missing_files(conn, settings, ["report"])
         log.info(
             "%d erasure(s) applied to the files of %s",
             most,

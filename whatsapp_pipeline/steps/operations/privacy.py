@@ -23,12 +23,20 @@ from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.shared_folder import kept_folder, local_folder, shared_folder
 from whatsapp_pipeline.steps.operations import local_copies
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
+from whatsapp_pipeline.steps.operations.data_files import forget_missing_files, mark_backups_clean
 from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.grants import WRITER
 from whatsapp_pipeline.store.locks import in_transaction, named_lock
-from whatsapp_pipeline.store.operations import privacy, privacy_chats, privacy_texts, suppression
+from whatsapp_pipeline.store.operations import (
+    data_files,
+    privacy,
+    privacy_chats,
+    privacy_texts,
+    suppression,
+)
+from whatsapp_pipeline.store.operations.data_files import DataFile
 from whatsapp_pipeline.store.operations.erasure_queue import (
     ErasureHost,
     erasure_hosts,
@@ -50,12 +58,14 @@ LIST_FILE = "privacy.list"
 class Erasure:
     """The result of an erasure: counts of removed rows by table or place, and what stays, with the reason.
 
-    `waiting` are the other hosts that have not erased their copies yet.
+    `waiting` are the other hosts that have not erased their copies yet, and `outdated` the registered files
+    that may hold this person or somebody who was erased before.
     """
 
     removed: dict[str, int]
     stays: dict[str, str] = field(default_factory=dict)
     waiting: list[ErasureHost] = field(default_factory=list)
+    outdated: list[DataFile] = field(default_factory=list)
 
 
 FindSubject = Callable[[Connection], privacy.Subject]
@@ -112,6 +122,12 @@ def export_person(conn: Connection, settings: Settings, find: FindSubject) -> di
     return held
 
 
+def subject_hash(conn: Connection, find: FindSubject) -> bytes:
+    """Return the keyed hash of a person; raises PipelineError when there is no such person."""
+    with _as_writer("export a person"):
+        return _audit_subject(privacy_key.find_or_make(), find(conn))
+
+
 def erase_person(
     conn: Connection,
     settings: Settings,
@@ -150,12 +166,15 @@ def erase_person(
             hashed = _audit_subject(key, subject)
             privacy.add_audit_row(conn, "privacy.erase", hashed, removed)
             queue_erasure(conn, hashed, settings.host)
+            data_files.flag_erased(conn, hashed)
             return removed, from_webhooks
 
         removed, from_webhooks = in_transaction(conn, erase)
         statistics.forget_deleted_rows(conn, privacy.TABLES)
         of_files = _erase_files(conn, settings, log)
         waiting = [host for host in erasure_hosts(conn) if host.unconfirmed]
+        forget_missing_files(conn, settings, ("export", "person", "report"))
+        outdated = [file for file in data_files.registered_files(conn) if file.outdated_by == "erasure"]
     removed["conversations"] = from_webhooks.conversations
     removed["conversation_messages"] = from_webhooks.messages
     removed["webhook deliveries"] = from_webhooks.deliveries
@@ -171,7 +190,7 @@ def erase_person(
         stays[f"the files of {removed[_OTHERS]} chat(s) of others"] = (
             "their names contain this number; rename them in the archive, and the next run reads them again"
         )
-    return Erasure(removed, stays, waiting)
+    return Erasure(removed, stays, waiting, outdated)
 
 
 def _erase_files(conn: Connection, settings: Settings, log: logging.Logger) -> dict[str, int]:
@@ -181,7 +200,7 @@ def _erase_files(conn: Connection, settings: Settings, log: logging.Logger) -> d
     """
     try:
         _remember(conn, settings)
-        return apply_erasures(conn, settings, register=True, log=log).removed
+        return apply_erasures(conn, settings, register=False, log=log).removed
     except (PipelineError, OSError) as error:
         why = str(error) if isinstance(error, PipelineError) else type(error).__name__
         raise PipelineError(
@@ -265,16 +284,23 @@ def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int
 
 
 def reapply_erasures(
-    url: str, settings: Settings, *, log: logging.Logger, with_files: bool = True, here: bool = True
+    url: str,
+    settings: Settings,
+    *,
+    log: logging.Logger,
+    with_files: bool = True,
+    here: bool = True,
+    listed: frozenset[tuple[str, bytes]] = frozenset(),
 ) -> int:
     """Erase everybody on the suppression list from the database at `url`; return how many rows changed.
 
     This is for a restored backup, which may be older than an erasure. Then it also lacks the list's newer
-    entries. With `with_files` this host's files follow, and those of the other hosts by the queue. Without
-    `here` this host's files wait in the queue, too: its spool belongs to another database.
+    entries; `listed` are those of another database. With `with_files` this host's files follow, and those of
+    the other hosts by the queue. Without `here` this host's files wait in the queue, too: its spool belongs
+    to another database.
     """
     with connect(url) as conn:
-        remembered = _remembered(settings)
+        remembered = _remembered(settings) | listed
         if not suppression.has_list(conn):
             if remembered:
                 log.warning(
@@ -303,7 +329,10 @@ def _recall(
             return 0
         if with_files and has_hosts:
             queue_erasure(conn, None, settings.host)
-        return _erase_listed(conn)
+        count = _erase_listed(conn)
+        if with_files and data_files.has_register(conn):
+            data_files.flag_erased(conn, None)
+        return count
 
     count = in_transaction(conn, recall)
     if with_files and not suppression.has_no_entries(conn):
@@ -327,17 +356,26 @@ def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: 
     Each backup is restored into a scratch database, the people are erased there, and the database is dumped
     again. A backup that is too old to have the list's table stays as it is, and a warning is logged.
     """
-    return [
-        taken.file
-        for taken in kept(options.place)
-        if rewrite(
-            url,
-            taken,
-            options,
-            lambda scratch: reapply_erasures(scratch, settings, log=log, with_files=False) > 0,
-            log=log,
-        )
-    ]
+    too_old: list[str] = []
+    rewritten = []
+    with connect(url) as conn:
+        begun_at = data_files.flagging_time(conn)
+        for taken in (found := kept(options.place)):
+
+            def erase(scratch: str, file: str = taken.file) -> bool:
+                with connect(scratch) as old:
+                    if not suppression.has_list(old):
+                        too_old.append(file)
+                listed = frozenset(suppression.entries(conn))
+                changes = reapply_erasures(scratch, settings, log=log, with_files=False, listed=listed)
+                return changes > 0
+
+            if rewrite(url, taken, options, erase, log=log):
+                rewritten.append(taken.file)
+        options.register(url)
+        cleaned = [taken.file for taken in found if taken.file not in too_old]
+        mark_backups_clean(conn, settings, options, cleaned, begun_at)
+    return rewritten
 
 
 def _erase_listed(conn: Connection) -> int:

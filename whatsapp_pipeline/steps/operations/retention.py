@@ -12,7 +12,7 @@ from datetime import date
 
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations import privacy
+from whatsapp_pipeline.store.operations import data_files, privacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,16 @@ def first_month_kept(months: int | None, today: date) -> str | None:
 
 
 def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logger) -> RetentionReport:
-    """Delete the chats of months before the oldest to keep, with their messages, and record it."""
+    """Delete the chats of months before the oldest to keep, with their messages, and record it.
+
+    Exports that may hold such months are flagged; `privacy delete-exports` deletes them.
+    """
     first = first_month_kept(months, today)
     assert first is not None  # not None, because `months` is a number
     with conn.transaction():
         deleted = privacy.delete_months_before(conn, first)
         if deleted:
+            data_files.flag_retained(conn, first)
             privacy.add_audit_row(conn, "retention", None, {"before": first, "chats": deleted})
     log.info(
         "retention: %d chats of months before %s deleted",

@@ -19,82 +19,34 @@ from uuid import UUID, uuid4
 import dagster as dg
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.automation.operations import erasures_of_other_hosts
 from whatsapp_pipeline.backups import backup_options
-from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
-from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
 from whatsapp_pipeline.steps.operations import backup, local_erasures, privacy
-from whatsapp_pipeline.steps.operations.local_erasures import HOST_FILE, apply_erasures, keep_applying
+from whatsapp_pipeline.steps.operations.local_erasures import HOST_FILE, keep_applying
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts, register_host
-from whatsapp_pipeline.webhook.quarantine import Quarantine, quarantine_directory
 from whatsapp_pipeline.webhook.spool import SpoolWriter, segments, spool_directory
 from whatsapp_pipeline_tests.processes import ended_at_last, free_port
+from whatsapp_pipeline_tests.steps.operations.hosts import (
+    DIGITS,
+    MARIA,
+    Host,
+    database_of_hosts,
+)
 from whatsapp_pipeline_tests.webhook.deliveries import delivery, text
 
 LOG = logging.getLogger(__name__)
-MARIA, JOAO = 101, 102
-MOBILE = "+55 41 99999-0001"
-DIGITS = "5541999990001"
-
-
-class Host:
-    """A host: its disk with copies of Maria and Joao, and its environment."""
-
-    def __init__(self, disk: Path, url: str) -> None:
-        self.disk, self.name = disk, disk.name
-        self.environment = {
-            "DATABASE_URL": url,
-            "PIPELINE_LOCAL_DIR": str(disk),
-            "PIPELINE_HOST_NAME": disk.name,
-            "PRIVACY_KEY": "k" * 32,
-            "SEVERAL_HOSTS": "1",
-        }
-        self.settings = settings.from_mapping(self.environment)
-
-    def keep_copies(self) -> None:
-        """Write a saved page, a report and a quarantined body about Maria."""
-        pages = self.disk / "erp_backup" / "20250105T100000000000" / "contatos"
-        pages.mkdir(parents=True)
-        items = [{"id": MARIA, "nome": "Maria Souza", "celular": MOBILE}, {"id": JOAO, "nome": "Joao"}]
-        (pages / "B-000000.json").write_text(json.dumps({"itens": items}))
-        (self.disk / "reports").mkdir()
-        (self.disk / "reports" / "qa-all.html").write_text("Maria Souza")
-        quarantine = Quarantine(quarantine_directory(spool_directory(self.settings)))
-        quarantine.keep(json.dumps(delivery(text("wamid.1", "Maria aqui", sender=DIGITS))).encode())
-
-    def holds(self, words: str) -> list[str]:
-        """Name the files that contain the words."""
-        return sorted(
-            path.name
-            for path in self.disk.rglob("*")
-            if path.is_file() and words.encode() in path.read_bytes()
-        )
-
-    def run(self, *words: str) -> Result:
-        return CliRunner().invoke(cli, words, env=self.environment)
-
-    def apply(self, conn: Connection, *, register: bool = False) -> local_erasures.AppliedErasures:
-        return apply_erasures(conn, self.settings, register=register, log=LOG)
 
 
 @pytest.fixture
 def url(fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PRIVACY_KEY", "k" * 32)
-    with connect(fresh_database_url) as conn:
-        conn.execute(
-            "INSERT INTO contatos (id, nome, celular) VALUES (%s, 'Maria Souza', %s), (%s, 'Joao', '')",
-            (MARIA, MOBILE, JOAO),
-        )
-        normalize_contacts(conn, default_area_code=None, log=LOG)
-    return fresh_database_url
+    return database_of_hosts(fresh_database_url, monkeypatch)
 
 
 @pytest.fixture
@@ -168,7 +120,7 @@ def test_a_host_that_first_comes_after_an_erasure_applies_it(hosts: list[Host], 
     assert late.holds("Maria") == []
     # A host without copies is not asked to confirm anything.
     assert empty.apply(conn).erasures == 0
-    assert _unconfirmed(conn) == {"counter": 0, "receiver": 0}
+    assert _unconfirmed(conn) == {"receiver": 0}
 
 
 def test_two_containers_with_one_folder_are_one_host(
@@ -337,7 +289,7 @@ def test_a_run_on_a_host_begins_with_the_erasures_of_others(
         monkeypatch.setenv(name, value)
     with Database().connect(dry_run=True):
         assert worker.holds("Maria") == []
-    assert _unconfirmed(conn) == {"counter": 0, "worker-1": 0}
+    assert _unconfirmed(conn) == {"worker-1": 0}
 
 
 def test_the_sensor_applies_erasures_where_there_are_several_hosts(
@@ -385,7 +337,7 @@ def test_after_a_restore_every_host_applies_the_list_again(
     assert "erased again" in restored.output
     with connect(url) as again:
         assert again.execute("SELECT nome FROM contatos WHERE id = %s", (MARIA,)).fetchone() == (None,)
-        assert _unconfirmed(again) == {"receiver": 1, "counter": 0}
+        assert _unconfirmed(again) == {"receiver": 1}
         assert receiver.apply(again).erasures == 1
     assert receiver.holds("Maria") == []
 
@@ -429,7 +381,7 @@ def test_a_host_whose_disk_is_lost_is_forgotten(hosts: list[Host], conn: Connect
         if host.name == "old":
             assert hosts[0].run("privacy", "forget-host", str(host.id), "--yes").exit_code == 0
     assert hosts[0].run("privacy", "forget-host", "other", "--yes").exit_code == 0
-    assert _unconfirmed(conn) == {"counter": 0}
+    assert _unconfirmed(conn) == {}
 
 
 def test_a_damaged_number_of_a_host_is_named(hosts: list[Host], conn: Connection) -> None:
