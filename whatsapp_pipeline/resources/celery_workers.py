@@ -37,6 +37,10 @@ from whatsapp_pipeline.steps.operations.local_erasures import keep_applying
 warnings.filterwarnings("ignore", message="Task name 'execute_job' is already registered")
 
 _QUEUE = "dagster"
+# Seconds until an answer counts as lost. The broker's host may be away without closing its connections, as
+# after a power cut or behind a firewall. A launch and a look at the workers would then wait for ever.
+_OVERDUE_SECONDS = 10
+_CONNECT_SECONDS = 5
 _OPTIONS = {
     # A task that is delivered twice ends as "duplicate run ignored" and hides that its run was lost.
     "task_acks_late": False,
@@ -49,6 +53,19 @@ _OPTIONS = {
     # Otherwise Celery swallows what Dagster stores as the run's output.
     "worker_redirect_stdouts": False,
     "broker_connection_retry_on_startup": True,
+    "redis_socket_timeout": _OVERDUE_SECONDS,
+    "redis_socket_connect_timeout": _CONNECT_SECONDS,
+    "redis_socket_keepalive": True,
+    "redis_retry_on_timeout": True,  # a state that is stored twice is the same
+    "redis_backend_health_check_interval": _OVERDUE_SECONDS,
+}
+# RabbitMQ has heartbeats, and knows none of these options.
+_REDIS_BROKER = {
+    "socket_timeout": _OVERDUE_SECONDS,
+    "socket_connect_timeout": _CONNECT_SECONDS,
+    "socket_keepalive": True,
+    # A worker waits for tasks without a time-out. Kombu gives its connection up after two of these.
+    "health_check_interval": _OVERDUE_SECONDS,
 }
 # Seconds to wait for the answers of all workers, and to use them for all runs of one look.
 _ANSWER_SECONDS = 3.0
@@ -70,10 +87,12 @@ def app_options() -> dict[str, Any]:
             "redis://broker:6379/0 and redis://broker:6379/1; rpc:// does not fit, because it forgets the "
             "result of a worker that ended"
         )
+    broker = configured.celery_broker_url.get_secret_value()
+    speaks_redis = broker.partition(":")[0] in ("redis", "rediss")
     return {
-        "broker": configured.celery_broker_url.get_secret_value(),
+        "broker": broker,
         "backend": configured.celery_result_backend.get_secret_value(),
-        "config_source": _OPTIONS,
+        "config_source": {**_OPTIONS, "broker_transport_options": _REDIS_BROKER if speaks_redis else {}},
         "task_default_queue": _QUEUE,
     }
 
@@ -144,6 +163,7 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
 
     _misses: dict[str, int]
     _active: set[str]
+    _unanswered: Exception | None
     _asked_at: float
 
     @classmethod
@@ -165,6 +185,7 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
             inst_data=inst_data,
         )
         launcher._misses, launcher._active, launcher._asked_at = {}, set(), -_SAME_LOOK_SECONDS
+        launcher._unanswered = None
         return launcher
 
     def _launch_celery_task_run(self, run: DagsterRun, task_signature: Signature, routing_key: str) -> None:
@@ -202,9 +223,18 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
         return CheckRunHealthResult(WorkerStatus.FAILED, f"no worker had the run's task in {_LOOKS} looks")
 
     def _active_tasks(self) -> set[str]:
-        """Return the ids of the tasks that workers execute; one question serves all runs of a look."""
+        """Return the ids of the tasks that workers execute; one question serves all runs of a look.
+
+        Raises the error of the broker's library when there was no answer, also to the other runs of the look.
+        """
         if monotonic() - self._asked_at > _SAME_LOOK_SECONDS:
-            answers = self.celery.control.inspect(timeout=_ANSWER_SECONDS).active() or {}
-            self._active = {task["id"] for tasks in answers.values() for task in tasks}
+            self._unanswered = None
+            try:
+                answers = self.celery.control.inspect(timeout=_ANSWER_SECONDS).active() or {}
+                self._active = {task["id"] for tasks in answers.values() for task in tasks}
+            except Exception as error:
+                self._unanswered = error
             self._asked_at = monotonic()
+        if self._unanswered is not None:
+            raise self._unanswered
         return self._active

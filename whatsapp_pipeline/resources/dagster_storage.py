@@ -14,6 +14,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import ConfigurableClassData
 from whatsapp_pipeline.databases import dagster_url, pipeline_url, sqlalchemy_url
 from whatsapp_pipeline.resources.daemon_lock import hold_daemon_lock, is_daemon
+from whatsapp_pipeline.resources.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.store.connection import with_lost_host_limits
 
@@ -32,9 +33,11 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
     ) -> PipelineDagsterStorage:
         """Build the storage; called by Dagster.
 
-        Every daemon opens the storage, however it was started. So this is where a second one ends.
+        Every daemon opens the storage, however it was started. So this is where a second one ends, and where
+        settings of one host are refused for runs on others.
         """
         configured = settings.load_settings()
+        refuse_unshared_runs(configured)
         url = dagster_url(configured)
         if is_daemon():
             hold_daemon_lock(url)

@@ -22,6 +22,7 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.resources.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
@@ -37,6 +38,7 @@ _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connect
 @cache
 def _ready_url(url: str | None, configured: Settings) -> str:
     """Return the database's URL; once per process, check its schema and apply the list of erased people."""
+    refuse_unshared_runs(configured)  # the chart's storage is Dagster's own, which does not ask
     resolved = url or pipeline_url(configured)
     if missing := pending_migrations(resolved):
         if url or configured.database_url:

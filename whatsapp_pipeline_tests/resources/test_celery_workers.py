@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 import psutil
@@ -27,6 +27,7 @@ from whatsapp_pipeline.store.operations import deployed_code, erasure_queue
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 from whatsapp_pipeline_tests.processes import ended_at_last, free_port, wait_for
 from whatsapp_pipeline_tests.resources.held_job import held
+from whatsapp_pipeline_tests.resources.silent_link import SilentLink, silent_link
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,6 +37,7 @@ pytestmark = [
     ),
 ]
 _STATE = dg.DagsterRunStatus
+_Answer = TypeVar("_Answer")
 _INSTANCE = """
 storage:
   custom:
@@ -53,13 +55,14 @@ telemetry:
 
 @dataclass(slots=True)
 class Cluster:
-    """A broker and an instance whose runs go through it."""
+    """A broker and an instance whose runs go through it, over a link that can go silent."""
 
     home: Path
     database_url: str
     instance: dg.DagsterInstance
     port: int
     broker: subprocess.Popen[bytes]
+    link: SilentLink
 
     def end_broker(self) -> None:
         self.broker.kill()
@@ -149,6 +152,8 @@ def cluster(
 ) -> Iterator[Cluster]:
     name = f"celery_{os.getpid()}"
     port = free_port()
+    stack = ExitStack()
+    link = stack.enter_context(silent_link(port))
     values = {
         "DATABASE_URL": fresh_database_url,
         "DAGSTER_DATABASE_URL": create_database(admin_url, name, "template0"),
@@ -156,15 +161,15 @@ def cluster(
         "PIPELINE_LOCAL_DIR": str(tmp_path / "local"),
         "SEVERAL_HOSTS": "1",
         "PRIVACY_KEY": "a-key-of-all-the-hosts",
-        "CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0",
-        "CELERY_RESULT_BACKEND": f"redis://127.0.0.1:{port}/1",
+        "CELERY_BROKER_URL": f"redis://127.0.0.1:{link.port}/0",
+        "CELERY_RESULT_BACKEND": f"redis://127.0.0.1:{link.port}/1",
     }
     for variable, value in values.items():
         monkeypatch.setenv(variable, value)
     (tmp_path / "dagster.yaml").write_text(_INSTANCE)
     record_deployment(fresh_database_url)
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance, ExitStack() as stack:
-        made = Cluster(tmp_path, fresh_database_url, instance, port, _start_broker(port))
+    with stack, dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        made = Cluster(tmp_path, fresh_database_url, instance, port, _start_broker(port), link)
         stack.callback(made.end_broker)
         yield made
     drop_database(admin_url, name)
@@ -210,6 +215,45 @@ def test_a_run_that_is_launched_while_the_broker_is_away_waits_for_it(cluster: C
     with cluster.worker():
         wait_for(lambda: cluster.run(late).is_finished, 60)
     assert cluster.run(late).status is _STATE.SUCCESS
+
+
+def _in_time(ask: Callable[[], _Answer]) -> _Answer:
+    """Return the answer; fail the test if it does not come, instead of waiting for ever as well."""
+    answers: list[_Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(timeout=120)
+    assert answers, "no answer came"
+    return answers[0]
+
+
+@pytest.mark.long
+def test_a_broker_whose_host_is_lost_without_a_word_is_given_up_and_found_again(cluster: Cluster) -> None:
+    """Its connections are not closed: who waits for an answer on one would wait for ever."""
+    with cluster.worker():
+        kept = cluster.launch("kept")
+        wait_for(lambda: cluster.began("kept"), 60)
+        assert cluster.look(kept) is WorkerStatus.RUNNING
+        cluster.link.go_silent()
+        # Both sides hold connections of before. The daemon's look ends, and does not blame the run.
+        looks = _in_time(lambda: [cluster.look(kept) for _ in range(2)])
+        assert looks == [WorkerStatus.RUNNING] * 2
+        cluster.link.come_back()
+        late = _in_time(lambda: cluster.launch("late"))
+        cluster.go_on("kept")
+        cluster.go_on("late")
+        # The worker, which waits for tasks on a dead connection, opens another one.
+        wait_for(lambda: cluster.run(kept).is_finished and cluster.run(late).is_finished, 120)
+        assert [cluster.run(run).status for run in (kept, late)] == [_STATE.SUCCESS] * 2
+
+
+def test_the_options_of_redis_are_not_given_to_another_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    from whatsapp_pipeline.resources.celery_workers import app_options
+
+    for broker, given in (("redis://broker:6379/0", True), ("amqp://broker", False)):
+        monkeypatch.setenv("CELERY_BROKER_URL", broker)
+        monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://broker:6379/1")
+        assert bool(app_options()["config_source"]["broker_transport_options"]) is given
 
 
 def test_the_task_of_a_run_that_was_sent_twice_is_executed_once(cluster: Cluster) -> None:
