@@ -432,7 +432,7 @@ DECISIONS = {
     "contact": "é de",
     "no_contact": "não é de nenhum cliente",
     "not_contact": "não é de",
-    "order": "trata da",
+    "order": "trata da OS",
     "no_order": "não trata de nenhuma OS",
     "not_order": "não trata da OS",
 }
@@ -457,8 +457,8 @@ KEEPS_OTHER = (
     "conversas não mudam, porque vale outra decisão mais específica ou mais recente",
 )
 SCOPE_SESSION = "Só para este atendimento"
-SESSION_LEAVES = "deixa a"
-MOVES_TO_ORDER = "e passa para a"
+SESSION_LEAVES = "deixa a OS"
+MOVES_TO_ORDER = "e passa para a OS"
 REASON_WHY = "Motivo (opcional)"
 REASON = "Motivo"
 REVIEW_REASON = "decidido na revisão"

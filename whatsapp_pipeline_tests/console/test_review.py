@@ -185,7 +185,7 @@ def test_the_page_after_a_decision_on_an_order_counts_its_sessions(desk: Desk) -
     path = f"/review/chat:{chat}/2"
     ((choice,),) = desk.rows("SELECT min(id) FROM ordens_servico")
     made = desk.decide(path, f"order:{choice}")
-    assert _said(desk, made).endswith("Já vale para 1 conversa.")
+    assert re.fullmatch(r"trata da OS \d+ ?\. Já vale para 1 conversa\.", _said(desk, made))
     with connect(desk.running.database_url) as conn:
         conn.execute(
             "UPDATE chat_sessions SET order_match_status = 'pending', id_ordem_servico = NULL"

@@ -297,7 +297,7 @@ def _whom(page: Page, kind: str, id_: int | None) -> str:
         one = order_by_id(page.conn, id_, with_device=False)
         if one is None:
             raise NoPageError("not_found")
-        return f"{words.ORDER_NUMBER} {one.numero or one.id}"
+        return str(one.numero or one.id)
     names = customer_names(page.conn, [id_])
     if id_ not in names:
         raise NoPageError("not_found")
