@@ -134,6 +134,16 @@ def test_the_only_contact_of_the_only_sender_names_them() -> None:
     assert {i.value for m in found for i in m.identities} == {SENDER}
 
 
+def test_the_contact_of_the_business_names_no_customer() -> None:
+    business = {"profile": {"name": "Loja"}, "wa_id": "5541988887777", "user_id": "BR.1"}
+    ana = {"profile": {"name": "Ana"}, "wa_id": SENDER}
+    account = {"phone_number_id": "acc-1", "display_phone_number": "5541988887777"}
+    unnamed = {"id": "w1", "text": {"body": "oi"}}
+    assert messages(delivery(unnamed, contacts=[business], metadata=account)) == []
+    (found,) = messages(delivery(unnamed, contacts=[business, ana], metadata=account))
+    assert found.profile_name == "Ana"
+
+
 def test_echoes_and_history() -> None:
     echo = delivery(
         message_echoes=[{"from": "554133330000", "to": SENDER, "id": "e1", "text": {"body": "olá"}}]

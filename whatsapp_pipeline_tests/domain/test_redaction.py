@@ -120,6 +120,29 @@ def test_an_item_goes_where_a_field_of_its_own_is_the_persons_number(
 
 
 @pytest.mark.parametrize(
+    ("section", "stays"),
+    [
+        ("messages", True),
+        ("message_echoes", True),
+        ("history", True),
+        ("threads", True),
+        ("statuses", True),
+        ("errors", True),
+        ("contacts", True),
+        ("calls", True),
+        ("state_sync", True),
+        ("user_preferences", True),
+        ("contact", True),
+        ("new_section", False),
+    ],
+)
+def test_a_single_object_in_place_of_a_list_stays_around_what_goes(section: str, stays: bool) -> None:
+    value = {section: {"name": "Loja", "entries": [{"wa_id": NUMBER}]}}
+    kept = without_person(change(value), IS_ZULMIRA).value["entry"][0]["changes"][0]["value"][section]  # type: ignore[index]
+    assert kept == ({"name": "Loja", "entries": [None]} if stays else None)
+
+
+@pytest.mark.parametrize(
     "part",
     [
         "context",
