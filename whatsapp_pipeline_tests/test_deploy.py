@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -370,6 +371,79 @@ def test_the_image_copies_files_that_are_there_and_runs_as_a_number() -> None:
     for line in lines:
         if line.startswith("FROM "):
             assert re.match(r"FROM python:\d+\.\d+\.\d+-slim-\w+\b", line)
+
+
+def _steps() -> list[str]:
+    """Return the Dockerfile's instructions, each on one line."""
+    lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _copy(step: str, app: Path) -> None:
+    """Do what COPY does with a source of the build context; git's files are what the context has."""
+    *sources, target = step.split()[1:]
+    for source in sources:
+        listed = subprocess.run(
+            ["git", "ls-files", source], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert listed, source
+        for name in listed:
+            inside = Path(name).relative_to(source) if name != source else Path()
+            place = app / target / (inside if target.rstrip("/") != "." else name)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT_ROOT / name, place)
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_image_make_a_program_in_an_empty_folder(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    """All steps but the download of the pinned packages, which are those of this environment."""
+    app, data = tmp_path / "app", tmp_path / "data"
+    for folder in (app, data):
+        folder.mkdir()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=app, check=True)
+    (packages,) = (app / ".venv" / "lib").glob("python*/site-packages")
+    # A folder that is named so is read without its own .pth files, of which one leads to this checkout.
+    (packages / "installed.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    (app / ".venv" / "bin" / "dbmate").symlink_to(Path(sys.executable).with_name("dbmate"))
+    environment = {
+        "HOME": str(data),
+        "PATH": f"{app}/.venv/bin:{os.environ['PATH']}",
+        "DATABASE_URL": empty_database_url,
+        "DAGSTER_DATABASE_URL": empty_database_url,
+        "PRIVACY_KEY": "k" * 32,
+    }
+    for step in _steps():
+        words = step.split()
+        if words[0] == "COPY" and "--from=build" not in words:
+            _copy(step, app)
+        elif words[0] == "RUN" and "--editable" in words:
+            subprocess.run(["sh", "-euc", step.removeprefix("RUN ")], cwd=app, check=True, env=environment)
+        elif words[0] == "ENV":
+            values = dict(word.split("=", 1) for word in shlex.split(step.removeprefix("ENV ")))
+            environment |= {name: value.replace("/data", str(data)) for name, value in values.items()}
+    environment["PATH"] = f"{app}/.venv/bin:{os.environ['PATH']}"
+    assert environment["SEVERAL_HOSTS"] == "1"
+    home = Path(environment["DAGSTER_HOME"])
+    home.mkdir()
+    shutil.copy(app / "deploy" / "dagster" / "kubernetes.yaml", home / "dagster.yaml")
+    for path in [*app.rglob("*"), app]:  # as the read-only file system of the container
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+    # `migrate` records the code; then each process finds itself current, and loads the definitions.
+    for command in (
+        ["whatsapp-pipeline", "migrate"],
+        ["whatsapp-pipeline", "status"],
+        ["python", "-m", "dagster", "definitions", "validate", "-m", "whatsapp_pipeline.definitions"],
+    ):
+        ended = subprocess.run(
+            command, cwd=app, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+    where = [f"{app}/.venv/bin/python", "-c", "import whatsapp_pipeline; print(whatsapp_pipeline.__file__)"]
+    found = subprocess.run(where, cwd=data, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(app / "whatsapp_pipeline" / "__init__.py")
 
 
 def test_the_lock_of_a_cluster_is_the_base_lock_and_the_extras() -> None:
