@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -129,22 +130,44 @@ class ClusterHost:
         self.processes.append(process)
         return process
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str], *, seconds: float = 600) -> str:
-        """Run a command on this host and return what it printed; raises ClusterError if it fails."""
-        done = subprocess.run(
+    def run(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        seconds: float = 600,
+        on_line: Callable[[str], None] = lambda line: None,
+    ) -> str:
+        """Run a command on this host and return what it printed.
+
+        `on_line` is called with each line as it comes. Raises ClusterError if the command fails, or is not
+        done in time and was killed.
+        """
+        process = subprocess.Popen(
             [*self.prefix, "env", "-C", str(PROJECT_ROOT), *command],
             env={**environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=seconds,
-            check=False,
         )
-        if done.returncode:
+        timer = threading.Timer(seconds, process.kill)
+        timer.start()
+        lines = []
+        try:
+            for line in process.stdout or ():
+                lines.append(line)
+                on_line(line.rstrip("\n"))
+            ended = process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+        if ended:
             words = " ".join(Path(command[0]).name if at == 0 else one for at, one in enumerate(command))
-            raise ClusterError(f"`{words}` on {self.name} ended with {done.returncode}:\n{done.stdout}")
-        return done.stdout
+            late = f", because it took more than {seconds:.0f} s" if ended == -signal.SIGKILL else ""
+            raise ClusterError(f"`{words}` on {self.name} ended with {ended}{late}:\n{''.join(lines)}")
+        return "".join(lines)
 
     def cut(self) -> None:
         """Pull the network cable."""

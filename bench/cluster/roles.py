@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -229,11 +229,17 @@ class RunningCluster:
         except requests.ConnectionError:
             return False
 
-    def command(self, *arguments: str, seconds: float = 900) -> str:
-        """Run a command of the project on the administrator's workstation and return what it printed."""
+    def command(
+        self, *arguments: str, seconds: float = 900, on_line: Callable[[str], None] = lambda line: None
+    ) -> str:
+        """Run a command of the project on the administrator's workstation and return what it printed.
+
+        `on_line` is called with each line as it comes.
+        """
         host = self.prepare(WORKSTATION)
         program = str(_BIN / "whatsapp-pipeline")
-        return host.run([program, *arguments], self.environment(host), seconds=seconds)
+        environment = self.environment(host)
+        return host.run([program, *arguments], environment, seconds=seconds, on_line=on_line)
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:

@@ -66,6 +66,10 @@ def _summarise(cluster: RunningCluster) -> None:
         show(outcome_of_launched(instance, ended, months=[]), dry_run=False)
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 def _show(options: argparse.Namespace) -> None:
     began = time.monotonic()
 
@@ -84,7 +88,7 @@ def _show(options: argparse.Namespace) -> None:
         say(f"uploaded to s3://{BUCKET}/{PREFIX} in the object store")
         load_contacts(cluster)
         say("contacts and orders read from the ERP, in a run of the cluster")
-        print(cluster.command("backfill", "--launch", "months"), flush=True)
+        cluster.command("backfill", "--launch", "months", seconds=3600, on_line=_print)
         say("all months loaded")
         _summarise(cluster)
         say("summaries written")

@@ -20,6 +20,7 @@ from typing import Any
 from celery import Celery, Signature, Task
 from celery.signals import worker_init, worker_ready
 from dagster import DagsterRun
+from dagster_celery.defaults import broker_transport_options
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
@@ -92,7 +93,10 @@ def app_options() -> dict[str, Any]:
     return {
         "broker": broker,
         "backend": configured.celery_result_backend.get_secret_value(),
-        "config_source": {**_OPTIONS, "broker_transport_options": _REDIS_BROKER if speaks_redis else {}},
+        "config_source": {
+            **_OPTIONS,
+            **({"broker_transport_options": _REDIS_BROKER} if speaks_redis else {}),
+        },
         "task_default_queue": _QUEUE,
     }
 
@@ -177,11 +181,16 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
     ) -> PipelineCeleryLauncher:
         """Build the launcher; called by Dagster."""
         options = app_options()
+        # With dagster-celery's own, a launch gives an absent broker up after some tries instead of never.
+        transport = {
+            **broker_transport_options,
+            **options["config_source"].get("broker_transport_options", {}),
+        }
         launcher = cls(
             default_queue=_QUEUE,
             broker=options["broker"],
             backend=options["backend"],
-            config_source=options["config_source"],
+            config_source={**options["config_source"], "broker_transport_options": transport},
             inst_data=inst_data,
         )
         launcher._misses, launcher._active, launcher._asked_at = {}, set(), -_SAME_LOOK_SECONDS
@@ -199,7 +208,7 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
         while True:
             try:
                 super()._launch_celery_task_run(run, task_signature, routing_key)
-            except OperationalError:
+            except (OperationalError, RuntimeError):  # the latter is Celery's of an absent result backend
                 if monotonic() > deadline:
                     raise
                 sleep(_BROKER_PAUSE_SECONDS)  # the broker does not say when it is back

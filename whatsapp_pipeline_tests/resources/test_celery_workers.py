@@ -205,7 +205,8 @@ def test_the_run_of_a_killed_worker_is_lost_after_two_looks_and_an_absent_broker
 
 def test_a_run_that_is_launched_while_the_broker_is_away_waits_for_it(cluster: Cluster) -> None:
     cluster.end_broker()
-    back = threading.Timer(5.0, cluster.start_broker)  # more than Celery's own tries take
+    # Longer than Celery's own tries for the broker and for the result backend take.
+    back = threading.Timer(25.0, cluster.start_broker)
     back.start()
     try:
         late = cluster.launch("late")
@@ -247,13 +248,29 @@ def test_a_broker_whose_host_is_lost_without_a_word_is_given_up_and_found_again(
         assert [cluster.run(run).status for run in (kept, late)] == [_STATE.SUCCESS] * 2
 
 
+def test_a_broker_that_stays_away_fails_the_launch_after_some_time(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kombu.exceptions import OperationalError
+
+    monkeypatch.setattr("whatsapp_pipeline.resources.celery_workers._BROKER_PATIENCE_SECONDS", 1.0)
+    cluster.end_broker()
+
+    def launch() -> str:
+        with pytest.raises((OperationalError, RuntimeError)):
+            cluster.launch("never")
+        return "given up"
+
+    assert _in_time(launch) == "given up"
+
+
 def test_the_options_of_redis_are_not_given_to_another_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     from whatsapp_pipeline.resources.celery_workers import app_options
 
     for broker, given in (("redis://broker:6379/0", True), ("amqp://broker", False)):
         monkeypatch.setenv("CELERY_BROKER_URL", broker)
         monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://broker:6379/1")
-        assert bool(app_options()["config_source"]["broker_transport_options"]) is given
+        assert ("broker_transport_options" in app_options()["config_source"]) is given
 
 
 def test_the_task_of_a_run_that_was_sent_twice_is_executed_once(cluster: Cluster) -> None:
