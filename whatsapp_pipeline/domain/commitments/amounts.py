@@ -63,8 +63,9 @@ _ROUGH_AFTER = re.compile(r" ?(?:reais )?(?:mais ou menos|aproximadamente|em med
 _UP_TO = re.compile(rf" ?(?:reais )?(?:a|ate) (?:r ?\$ ?)?(?P<n>{_N})(?![\d/:]|[.,]\d|{_MEASURE.pattern})")
 # "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
 _FEE_BEFORE = re.compile(
-    r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|taxa(?: de \w+)?|"
-    r"vistoria|teste|orcamento custa|orcamento e cobrado|deslocamento|coleta|busca|frete|entrega|laudo)"
+    r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|"
+    r"taxa(?: de \w+)?|vistoria|teste|chamado|orcamento custa|orcamento e cobrado|deslocamento|coleta|"
+    r"busca|frete|entrega|laudo)"
     r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
 )
 _FEE_AFTER = re.compile(
@@ -83,6 +84,8 @@ _COSTS = re.compile(r"\b(?:fica|sai|custa|e|foi|era|por|em)\b")
 _TOTAL_BEFORE = re.compile(
     r"\b(?:total|totalizou|falta(?:m)? (?:pagar|acertar)(?: so)?|(?:ficou|deu|saiu)(?: tudo| no total)?)"
     r"(?: e| de| em| por| ficou| deu)* ?(?:r ?\$ ?)?$"
+    r"|\b(?:link|boleto|fatura|cobranca|pagamento)(?: d[oe] (?:pagamento|conserto|servico))? "
+    r"(?:de|no valor de) ?(?:r ?\$ ?)?$"
 )
 # "O conserto de R$ 340 está em aberto": a debt, for work that is done.
 _TOTAL_AFTER = re.compile(

@@ -50,13 +50,16 @@ Kind: TypeAlias = Literal[
     "said_consents",
     "said_device",
     "said_invoice",
+    "said_declines",
+    "said_visits",
+    "said_thanks",
 ]
 REMARK_KINDS = frozenset(
     {
         *("said_praises", "said_blames", "said_sells", "said_applies", "said_misdirected"),
         *("said_shops", "said_hopeless", "said_puts_off", "said_corrects"),
         *("said_reconsiders", "said_bids", "said_consents", "said_device"),
-        "said_invoice",
+        *("said_invoice", "said_declines", "said_visits", "said_thanks"),
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {
@@ -73,7 +76,8 @@ class Mention(NamedTuple):
     `start`, `end` are the place of the clause in the message. `sort` says of a price that it is a rough one,
     a fee for looking at the device, the total of work that is done or the price of each of several devices;
     of an approval that its words agree to anything ("fechado", "combinado") or to a part of an offer; of a
-    refusal that it takes an order back; of a request that it is a question.
+    refusal that it takes an order back; of a request that it is a question. "weak" says of a payment and
+    of the news that work is ready that the words alone are doubtful: "paguei 90", "pode buscar".
     """
 
     kind: Kind
@@ -202,11 +206,36 @@ _LOWERED = re.compile(
 _BY_MEANS = re.compile(r"\b(?:a vista|pix|dinheiro|cartao|debito|credito)\b")
 
 
+# A debt, or work that was done: "o pagamento ficou pendente, 145", "central trocada, 380".
+_BILL = re.compile(
+    r"\b(?:pendente|em aberto|em atraso|atrasado|o restante|link (?:de|do|para) pagamento)\b"
+    r"|\bfaltam? (?:pagar|acertar)\b"
+)
+_WORK_DONE = re.compile(
+    r"(?:(?:o|a|os|as|ja) )?(?:[a-z]+ ){0,2}(?:trocad|instalad|consertad|substituid|reparad)[oa]s?"
+    r"|(?:ja )?(?:resolvid|pront|feit|concluid)[oa]|(?:era|foi) (?:so|apenas) .*"
+    r"|(?:fizemos|limpamos|montamos) [oa] .*"
+)
+
+
+def _is_billed(text: str) -> bool:
+    """Return whether a message of staff names a debt or work that was done, so its price is no quote."""
+    clauses = [clause.text for sentence in sentences(text) for clause in sentence.clauses]
+    if any(_BILL.search(clause) for clause in clauses):
+        return True
+    return any(_WORK_DONE.fullmatch(clause) for clause in clauses)
+
+
 def _one_offer(mentions: list[Mention], text: str) -> list[Mention]:
     """Drop the prices of a message that its last price takes the place of: a sum, or a lower price.
 
     "180 cada, os dois 320"; "o conector fica 120, pra você faço 90".
     """
+    if any(one.kind == "price_quoted" and one.sort is None for one in mentions) and _is_billed(text):
+        mentions = [
+            one._replace(sort="total") if one.kind == "price_quoted" and one.sort is None else one
+            for one in mentions
+        ]
     prices_said = [one for one in mentions if one.kind == "price_quoted" and one.sort != "fee"]
     if len(prices_said) < 2:
         return mentions
@@ -299,7 +328,8 @@ def _following(sentence: Sentence, number: int) -> str:
 
 # "Fazemos visita, R$ 90, abate do conserto".
 _NAMES_FEE = re.compile(
-    r"\b(?:visita|avaliacao|diagnostico|taxa|deslocamento|frete|vistoria|analise)(?: tecnica| inicial)?$"
+    r"\b(?:visita|avaliacao|diagnostico|taxa|deslocamento|frete|vistoria|analise|chamado|laudo)"
+    r"(?: tecnica| tecnico| inicial)?$"
 )
 _IS_FEE = re.compile(r"(?:que |e |ja )*(?:abat\w+|descont\w+ (?:n?d?o )?(?:conserto|servico|valor))\b")
 
@@ -459,6 +489,11 @@ def _deadline(text: str, following: str, warranties: set[str | None]) -> str | N
     return None if vague else closest.code
 
 
+_READY_ITSELF = re.compile(
+    r"\b(?:pront\w+|finaliz\w+|conclu\w+|termin\w+|consertad\w+|liberad\w+|disponivel|testad\w+)\b"
+)
+
+
 def _shown(clause: Clause, bits: int) -> Mention | None:
     """Return the evidence of an earlier commitment in a clause of staff: ready, late, paid."""
     text, place = clause.text, (clause.start, clause.end)
@@ -479,7 +514,9 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
             # "na quinta ela tá pronta" promises.
             and all(date.code[:2] == "t0" for date in when.dates(text))
         ):
-            return Mention("said_ready", "staff", *place)
+            # "Pode buscar" may be said of a device that was not repaired.
+            weak: Literal["weak"] | None = None if _READY_ITSELF.search(text) else "weak"
+            return Mention("said_ready", "staff", *place, sort=weak)
     return None
 
 
@@ -615,6 +652,11 @@ def _sort_of(decision: Kind, text: str) -> Literal["weak", "part", "cancel"] | N
     return "weak" if _ANY_AGREEMENT.fullmatch(text) else None
 
 
+_MEANS_OF_PAYMENT = re.compile(
+    r"\b(?:pix\w*|transf\w+|deposit\w+|comprovante|boleto|ted|cartao|debito|credito|sinal|entrada|dinheiro)\b"
+)
+
+
 def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> Iterator[Mention]:
     """Yield what a clause of the customer decides, pays and fetches."""
     text, place = clause.text, (clause.start, clause.end)
@@ -624,7 +666,8 @@ def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> I
     if bits & _PAYMENT and _PAID.search(text) and not _NOT_PAID.search(text):
         dates = when.dates(text) if not re.search(r"\b(?:ja|acabei|ontem|fei(?:to|ta)|\w+ei)\b", text) else []
         due = dates[0].code.partition("@")[0] if dates else None
-        yield Mention("payment_announced", "customer", *place, due=due)
+        weak: Literal["weak"] | None = None if _MEANS_OF_PAYMENT.search(text) else "weak"
+        yield Mention("payment_announced", "customer", *place, due=due, sort=weak)
     yield from _taken(clause, following, bits)
 
 

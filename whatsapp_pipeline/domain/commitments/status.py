@@ -305,6 +305,17 @@ class _Ledger:
                 self._set(number, "superseded", one.ref)
                 pending.remove(number)
 
+    def _is_ready(self, evidence: Said) -> bool:
+        """Return whether news is of finished work: "pode buscar" alone needs work that was agreed before."""
+        if self._is_refused():
+            return False
+        return evidence.mention.sort != "weak" or any(
+            one.said.mention.kind in {"quote_approved", "deadline_promised", "price_quoted"}
+            and one.said.mention.sort != "fee"
+            and evidence.at - one.said.at <= _REACH
+            for one in self.made
+        )
+
     def _is_refused(self) -> bool:
         """Return whether the customer decided last against the work: "pode buscar" is not "pronto" then."""
         return self._decision is not None and (self.made[self._decision].said.mention.kind == "quote_refused")
@@ -323,7 +334,7 @@ class _Ledger:
         if evidence.mention.kind == "said_collected":
             self._keep_deadlines(evidence)
             self.collected, self.ready = evidence, None
-        elif evidence.mention.kind == "said_ready" and not self._is_refused():
+        elif evidence.mention.kind == "said_ready" and self._is_ready(evidence):
             self.ready = self.done = evidence
             if self.collected is not None and same_order(self.collected, evidence):
                 self.collected = None  # of the repair before

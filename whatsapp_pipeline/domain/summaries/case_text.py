@@ -75,6 +75,13 @@ class Case(NamedTuple):
         return said if said is not None and said.at >= self.last_at - CASE_AGE else None
 
     @property
+    def remarks(self) -> dict[str, Said]:
+        """The latest remark of each kind, unless it belongs to an older case."""
+        return {
+            kind: said for kind, said in self.followed.remarks.items() if said.at >= self.last_at - CASE_AGE
+        }
+
+    @property
     def done(self) -> Said | None:
         """The message that reports the work ready, also where the device was collected after it."""
         said = self.followed.done
@@ -351,8 +358,8 @@ def _say_ready(
 
 def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
     """Return the last message in which the shop says that a repair is impossible or too dear."""
-    said = case.followed.remarks.get("said_hopeless")
-    if said is None or said.at < case.last_at - CASE_AGE:
+    said = case.remarks.get("said_hopeless")
+    if said is None:
         return None
     later = [one.said.at for one in quotes if one.said.mention.sort != "fee"]
     later += [
@@ -364,8 +371,11 @@ def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
     return None if any(at > said.at for at in later) else said
 
 
-def offer(case: Case) -> Claim | None:
-    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up, ready."""
+def offer(case: Case, *, several: bool = False) -> Claim | None:
+    """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up, ready.
+
+    `several`: the case is about more than one device.
+    """
     commitments = _last_matter(case.commitments)
     quotes = _latest_offer(commitments)
     deadlines = _of_work(_latest(commitments, "deadline_promised"), case)
@@ -399,7 +409,8 @@ def offer(case: Case) -> Claim | None:
         parts.append(f"ficou de buscar o aparelho{days.due(last.due_on, last.said, last.due_time, 'em')}")
     hopeless = _hopeless(case, quotes)
     if hopeless is not None:
-        parts.append(f"disse{days.said(hopeless.at)} que o conserto não é possível ou não compensa")
+        what = "um dos consertos" if several else "o conserto"
+        parts.append(f"disse{days.said(hopeless.at)} que {what} não é possível ou não compensa")
     if ready is not None:
         parts.append(_say_ready(ready, deadlines, quotes, case, days))
     if bill:
@@ -567,7 +578,17 @@ def decision(case: Case) -> Claim | None:
     )
     # A refusal that was taken back is said together with the approval.
     decided = [one for one in decided if one.outcome == "superseded" or _is_sure(one, case)]
-    payments = _latest(case.commitments, "payment_announced")
+    owed = [
+        one.said.at
+        for one in case.commitments
+        if one.said.mention.kind in {"price_quoted", "deadline_promised"} and one.said.mention.side == "staff"
+    ] + [said.at for said in (case.done, case.collected) if said is not None]
+    # "Paguei 90 nela" before the shop asked for anything is about something else.
+    payments = [
+        one
+        for one in _latest(case.commitments, "payment_announced")
+        if one.outcome == "kept" or one.said.mention.sort != "weak" or any(at <= one.said.at for at in owed)
+    ]
     collected = case.collected
     pickups = [
         one
@@ -599,7 +620,7 @@ def decision(case: Case) -> Claim | None:
     text = f"O cliente {join_words(parts)}" if parts else ""
     if collected is not None:
         what = "um aparelho" if case.orders > 1 else "o aparelho"
-        if "said_shops" in case.followed.remarks:
+        if "said_shops" in case.remarks:
             what = "o que foi comprado"
         how = "entregue" if collected.mention.side == "staff" else "retirado"
         text += f"; {what} já foi {how}" if text else f"{what.capitalize()} já foi {how}"

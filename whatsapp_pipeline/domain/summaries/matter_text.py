@@ -7,16 +7,18 @@ What belongs here: wording of what the customer's messages name. What does not: 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple, TypedDict
 
 from whatsapp_pipeline.domain.commitments.status import Said
-from whatsapp_pipeline.domain.summaries.case_text import CASE_AGE, Case
+from whatsapp_pipeline.domain.summaries.case_text import Case
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import Claim, join_words, unique_refs
 
 _SYMPTOMS_SHOWN = 3
 _TOPICS_SHOWN = 3
 _DEVICES_SHOWN = 2
+_ANSWER = timedelta(days=1)
 _FEMININE = ("a", "televisão")
 _IS = "está "
 
@@ -26,7 +28,6 @@ _TOPIC_WORDS = {
     "orçamento": "o preço",
     "prazo": "o prazo",
     "garantia": "a garantia",
-    "horário e endereço": "o horário ou o endereço da loja",
 }
 _COMPLAINT = "reclamação"
 # Topics that one message alone does not show.
@@ -160,11 +161,16 @@ def matter(
     """
     named = _named(terms, told, fewest, questions, remarks.get("said_corrects"))
     shops = remarks.get("said_shops")
-    if shops is not None and not named.symptoms:
+    if shops is not None and not named.symptoms and all(it["evidence"] == shops.ref for it in named.devices):
         return _claim("O cliente procurou uma peça ou um produto para comprar", shops.ref)
     devices = [one["evidence"] for one in (*named.devices, *named.several)]
     if named.symptoms:
         return _claim(_say_fault(named), *devices, *(one["evidence"] for one in named.symptoms))
+    return _without_fault(named, devices, remarks)
+
+
+def _without_fault(named: _Named, devices: Sequence[str], remarks: Mapping[str, Said]) -> Claim | None:
+    """Return the device without a fault, otherwise what the customer asked about."""
     topics = [one["evidence"] for one in named.topics]
     if named.words:
         asked = f" e perguntou sobre {_say_topics(named.topics)}" if topics else ""
@@ -175,7 +181,18 @@ def matter(
         return _claim(f"A conversa é sobre {_with_article(device.mention.length)}", device.ref)
     if topics:
         return _claim(f"O cliente perguntou sobre {_say_topics(named.topics)}", *topics)
-    return _claim("O cliente pediu a nota fiscal ou um recibo", invoice.ref) if invoice is not None else None
+    if invoice is not None:
+        return _claim("O cliente pediu a nota fiscal ou um recibo", invoice.ref)
+    return _asked_of_shop(remarks)
+
+
+def _asked_of_shop(remarks: Mapping[str, Said]) -> Claim | None:
+    """Return what somebody asked who named no device: when and where the shop is open, or what it does."""
+    declines, asks = remarks.get("said_declines"), remarks.get("said_asks")
+    if declines is not None and asks is not None and timedelta() <= declines.at - asks.at <= _ANSWER:
+        return _claim("O cliente perguntou por um serviço que a loja não faz", asks.ref, declines.ref)
+    visits = remarks.get("said_visits")
+    return _claim("O cliente perguntou sobre o horário ou o endereço da loja", visits.ref) if visits else None
 
 
 def _say_fault(named: _Named) -> str:
@@ -201,10 +218,9 @@ def purpose(case: Case, terms: Sequence[CaseTerm]) -> Claim | None:
         return None
     if case.done or any(one.said.mention.side == "staff" for one in case.commitments):
         return None  # the shop quoted a price or promised something
-    remarks = case.followed.remarks
     for kind, text in _PURPOSES.items():
-        said = remarks.get(kind)
-        if said is not None and said.at >= case.last_at - CASE_AGE:
+        said = case.remarks.get(kind)
+        if said is not None:
             return Claim(kind="matter", text=text, messages=[said.ref], orders=[])
     written = [term for term in terms if term["kind"] == "topic" and term["name"] == _WRONG_NUMBER]
     if written and not case.commitments:

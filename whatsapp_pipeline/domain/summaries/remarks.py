@@ -37,6 +37,8 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_puts_off", "customer", "puts_off", None),
     ("said_corrects", "customer", "corrects", None),
     ("said_invoice", "customer", "invoice", None),
+    ("said_declines", "staff", "declines", "no_declines"),
+    ("said_visits", "customer", "visits", None),
     ("said_reconsiders", "customer", "reconsiders", None),
     ("said_bids", "customer", "bids", "no_bids"),
     ("said_consents", "staff", "consents", None),

@@ -24,6 +24,7 @@ from whatsapp_pipeline.domain.summaries.case_text import (
     undecided_offer,
 )
 from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm, matter, purpose
+from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import (
     ORDER_STATUS,
     Claim,
@@ -232,15 +233,22 @@ def _open(facts: Facts, case: Case) -> Claim | None:
 _DISPENSABLE = ("replies", "sentiment", "orders")
 
 
-def _nothing(facts: Facts) -> Claim:
-    text = "O assunto da conversa não foi identificado."
-    if facts.types and facts.types.get("audio"):
-        text = "Há áudios; o assunto não foi identificado nas mensagens escritas."
+_NOT_WRITTEN = frozenset({"audio", "media", "image", "video", "document"})
+
+
+def _nothing(facts: Facts) -> Claim | None:
+    """Say why nothing is known of the matter; where all is written, that would help nobody."""
+    if _NOT_WRITTEN.isdisjoint(facts.types or ()):
+        return None
+    text = "Parte da conversa é áudio ou mídia; o assunto não foi identificado."
     return Claim(kind="nothing", text=text, messages=unique_refs(facts.last_ref), orders=[])
 
 
 def compose(facts: Facts) -> list[Claim]:
-    """Return the summary's sentences, three to six where there was a conversation, in a fixed order."""
+    """Return the summary's sentences in a fixed order, six at most.
+
+    Where little is known there are few: a sentence without information is left out.
+    """
     case = case_of(
         facts.followed,
         facts.last_at,
@@ -252,7 +260,9 @@ def compose(facts: Facts) -> list[Claim]:
     no_customer = purpose(case, facts.case)
     if no_customer is not None:
         return _shortened([no_customer, _contact(facts)], facts.last_at.year)
-    offered, decided = offer(case), decision(case)
+    devices = sum(term["kind"] == "device" for term in facts.case)
+    several = devices > 1 or any(term["name"] == SEVERAL for term in facts.case)
+    offered, decided = offer(case, several=several), decision(case)
     others = [
         offered,
         decided,
@@ -265,14 +275,10 @@ def compose(facts: Facts) -> list[Claim]:
     kept = [claim for claim in others if claim is not None]
     # What other sentences are about is only repeated where there would be too few sentences.
     nothing_said = offered is None and decided is None
-    followed = facts.followed
+    questions = facts.followed.questions
     about = matter(
-        facts.case,
-        case.told,
-        fewest=_TOPIC_MESSAGES,
-        questions=followed.questions,
-        remarks=followed.remarks,
-    ) or (matter(facts.case, questions=followed.questions, remarks={}) if nothing_said else None)
+        facts.case, case.told, fewest=_TOPIC_MESSAGES, questions=questions, remarks=case.remarks
+    ) or (matter(facts.case, questions=questions, remarks={}) if nothing_said else None)
     if about is not None:
         kept.insert(0, about)
     for kind in _DISPENSABLE:
@@ -282,8 +288,9 @@ def compose(facts: Facts) -> list[Claim]:
     if waits and kept[-1]["kind"] != "open" and len(kept) < _FEWEST_SENTENCES:
         refs = unique_refs(facts.waiting_ref or facts.last_ref)
         kept.append(Claim(kind="open", text=_MAYBE_OPEN, messages=refs, orders=[]))
-    if facts.conversations and len(kept) < _FEWEST_SENTENCES and about is None:
-        kept.insert(0, _nothing(facts))
+    unknown = _nothing(facts)
+    if facts.conversations and len(kept) < _FEWEST_SENTENCES and about is None and unknown is not None:
+        kept.insert(0, unknown)
     return _shortened(kept, facts.last_at.year)
 
 

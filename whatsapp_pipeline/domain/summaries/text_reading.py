@@ -12,7 +12,7 @@ from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
 from whatsapp_pipeline.domain.summaries.remarks import REMARKS_DIGEST, read_remarks
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, Mood, SentimentReader
-from whatsapp_pipeline.domain.summaries.symptoms import SYMPTOMS_DIGEST, read_symptoms
+from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL, SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
@@ -189,6 +189,25 @@ def _placed(remarks: tuple[Mention, ...], text: str) -> tuple[Mention, ...]:
 
 
 _COMING = frozenset({("pickup_agreed", "customer"), ("said_bringing", "customer")})
+
+
+def _with_remarks(
+    commitments: tuple[Mention, ...], remarks: tuple[Mention, ...], *, is_fault: bool
+) -> tuple[Mention, ...]:
+    """Add the remarks of a message, and drop what they or a described fault show to be misread."""
+    dropped = set[tuple[str, str]]()
+    if hopeless := next((one for one in remarks if one.kind == "said_hopeless"), None):
+        if any(one.kind == "price_quoted" and one.start < hopeless.start for one in commitments):
+            # "A placa fica 350, o teclado não tem jeito": of a part.
+            remarks = tuple(one for one in remarks if one is not hopeless)
+        else:
+            dropped.add(("price_quoted", "staff"))  # "não compensa, um painel custa 1.900"
+    if is_fault:
+        # "Buscamos a geladeira sexta e ela parou de novo": of the repair before.
+        dropped |= {("pickup_agreed", "customer"), ("said_collected", "customer")}
+    return (*(one for one in commitments if (one.kind, one.side) not in dropped), *remarks)
+
+
 # What staff say about the device that the customer has brought.
 _ABOUT_DEVICE = frozenset(
     {(kind, "staff") for kind in ("price_quoted", "said_ready", "deadline_promised", "said_hopeless")}
@@ -237,7 +256,7 @@ class MessageReader:
         ends = len(forms) <= _LONGEST_FAREWELL and self._sentiment.lexicon.ends(forms)
         if courtesy and len(forms) <= _SHORT:
             score = min(score, _COURTESY)  # "perfeito", "show": said to agree
-        topics, equipment, parts = self._topics.read_forms(forms)
+        topics, equipment, parts, several = self._topics.read_forms(forms)
         commitments = read_commitments(text, forms)
         symptoms = read_symptoms(forms) if mood.problem or topics or equipment else ()
         if (
@@ -298,19 +317,10 @@ class MessageReader:
         elif not closes and self._asks(forms, score, topics, is_described=mood.problem):
             sort: Literal["question"] | None = "question" if "?" in forms else None
             commitments += (Mention("said_asks", "customer", 0, len(text), sort=sort),)
-        remarks = _placed(read_remarks(forms), text)
-        dropped = set[tuple[str, str]]()
-        if hopeless := next((one for one in remarks if one.kind == "said_hopeless"), None):
-            if any(one.kind == "price_quoted" and one.start < hopeless.start for one in commitments):
-                # "A placa fica 350, o teclado não tem jeito": of a part.
-                remarks = tuple(one for one in remarks if one is not hopeless)
-            else:
-                dropped.add(("price_quoted", "staff"))  # "não compensa, um painel custa 1.900"
-        if mood.problem or symptoms:
-            # "Buscamos a geladeira sexta e ela parou de novo": of the repair before.
-            dropped |= {("pickup_agreed", "customer"), ("said_collected", "customer")}
-        commitments = tuple(one for one in commitments if (one.kind, one.side) not in dropped)
-        commitments += remarks
+        is_fault = mood.problem or any(one != SEVERAL for one in symptoms)
+        commitments = _with_remarks(commitments, _placed(read_remarks(forms), text), is_fault=is_fault)
+        if closes and not _THANKS.isdisjoint(forms):
+            commitments += (Mention("said_thanks", "customer", 0, len(text)),)
         if len(equipment) == 1 and any((one.kind, one.side) in _ABOUT_DEVICE for one in commitments):
             commitments += (Mention("said_device", "staff", 0, len(text), length=equipment[0]),)
         return Reading(
@@ -325,7 +335,7 @@ class MessageReader:
             mood.problem or not self.taxonomy.faults.isdisjoint(topics),
             self._sentiment.is_urgent(forms),
             commitments,
-            symptoms,
+            symptoms if SEVERAL in symptoms or not several else (*symptoms, SEVERAL),
         )
 
     def _asks(self, forms: list[str], score: float, topics: tuple[str, ...], *, is_described: bool) -> bool:

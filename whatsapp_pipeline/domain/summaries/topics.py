@@ -28,6 +28,8 @@ class Mentions(NamedTuple):
     topics: tuple[str, ...]
     equipment: tuple[str, ...]
     parts: tuple[str, ...]
+    several: bool = False
+    """Whether a device is named in the plural."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,14 @@ class TopicReader:
         """Find what a message already cut into tokens is about."""
         taxonomy = self.taxonomy
         found: dict[int, tuple[int, int]] = {}
+        several = False
         for pattern, start, end in taxonomy.matcher.find(forms):
             if pattern.payload in found:
                 continue
-            if taxonomy.rules[pattern.payload][0] == "equipment" and _names_no_device(forms, start, end):
-                continue
+            if taxonomy.rules[pattern.payload][0] == "equipment":
+                if _names_no_device(forms, start, end):
+                    continue
+                several = several or (forms[start].endswith("s") and forms[start] not in _SINGULAR)
             found[pattern.payload] = (start, end)
         if not found:
             return _NOTHING
@@ -155,9 +160,12 @@ class TopicReader:
             tuple(taxonomy.topics[number] for number in sorted(scores) if scores[number] >= _STRONG),
             tuple(taxonomy.equipment[number] for number in sorted(terms["equipment"])),
             tuple(taxonomy.parts[number] for number in sorted(terms["parts"])),
+            several,
         )
 
 
+# Names of one device that end like a plural.
+_SINGULAR = frozenset({"microondas", "fones", "airpods", "ps", "galaxys"})
 # "Controle da tv", "carregador do notebook": what belongs to a device. The message is not about the device.
 _ACCESSORIES = frozenset(
     {"controle", "carregador", "carregadores", "fonte", "cabo", "capa", "capinha", "pelicula", "suporte"}

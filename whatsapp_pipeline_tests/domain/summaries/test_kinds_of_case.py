@@ -139,10 +139,31 @@ def test_a_customer_who_mentions_a_job_or_an_offer_stays_a_customer() -> None:
             "O cliente procurou uma peça ou um produto para comprar.",
         ),
         ("queria a nota fiscal de abril", "O cliente pediu a nota fiscal ou um recibo."),
+        ("vocês fazem manutenção de notebooks?", "O cliente escreveu sobre notebooks."),
+        (
+            "até que horas vocês atendem no sábado?",
+            "O cliente perguntou sobre o horário ou o endereço da loja.",
+        ),
+        ("que horas minha mãe chega?", None),
     ],
 )
 def test_the_device_is_the_one_that_the_customer_means(text: str, matter: str | None) -> None:
     assert sentences(f"0C {text}").get("matter") == matter
+
+
+def test_a_service_that_the_shop_does_not_offer() -> None:
+    found = sentences("0C vocês afinam piano?", "0L não fazemos, só eletrônicos")
+    assert found["matter"] == "O cliente perguntou por um serviço que a loja não faz."
+    assert "matter" not in sentences("0C vocês afinam piano?", "0L não fazemos aos sábados, sábado é folga")
+
+
+def test_what_is_unknown_is_said_only_of_audio_and_media() -> None:
+    assert sentences("0C oi", "0L oi").keys() == {"contact", "open"}
+
+
+def test_a_purchase_of_long_ago_is_not_the_matter() -> None:
+    bought, now = "0C vocês vendem carregador?", "9C queria saber do meu tablet"
+    assert sentences(bought, now)["matter"] == "O cliente escreveu sobre um tablet."
 
 
 def test_a_corrected_device_is_the_only_one() -> None:
@@ -167,6 +188,16 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
             ("0L o conserto da tv de R$ 410 ainda está em aberto",),
             "A loja informou o total de R$ 410,00 em 03/03.",
         ),
+        (
+            ("0L o pagamento ficou pendente, R$ 145",),
+            "A loja informou o total de R$ 145,00 em 03/03.",
+        ),
+        (
+            ("0L sensor trocado, 260 com a visita",),
+            "A loja informou o total de R$ 260,00 em 03/03.",
+        ),
+        # "Pode buscar" of a device that nobody repaired.
+        (("0L achamos o cabo, pode buscar",), None),
         # A lower price or a sum takes the place of the prices before it.
         (
             ("0L a tela fica 400, pra você faço 360",),
@@ -263,6 +294,7 @@ def test_what_the_shop_offered(lines: tuple[str, ...], offer: str | None) -> Non
         (("0L o tablet está pronto", "0C vou fazer agora"), None),
         # Who is to pay has not paid.
         (("0L fica 430", "0C vou falar com meu irmão, é ele que paga"), None),
+        (("0C compensa arrumar? paguei 90 nele",), None),
         # A day that was put off holds no more.
         (("0L está pronto", "0C busco amanhã", "1C hoje não consigo ir"), None),
         # Collected: of this repair, and by somebody.
