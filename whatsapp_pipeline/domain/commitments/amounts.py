@@ -89,6 +89,7 @@ _TOTAL_BEFORE = re.compile(
 )
 # "O conserto de R$ 340 está em aberto": a debt, for work that is done.
 _TOTAL_AFTER = re.compile(
+    r"(?: reais)? no total\b|"
     r"(?: reais)? (?:(?:ainda|e|que|ja) )*(?:esta|ficou|segue|continua|consta) (?:ainda )?"
     r"(?:em aberto|pendente|em atraso|atrasad[oa])\b"
 )
@@ -122,9 +123,16 @@ def parse_amount(written: str) -> Decimal:
     return Decimal(written.replace(".", "").replace(",", "."))
 
 
-def _names_something(before: str, after: str) -> bool:
+def _names_something(value: Decimal, before: str, after: str) -> bool:
     """Return whether a number is a measure, a model or an address instead of an amount."""
+    if value in _CAPACITIES and _DISK.search(before):
+        return True
     return bool(_MEASURE.match(after) or _NAMED.search(before) or _ADDRESS.search(before))
+
+
+# Sizes of disks and memory, which stand beside prices: "ssd 240 com instalação R$ 290".
+_CAPACITIES = frozenset({120, 128, 240, 250, 256, 480, 500, 512, 960})
+_DISK = re.compile(r"\b(?:ssd|hd|nvme|pendrive|cartao|memoria)(?: de| com)? ?$")
 
 
 def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone: bool) -> bool:
@@ -160,7 +168,7 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
         before, after = clause[: match.start()], clause[match.end() :]
         value = parse_amount(match["n"])
         marked = bool(match["sign"] or match["unit"]) or bool(re.search(r",\d{2}$", match["n"]))
-        if not marked and (_names_something(before, after) or not 20 <= value <= 15_000):
+        if not marked and (_names_something(value, before, after) or not 20 <= value <= 15_000):
             continue
         alone = follows_price or bool(found)
         if not marked and not _is_asked(value, before, after, in_words=in_words, alone=alone):

@@ -193,7 +193,7 @@ def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Men
     found = sentences(text)
     mentions: list[Mention] = []
     if staff:
-        mentions += _one_offer(list(_of_staff(text, found, bits)), text)
+        mentions += _one_offer(list(_of_staff(text, found, bits)), text, found)
     if bits & _CUSTOMER:
         mentions += _of_customer(found)
     return tuple(mentions)
@@ -213,25 +213,34 @@ _BILL = re.compile(
 )
 _WORK_DONE = re.compile(
     r"(?:(?:o|a|os|as|ja) )?(?:[a-z]+ ){0,2}(?:trocad|instalad|consertad|substituid|reparad)[oa]s?"
-    r"|(?:ja )?(?:resolvid|pront|feit|concluid)[oa]|(?:era|foi) (?:so|apenas) .*"
-    r"|(?:fizemos|limpamos|montamos) [oa] .*"
+    r"|(?:ja )?(?:resolvid|pront|feit|concluid)[oa]|(?:era|foi) (?:so|apenas|o|a|um|uma) [a-z ]+"
+    r"|(?!temos|podemos|fazemos|precisamos|cobramos|vamos|vimos|achamos)"
+    r"[a-z]+(?:amos|emos|imos) [oa]s? [a-z ]+"
 )
 
 
-def _is_billed(text: str) -> bool:
+# "Era a fonte, fica 200" still asks.
+_OFFERS = re.compile(
+    r"\b(?:fica|ficaria|sai|sairia|custa|seria|posso|podemos|autoriza\w*|aprova\w*|pode ser)\b"
+)
+
+
+def _is_billed(found: Sequence[Sentence]) -> bool:
     """Return whether a message of staff names a debt or work that was done, so its price is no quote."""
-    clauses = [clause.text for sentence in sentences(text) for clause in sentence.clauses]
+    clauses = [clause.text for sentence in found for clause in sentence.clauses]
+    if any(_OFFERS.search(clause) for clause in clauses):
+        return False
     if any(_BILL.search(clause) for clause in clauses):
         return True
     return any(_WORK_DONE.fullmatch(clause) for clause in clauses)
 
 
-def _one_offer(mentions: list[Mention], text: str) -> list[Mention]:
+def _one_offer(mentions: list[Mention], text: str, found: Sequence[Sentence]) -> list[Mention]:
     """Drop the prices of a message that its last price takes the place of: a sum, or a lower price.
 
     "180 cada, os dois 320"; "o conector fica 120, pra você faço 90".
     """
-    if any(one.kind == "price_quoted" and one.sort is None for one in mentions) and _is_billed(text):
+    if any(one.kind == "price_quoted" and one.sort is None for one in mentions) and _is_billed(found):
         mentions = [
             one._replace(sort="total") if one.kind == "price_quoted" and one.sort is None else one
             for one in mentions

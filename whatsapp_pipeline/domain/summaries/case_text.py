@@ -479,6 +479,10 @@ def _approval_is_sure(approval: Commitment, case: Case) -> bool:
     ]
     if done is not None and done.at <= at and not any(it.said.at > done.at for it in quotes):
         return False  # "vou fazer agora": the payment of work that is ready
+    if not quotes and not case.orders and approval.said.order is None:
+        # "Façam isso" may be about anything, unless the shop began to work.
+        begins = any(it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in staff)
+        return begins or (done is not None and done.at > at)
     if approval.said.mention.sort != "weak":
         return True
     # "Fechado", "combinado" agree to anything, where no price was named just before.

@@ -39,6 +39,7 @@ _IS_PART_OF = {
     "câmera": _HAS_CAMERA | {"câmera de segurança"},
     "freezer": frozenset({"geladeira"}),
     "controle remoto": frozenset({"videogame"}),
+    "caixa de som": frozenset({"fone"}),
 }
 # The topic of who meant to write to somebody else.
 _WRONG_NUMBER = "engano"
@@ -123,6 +124,10 @@ def _named(
     )
     if corrects is not None and any(one["evidence"] == corrects.ref for one in devices):
         devices = [one for one in devices if one["evidence"] == corrects.ref]
+    # The device of the message that describes a fault is the one with the fault.
+    faulty = {one["evidence"] for one in symptoms if one["name"] != SEVERAL}
+    with_fault = [one for one in devices if one["evidence"] in faulty]
+    devices = with_fault if len(with_fault) == 1 else devices
     names = {one["name"] for one in devices}
     # "Não conecta à rede" says more than "não conecta".
     longer = tuple(one["name"] for one in symptoms)
@@ -198,7 +203,8 @@ def _asked_of_shop(remarks: Mapping[str, Said]) -> Claim | None:
 def _say_fault(named: _Named) -> str:
     """Write the symptoms, of a device where the messages name one."""
     if named.words and (len(named.devices) > 1 or named.several):
-        return f"O cliente escreveu sobre {named.words} com defeito"
+        together = len({one["evidence"] for one in named.devices}) == 1
+        return f"O cliente escreveu sobre {named.words}{' com defeito' if together else ''}"
     if named.words:
         return f"O cliente escreveu sobre {named.words}{_say_symptoms(named.symptoms)}"
     if named.complains:

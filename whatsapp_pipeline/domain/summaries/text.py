@@ -284,7 +284,10 @@ def compose(facts: Facts) -> list[Claim]:
     for kind in _DISPENSABLE:
         if len(kept) > _MOST_SENTENCES:
             kept = [claim for claim in kept if claim["kind"] != kind]
-    waits = facts.conversations and facts.waiting_since is not None
+    thanks = facts.followed.remarks.get("said_thanks")
+    last = facts.last_customer_at
+    ended = thanks is not None and last is not None and thanks.at >= last
+    waits = facts.conversations and facts.waiting_since is not None and not ended
     if waits and kept[-1]["kind"] != "open" and len(kept) < _FEWEST_SENTENCES:
         refs = unique_refs(facts.waiting_ref or facts.last_ref)
         kept.append(Claim(kind="open", text=_MAYBE_OPEN, messages=refs, orders=[]))

@@ -263,8 +263,10 @@ def test_a_payment_is_announced_in_plain_words() -> None:
 
 
 def test_an_approval_without_a_price_is_of_the_service() -> None:
-    texts = _texts(commitments=committed("pode fazer", "customer"))
-    assert texts["decision"] == "O cliente aprovou o serviço em 05/01."
+    approved = committed("pode fazer", "customer")
+    assert "decision" not in _texts(commitments=approved)  # it may be about anything
+    begun = [*approved, *committed("fica pronto amanhã", "staff", 3, day=6)]
+    assert _texts(commitments=begun)["decision"] == "O cliente aprovou o serviço em 05/01."
 
 
 def test_a_deadline_waits_for_the_answer_to_its_quote() -> None:

@@ -302,7 +302,7 @@ CLAIMS: list[list[tuple[str, list[str], list[int]]]] = [
         ("contact", ["chat:1", "webhook:2"], []),
         ("open", ["webhook:2", "chat:8"], [71]),
     ],
-    [("nothing", ["chat:14"], []), ("contact", ["chat:13", "chat:14"], []), ("open", ["chat:14"], [])],
+    [("contact", ["chat:13", "chat:14"], []), ("open", ["chat:14"], [])],
     [("contact", ["chat:15"], [])],
 ]
 
