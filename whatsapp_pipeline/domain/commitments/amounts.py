@@ -64,8 +64,8 @@ _UP_TO = re.compile(rf" ?(?:reais )?(?:a|ate) (?:r ?\$ ?)?(?P<n>{_N})(?![\d/:]|[
 # "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
 _FEE_BEFORE = re.compile(
     r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|"
-    r"taxa(?: de \w+)?|vistoria|teste|chamado|orcamento custa|orcamento e cobrado|deslocamento|coleta|"
-    r"busca|frete|entrega|laudo)"
+    r"taxa(?: de \w+)?|vistoria|teste(?: de \w+)?|chamado|orcamento custa|orcamento e cobrado|"
+    r"deslocamento|coleta|busca|frete|entrega|laudo)"
     r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
 )
 _FEE_AFTER = re.compile(

@@ -273,6 +273,12 @@ def _asked(sentence: Sentence, number: int) -> bool:
 _TAG = re.compile(r"\b(?:esta bom|esta certo|esta ok|ok|viu|esta)$|\bpode ser$")
 
 
+_READY_NOW = re.compile(
+    r"(?:ja |esta |olha )*(?:pront(?:o|a|inho|inha)|finalizad[oa]) (?:e testad[oa] )?(?:ja )?"
+    r"pode (?:vir |passar )?(?:buscar|retirar|pegar)\b"
+)
+
+
 def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Mention]:
     """Yield the mentions in a message of the staff: each price once, and a deadline for each device."""
     dated = False
@@ -419,6 +425,8 @@ def _promise(sentence: Sentence, number: int, warranties: Sequence[Mention]) -> 
     """Return the deadline or pick-up that a clause promises, alone or together with the next clause."""
     clause = sentence.clauses[number]
     if _CONDITION.search(clause.text) or _CONDITION.search(_before(sentence, number)):
+        return None
+    if _READY_NOW.match(clause.text):  # "prontinho, pode retirar até 18h"
         return None
     if fetched := _fetch(clause):
         return fetched

@@ -44,7 +44,7 @@ _IS_PART_OF = {
 # The topic of who meant to write to somebody else.
 _WRONG_NUMBER = "engano"
 _PURPOSES = {
-    "said_misdirected": "O cliente escreveu por engano.",
+    "said_misdirected": "A conversa foi por engano.",
     "said_applies": "Quem escreveu não é cliente: procurava emprego na loja.",
     "said_sells": "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
 }
@@ -222,7 +222,11 @@ def purpose(case: Case, terms: Sequence[CaseTerm]) -> Claim | None:
     """Return what somebody wanted who is no customer: to sell, to find work, or to write to somebody else."""
     if case.orders or any(term["kind"] == "symptom" for term in terms):
         return None
-    if case.done or any(one.said.mention.side == "staff" for one in case.commitments):
+    staff = [one.said.at for one in case.commitments if one.said.mention.side == "staff"]
+    mistaken = case.remarks.get("said_misdirected")
+    if mistaken is not None and mistaken.mention.side == "staff" and all(at < mistaken.at for at in staff):
+        return _claim("A conversa foi por engano", mistaken.ref)
+    if case.done or staff:
         return None  # the shop quoted a price or promised something
     for kind, text in _PURPOSES.items():
         said = case.remarks.get(kind)

@@ -30,6 +30,7 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_sells", "customer", "sells", "no_sells"),
     ("said_sells", "staff", "sells_staff", None),
     ("said_applies", "customer", "applies", "no_applies"),
+    ("said_applies", "staff", "applies_staff", None),
     ("said_misdirected", "customer", "misdirected", "no_misdirected"),
     ("said_misdirected", "staff", "misdirected", "no_misdirected"),
     ("said_shops", "customer", "shops", "no_shops"),

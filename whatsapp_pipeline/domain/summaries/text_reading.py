@@ -311,9 +311,11 @@ class MessageReader:
                 and _ASKING.isdisjoint(forms)
             )
         )
-        announces = any((one.kind, one.side) in _COMING for one in commitments)
+        announces = any((one.kind, one.side) in _COMING for one in commitments) or (
+            _says_what_comes(forms) and not mood.problem and forms[-1] != "quando"
+        )
         if announces and score > -OPINION and "?" not in forms and not _requests(forms):
-            pass  # "quero sim, passo hoje"
+            pass  # "quero sim, passo hoje", "levo quando der"
         elif not closes and self._asks(forms, score, topics, is_described=mood.problem):
             sort: Literal["question"] | None = "question" if "?" in forms else None
             commitments += (Mention("said_asks", "customer", 0, len(text), sort=sort),)

@@ -92,7 +92,7 @@ def sentences(*lines: str) -> dict[str, str]:
                 "0C oi, o bolo de sábado fica pronto que horas?",
                 "0L Aqui é uma assistência técnica, não é padaria",
             ),
-            "O cliente escreveu por engano.",
+            "A conversa foi por engano.",
         ),
         (
             ("0C Boa tarde, vocês estão contratando?", "0L No momento não"),
@@ -166,6 +166,16 @@ def test_a_purchase_of_long_ago_is_not_the_matter() -> None:
     assert sentences(bought, now)["matter"] == "O cliente escreveu sobre um tablet."
 
 
+def test_the_shop_may_have_written_to_the_wrong_number() -> None:
+    found = sentences("0L seu drone ficou em R$ 520", "0C não tenho drone", "0L desculpe, número errado")
+    assert found.keys() == {"matter", "contact"}
+
+
+def test_the_device_of_the_message_with_the_fault_is_the_one_with_the_fault() -> None:
+    found = sentences("0C o celular ficou ótimo", "0C agora o tablet não carrega")
+    assert found["matter"] == "O cliente escreveu sobre um tablet que não carrega."
+
+
 def test_a_corrected_device_is_the_only_one() -> None:
     found = sentences("0C quanto custa formatar um computador?", "0C aliás, na verdade é um tablet")
     assert found["matter"] == "O cliente escreveu sobre um tablet."
@@ -196,6 +206,13 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
             ("0L sensor trocado, 260 com a visita",),
             "A loja informou o total de R$ 260,00 em 03/03.",
         ),
+        (
+            ("0L a limpeza fica 120", "1L prontinho, pode retirar até 18h"),
+            "A loja passou orçamento de R$ 120,00 em 03/03 e avisou em 04/03 que o serviço ficou pronto.",
+        ),
+        (("0L ssd 240 instalado sai R$ 290",), "A loja passou orçamento de R$ 290,00 em 03/03."),
+        (("0L trocamos a fonte, 190",), "A loja informou o total de R$ 190,00 em 03/03."),
+        (("0L podemos devolver o sinal hoje",), None),
         # "Pode buscar" of a device that nobody repaired.
         (("0L achamos o cabo, pode buscar",), None),
         # A lower price or a sum takes the place of the prices before it.
@@ -322,6 +339,7 @@ def test_days_of_one_sentence_are_said_once() -> None:
         ("quero sim, passo hoje pegar", False),
         ("nunca mais volto aí", False),
         ("quero saber do meu rádio", True),
+        ("levo quando for no centro", False),
     ],
 )
 def test_who_announces_or_leaves_is_owed_no_answer(text: str, *, asks: bool) -> None:

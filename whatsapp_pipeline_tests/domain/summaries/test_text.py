@@ -525,7 +525,7 @@ def test_a_price_that_asks_for_consent_waits_for_the_answer() -> None:
 
 def test_who_wrote_to_the_wrong_number_wrote_of_nothing_else() -> None:
     terms = _terms(device=["celular"], topic=["agendamento", "engano"])
-    assert _texts(case=terms)["matter"] == "O cliente escreveu por engano."
+    assert _texts(case=terms)["matter"] == "A conversa foi por engano."
     # Somebody with an order, a quote or a fault did not write to the wrong shop.
     alone = _terms(topic=["engano"])
     assert "engano" not in str(_texts(case=alone, orders=[_order(7)]))
