@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from whatsapp_pipeline.domain.commitments.rules import Kind, Mention, Side
 
 _TEXT = files(__package__).joinpath("remarks.toml").read_text(encoding="utf-8")
-_TRIGGER = re.compile(tomllib.loads(_TEXT)["triggers"])
 # Texts are read again when a phrase changes.
 REMARKS_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
 
@@ -47,6 +46,10 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
 
 
 class _Rule(NamedTuple):
+    """A list of phrases; `trigger` matches the beginning of a word that it needs, `bit` stands for it."""
+
+    bit: int
+    trigger: re.Pattern[str]
     kind: Kind
     side: Side
     shows: re.Pattern[str]
@@ -60,24 +63,32 @@ def _compiled(phrases: Sequence[str]) -> re.Pattern[str]:
 @cache
 def _rules() -> tuple[_Rule, ...]:
     lists: dict[str, Any] = tomllib.loads(_TEXT)
+    triggers, phrases = lists["triggers"], lists["phrases"]
     return tuple(
-        _Rule(kind, side, _compiled(lists[shown]), _compiled(lists[cancelled]) if cancelled else None)
-        for kind, side, shown, cancelled in _LISTS
+        _Rule(
+            1 << number,
+            re.compile(f"(?:{triggers[shown]})"),
+            kind,
+            side,
+            _compiled(phrases[shown]),
+            _compiled(phrases[cancelled]) if cancelled else None,
+        )
+        for number, (kind, side, shown, cancelled) in enumerate(_LISTS)
     )
 
 
-class _Triggers(dict[str, bool]):
-    """Cache of words, and whether a remark may have them."""
+class _Bits(dict[str, int]):
+    """Cache of words, and the lists that may have phrases with them."""
 
-    def __missing__(self, word: str) -> bool:
-        found = _TRIGGER.match(word) is not None
+    def __missing__(self, word: str) -> int:
+        bits = sum(rule.bit for rule in _rules() if rule.trigger.match(word))
         if len(self) < _MEMO_LIMIT:
-            self[word] = found
-        return found
+            self[word] = bits
+        return bits
 
 
 _MEMO_LIMIT = 300_000
-_TRIGGERS = _Triggers()
+_BITS = _Bits()
 
 
 def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
@@ -85,12 +96,15 @@ def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
 
     The start and end of a remark are those of its first and last token.
     """
-    if not any(map(_TRIGGERS.__getitem__, forms)):
+    bits = 0
+    for form in forms:
+        bits |= _BITS[form]
+    if not bits:
         return ()
     text = " ".join(forms)
     found = []
     for rule in _rules():
-        shown = rule.shows.search(text)
+        shown = rule.shows.search(text) if bits & rule.bit else None
         if shown and not (rule.cancels and rule.cancels.search(text)):
             bid = Decimal(shown["bid"]) if rule.kind == "said_bids" else None
             first, last = (text[:at].count(" ") for at in (shown.start(), shown.end()))

@@ -314,6 +314,7 @@ def test_what_the_shop_offered(lines: tuple[str, ...], offer: str | None) -> Non
         (("0C compensa arrumar? paguei 90 nele",), None),
         # A day that was put off holds no more.
         (("0L está pronto", "0C busco amanhã", "1C hoje não consigo ir"), None),
+        (("0L está pronto", "0C busco amanhã", "1C remarquei aqui, outro dia eu vou"), None),
         # Collected: of this repair, and by somebody.
         (("0C peguei minha tv mês passado e ela parou de novo",), None),
         (("0L o rádio está pronto", "1L entregue, obrigado"), "O aparelho já foi entregue."),
