@@ -391,9 +391,7 @@ def offer(case: Case, *, several: bool = False) -> Claim | None:
         else []
     )
     if quotes and not bill:
-        said = say_quotes(quotes)
-        verb = "passou" if said.startswith("orçamento") else "informou"
-        parts.append(f"{verb} {said}{days.said(quotes[-1].said.at)}")
+        parts.append(f"{_say_asked(quotes, case)}{days.said(quotes[-1].said.at)}")
     # Work that is ready has no deadline any more, but for whether it was kept.
     done = ready is not None and all(one.said.at <= ready.at for one in deadlines)
     if deadlines and not done:
@@ -426,6 +424,16 @@ def offer(case: Case, *, several: bool = False) -> Claim | None:
     )
     orders = [one.outcome_order for one in deadlines[-1:] if one.outcome_order is not None]
     return Claim(kind="offer", text=f"A loja {join_words(parts)}.", messages=refs, orders=orders)
+
+
+def _say_asked(quotes: Sequence[Commitment], case: Case) -> str:
+    """Write what the shop asks for: a quote, a fee, a total, or the price of what is for sale."""
+    said = say_quotes(quotes)
+    if not said.startswith("orçamento"):
+        return f"informou {said}"
+    if "said_shops" in case.remarks:
+        return f"informou {_say_bill(quotes).replace('valor', 'preço')}"
+    return f"passou {said}"
 
 
 def _say_bill(quotes: Sequence[Commitment]) -> str:

@@ -257,6 +257,14 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
             "A loja disse em 03/03 que o conserto não é possível ou não compensa.",
         ),
         (
+            ("0L o braço fica 290", "0C paralelo tem?", "0L não compensa, quebra fácil"),
+            "A loja passou orçamento de R$ 290,00 em 03/03.",
+        ),
+        (
+            ("0C vocês vendem carregador de tablet?", "0L temos por 80 reais"),
+            "A loja informou o preço de R$ 80,00 em 03/03.",
+        ),
+        (
             ("0L a placa fica 320, o teclado não tem jeito",),
             "A loja passou orçamento de R$ 320,00 em 03/03.",
         ),
