@@ -26,7 +26,14 @@ from whatsapp_pipeline.assets.overview import overview_lines
 from whatsapp_pipeline.cli.services import LOCATION
 from whatsapp_pipeline.console.config import ConsoleConfig, console_config
 from whatsapp_pipeline.errors import SettingError
-from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping, load_settings, variable_of
+from whatsapp_pipeline.settings import (
+    PROJECT_ROOT,
+    Settings,
+    file_variables,
+    from_mapping,
+    load_settings,
+    variable_of,
+)
 
 DEPLOY = PROJECT_ROOT / "deploy"
 INSTANCES = ("celery", "docker", "kubernetes")
@@ -237,6 +244,17 @@ def test_the_variables_of_compose_are_settings() -> None:
     assert set(passed_on) <= known
     # The launcher fails for a name that its own process does not have, so these are what all hosts must have.
     assert set(passed_on) == {"DATABASE_URL", "PRIVACY_KEY", "CHAT_ARCHIVE"}
+
+
+def test_the_variables_that_the_guide_names_are_real() -> None:
+    guide = (PROJECT_ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![$\w])[A-Z]+(?:_[A-Z]+)+\b", guide))
+    known = {variable_of(name) for name in Settings.model_fields} | set(file_variables())
+    of_compose = set(re.findall(r"\$\{(\w+)", compose))
+    of_the_storage_library = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"}
+    assert {"SHARED_DIR", "SEVERAL_HOSTS", "PRIVACY_KEY"} < named
+    assert named - known - of_compose - of_the_storage_library == set()
 
 
 def _console_config(environment: dict[str, str], command: list[str]) -> ConsoleConfig:
