@@ -15,6 +15,7 @@ from whatsapp_pipeline.cli.systemd_unit import (
     Unit,
     is_user,
     owner_of_checkout,
+    port_of_health_page,
     properties,
     systemctl,
     verify_unit,
@@ -81,8 +82,10 @@ def _refuse_bad_options(options: tuple[str, ...]) -> None:
 
 @service.command()
 @_SYSTEM
-@click.option("--health-port", default=8099, show_default=True, help="Port of the health page.")
-def status(of_system: bool, health_port: int) -> None:
+@click.option(
+    "--health-port", type=int, help="Port of the health page. Left out: that of the unit, otherwise 8099."
+)
+def status(of_system: bool, health_port: int | None) -> None:
     """Say whether the unit is there, runs, and all of its parts work; exit status 1 if not.
 
     The health page is also asked of a `serve` that was started by hand.
@@ -97,7 +100,8 @@ def status(of_system: bool, health_port: int) -> None:
     else:
         say(f"{unit.path} is there; systemd does not answer")
     runs = installed and found.get("ActiveState", "active") == "active"
-    raise SystemExit(0 if _all_parts_work(health_port) and runs else 1)
+    port = health_port or port_of_health_page(unit) or 8099
+    raise SystemExit(0 if _all_parts_work(port) and runs else 1)
 
 
 def _all_parts_work(health_port: int) -> bool:

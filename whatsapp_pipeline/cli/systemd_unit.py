@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,13 @@ class Unit:
 
     def _command(self) -> list[str]:
         return [str(Path(sys.executable).parent / "whatsapp-pipeline"), "serve", *self.arguments]
+
+
+def port_of_health_page(unit: Unit) -> int | None:
+    """Return the port that the installed unit gives to `serve`; None where it names none or is not there."""
+    text = unit.path.read_text(encoding="utf-8") if unit.path.exists() else ""
+    ports = re.findall(r"^ExecStart=.* --health-port[ =](\d+)", text, flags=re.MULTILINE)
+    return int(ports[-1]) if ports else None
 
 
 def is_user(name: str) -> bool:

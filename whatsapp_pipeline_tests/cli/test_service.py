@@ -85,6 +85,16 @@ def test_status_says_that_nothing_is_there(config: Path) -> None:
     assert f"nothing answers on http://127.0.0.1:{port}/health" in shown
 
 
+@pytest.mark.parametrize("between", [" ", "="])
+def test_status_asks_the_port_that_the_unit_names(config: Path, between: str) -> None:
+    port = str(free_port())
+    assert _service("install", *f"--port 3001 --health-port{between}{port} --minutes 5".split())[0] == 0
+    assert f"nothing answers on http://127.0.0.1:{port}/health" in _service("status")[1]
+    other = str(free_port())
+    shown = _service("status", "--health-port", other)[1]
+    assert f"nothing answers on http://127.0.0.1:{other}/health" in shown
+
+
 _HEALTHY = {"name": "console", "ok": True, "problem": "", "restarts": 0}
 _FAILING = {"name": "daemon", "ok": False, "problem": "it does not answer", "restarts": 2}
 
