@@ -15,7 +15,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 _CONTROL_BYTES = re.compile(
     rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]"  # U+2028–202E, U+2066–2069
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet in Japanese reads the wide forms as the plain ones.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Characters at the start of a cell that make it a formula."""
 # A phone or a number. Without letters there are no cell references or functions, so it is harmless.
 _PHONE_OR_NUMBER = re.compile(r"[+-]?[\d ().,-]*")
 
@@ -45,7 +47,7 @@ def for_json_bytes(data: bytes) -> bytes:
 
 def for_spreadsheet(cell: str) -> str:
     """Return a CSV cell with an apostrophe in front if a spreadsheet would read it as a formula."""
-    if cell.startswith(_FORMULA_STARTS) and not _PHONE_OR_NUMBER.fullmatch(cell):
+    if cell.startswith(FORMULA_STARTS) and not _PHONE_OR_NUMBER.fullmatch(cell):
         return "'" + cell
     return cell
 

@@ -27,7 +27,10 @@ def test_json_keeps_its_value_and_shows_no_control_character() -> None:
         assert not [c for c in escaped if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c == "\u202e"]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd", "\t=1", "+A1"])
+@pytest.mark.parametrize(
+    "cell",
+    ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd", "\t=1", "+A1", "\uff1d1+1", "\uff20SUM(A1)"],
+)
 def test_a_formula_becomes_text(cell: str) -> None:
     assert for_spreadsheet(cell) == "'" + cell
 

@@ -123,7 +123,7 @@ def test_messages_stand_in_the_one_order(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])
 def test_what_people_wrote_is_no_formula(url: str, tmp_path: Path, file_format: str) -> None:
-    formulas = ['=HYPERLINK("http://x")', "+1+1", "-1 dia", "@SUM(A1)", "\t=A1", "\n=A1"]
+    formulas = ['=HYPERLINK("http://x")', "+1+1", "-1 dia", "@SUM(A1)", "\t=A1", "\n=A1", "\uff1dA1"]
     texts = [*formulas, 'a;"b"\nc', "+55 41"]
     with connect(url) as conn:
         for place, text in enumerate(texts):

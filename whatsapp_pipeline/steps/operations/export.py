@@ -25,7 +25,7 @@ from xlsxwriter.exceptions import FileCreateError
 
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
 from whatsapp_pipeline.domain.personal_text import hide_personal
-from whatsapp_pipeline.safe_text import for_spreadsheet
+from whatsapp_pipeline.safe_text import FORMULA_STARTS, for_spreadsheet
 from whatsapp_pipeline.store.operations.exports import Export
 
 FORMATS = ("csv", "xlsx", "parquet")
@@ -168,7 +168,7 @@ def _as_cells(chunk: pl.DataFrame) -> pl.DataFrame:
     flat = chunk.with_columns(lists)
     suspects = pl.selectors.string()
     return flat.with_columns(
-        pl.when(suspects.str.contains(r"^[=+\-@\t\r\n]"))
+        pl.when(suspects.str.slice(0, 1).is_in(FORMULA_STARTS))
         .then(suspects.map_elements(for_spreadsheet, return_dtype=pl.String))
         .otherwise(suspects)
         .name.keep()
