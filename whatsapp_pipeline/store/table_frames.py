@@ -212,7 +212,7 @@ def _columns(conn: Connection, table: str, wanted: Sequence[str] | None) -> list
     names = [name for name, _ in rows]
     if unknown := [name for name in wanted if name not in names]:
         raise PipelineError(f"{table} has no column {unknown[0]!r}; it has {', '.join(names)}")
-    return list(wanted)
+    return list(dict.fromkeys(wanted))  # a frame has each column once
 
 
 def _order(conn: Connection, table: str) -> sql.Composable:

@@ -241,6 +241,10 @@ def test_a_column_that_is_not_there_is_named(load: Load) -> None:
         load("contatos", columns=["nmoe"])
 
 
+def test_a_column_that_is_named_twice_is_there_once(load: Load) -> None:
+    assert list(load("contatos", columns=["nome", "id", "nome"])) == ["nome", "id"]
+
+
 @pytest.mark.parametrize("month", ["2025-13", "2025-1", "abc", "", "2019-01", "2999-01", "2025-01..2025-03"])
 def test_what_is_no_month_is_named_with_the_way_out(
     defs: PipelineDefinitions, load: Load, month: str
