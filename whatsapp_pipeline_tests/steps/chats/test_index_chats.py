@@ -377,6 +377,11 @@ def test_links_that_lead_out_of_the_archive_are_not_followed(db: Connection, tmp
         ("2025/02", None, "warning"),
     ]
     assert index(db, root, "2025-02").files == 0
+    (root / "2025/02").unlink()
+    (folder / "to-file.txt").unlink()
+    index(db, root)
+    found = db.execute("SELECT file_path FROM exceptions WHERE kind = 'link_outside'")
+    assert list(found) == [("2025/01/to-folder",)]
 
 
 def test_a_file_that_becomes_a_link_out_is_not_read(db: Connection, tmp_path: Path) -> None:

@@ -647,6 +647,15 @@ def test_raw_bodies_are_redacted_after_their_days(conn: Connection) -> None:
     assert inbox.redact(conn, days=14, held_days=90) == 0
 
 
+def test_a_delivery_without_its_raw_body_is_not_tried_again(conn: Connection) -> None:
+    put(conn, delivery(text("lost", "oi")))
+    conn.execute("UPDATE webhook_inbox SET body = NULL, redacted_at = now()")
+    report = process(conn)
+    assert (report.messages, report.failed, report.dead) == (0, 1, 1)
+    found = rows(conn, "SELECT status, error FROM webhook_inbox")
+    assert found == [("dead", "the raw body was redacted")]
+
+
 def test_whoever_comes_second_waits_and_sees_the_first(conn: Connection, database_url: str) -> None:
     """Two spellings of one number in two transactions at the same moment, one of them still open."""
     made: list[int] = []
