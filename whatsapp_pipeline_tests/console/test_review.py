@@ -378,6 +378,29 @@ def test_the_second_reviewer_hears_who_was_first(desk: Desk) -> None:
         assert answer.status_code == 409, made_up
 
 
+def test_the_first_reviewer_is_named_after_many_other_decisions(desk: Desk) -> None:
+    """A page that was open for long; and a decision that was on the page already is nobody's news."""
+    path = desk.path("D1")
+    with desk.running.client("reviewer", name="otto") as otto:
+        seen = desk.shown(path, otto)
+        desk.decide(path, "contact:8")
+        desk.rows(
+            "INSERT INTO link_overrides (target_kind, target, decision, id_contato, reason, made_by)"
+            " SELECT 'title', 'outra ' || n, 'contact', 7, 'x', 'eva' FROM generate_series(1, 60) n"
+            " RETURNING id"
+        )
+        late = otto.post(f"{path}/decide", data={"shown": seen, "choice": "contact:7"})
+        assert "Decidido por rita" in text_of(late.text)
+        desk.decide(path, "contact:7", scope="chat")
+        seen = desk.shown(path, otto)
+        ((newest,),) = desk.rows("SELECT max(id) FROM link_overrides")
+        desk.client.post(f"/review/decisions/{newest}/undo")
+        late = otto.post(f"{path}/decide", data={"shown": seen, "choice": "contact:7"})
+    assert late.status_code == 409
+    assert "Decidido por" not in text_of(late.text)
+    assert desk.state("D1") == ("manual", 8)
+
+
 def test_an_item_is_put_off_for_one_reviewer(desk: Desk) -> None:
     assert desk.client.post(f"{desk.path('D1')}/later").headers["location"] == "/review/next"
     assert desk.client.get("/review/next").headers["location"] == desk.path("D4")

@@ -201,26 +201,24 @@ def post_decision(page: Page) -> Response:
         session=found.session_number,
         nobody_kind=_one_of(_NOBODY, nobody) if kind == "no_contact" else None,
     )
+    shown = parse_shown_state(fields.get("shown", ""))
     try:
-        outcome = decide_item(page.conn, found, wanted, shown=parse_shown_state(fields.get("shown", "")))
+        outcome = decide_item(page.conn, found, wanted, shown=shown)
     except AlreadyDecidedError:
-        return _decided_meanwhile(page, found)
+        return _decided_meanwhile(page, found, set(found.decisions).difference(shown.decisions))
     except PipelineError:
         raise NoPageError("bad_request") from None
     return page.redirect(f"/review/next?{urlencode({'done': outcome.id_override})}")
 
 
-def _decided_meanwhile(page: Page, found: ItemToReview) -> Response:
-    """Say who decided, or that the link changed, since the reviewer saw the item."""
-    newest = next(
-        (one for one in past_decisions(page.conn, before=None, limit=_HISTORY) if one.id in found.decisions),
-        None,
-    )
+def _decided_meanwhile(page: Page, found: ItemToReview, unseen: set[int]) -> Response:
+    """Say who made the newest decision that the reviewer has not seen; without one, that the link changed."""
+    newest = past_decisions(page.conn, before=max(unseen) + 1, limit=1) if unseen else []
     return page.render(
         "review_decided.html",
         status=409,
         item=found,
-        newest=newest,
+        newest=newest[0] if newest else None,
         path=item_address(found),
     )
 
