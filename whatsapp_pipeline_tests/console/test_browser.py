@@ -355,13 +355,15 @@ def test_keys_are_off_while_somebody_types_or_wants_none(
     page = open_page("reviewer")
     path = f"/review/chat:{doubts['K0']}"
     page.goto(path)
-    page.keyboard.press("Control+1")
+    for pressed in ("Control+1", "Alt+1", "Meta+1", "Shift+n", "Shift+s"):
+        page.keyboard.press(pressed)
+        assert page.evaluate("location.pathname") == path, pressed
     page.keyboard.press("o")
     page.keyboard.type("n1su?")
     assert page.url.endswith(path)
     assert page.locator("#who").input_value() == "n1su?"
     page.locator("h1").click()
-    page.keyboard.press("?")
+    page.keyboard.press("Shift+?")
     assert page.locator("#keys").get_attribute("open") is not None
     for key in ("1–9", "Esc"):
         assert key in page.locator("#keys").inner_text()

@@ -20,7 +20,8 @@ if (keyBox) {
 }
 document.addEventListener("keydown", (event) => {
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName) && !/^(radio|checkbox)$/.test(event.target.type);
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysOn()) return;
+  const shifted = event.shiftKey && event.key !== "?";  // most keyboards have "?" with Shift only
+  if (typing || shifted || event.ctrlKey || event.metaKey || event.altKey || event.repeat || !keysOn()) return;
   if (event.key === "Enter" && event.target !== document.body) return;
   const field = document.querySelector(`[data-focus="${CSS.escape(event.key)}"]`);
   if (field) { event.preventDefault(); field.focus(); return; }
