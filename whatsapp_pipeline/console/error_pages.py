@@ -46,10 +46,14 @@ class NoPageError(Exception):
         super().__init__(kind)
 
 
-def error_response(kind: str) -> HTMLResponse:
-    """Return the page of a refusal. It shows nothing of the request."""
+def error_response(kind: str, *, is_embedded: bool = False) -> HTMLResponse:
+    """Return the page of a refusal. It shows nothing of the request.
+
+    A page in another program's frame has no link to the console, because a browser shows no other page there.
+    """
     title, text = words.REFUSALS[kind]
-    page = render("console/refusal.html", t=words, static=static_address, title=title, text=text)
+    values = {"title": title, "text": text, "is_embedded": is_embedded}
+    page = render("console/refusal.html", t=words, static=static_address, **values)
     headers = {"retry-after": "10"} if _STATUS[kind] == 503 else None
     return HTMLResponse(page, status_code=_STATUS[kind], headers=headers)
 

@@ -140,6 +140,15 @@ def test_an_expired_link_says_how_to_get_another(embedded: Embedded) -> None:
     assert "mensagem sobre" not in answer.text
 
 
+def test_no_refusal_of_a_link_leads_to_the_console(embedded: Embedded) -> None:
+    """A browser would refuse to show the console in the frame."""
+    _, _, client = embedded
+    for link, status in ((_link(expires=1), 410), (_link() + "0", 403), (_link(order=999), 404)):
+        answer = client.get(link)
+        assert answer.status_code == status
+        assert "<a " not in answer.text
+
+
 def test_views_are_on_record_under_the_keys_name(embedded: Embedded) -> None:
     running, _, client = embedded
     client.get(_link(key="k1"))

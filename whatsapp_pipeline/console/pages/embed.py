@@ -44,22 +44,22 @@ class EmbeddedOrder:
         try:
             link = checked_link(request.path_params["number"], request.query_params, self._keys)
         except BadLinkError:
-            return error_response("bad_link")
+            return error_response("bad_link", is_embedded=True)
         response = await run_in_threadpool(self._answer, request, link)
         response.headers["content-security-policy"] = content_policy(" ".join(link.origins) or "'none'")
         return response
 
     def _answer(self, request: Request, link: OrderLink) -> Response:
         if link.expires <= clock.now().timestamp():
-            return error_response("expired_link")
+            return error_response("expired_link", is_embedded=True)
         try:
             visitor = self._visitor(link)
             with self._parts.pools.connection(link.level) as conn, conn.transaction():
                 return _order_page(self._parts.page(request, b"", visitor, conn), link)
         except psycopg.errors.InvalidAuthorizationSpecification:
-            return error_response("bad_link")  # the key's user was disabled
+            return error_response("bad_link", is_embedded=True)  # the key's user was disabled
         except Exception as error:
-            return error_response(refusal_of(error))
+            return error_response(refusal_of(error), is_embedded=True)
 
     def _visitor(self, link: OrderLink) -> Visitor:
         """Return whom views are recorded for, in a session that no cookie can name: its hash is keyed."""
