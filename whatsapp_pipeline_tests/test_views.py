@@ -32,14 +32,15 @@ CONTRACT = {
     "customer_messages integer, staff_messages integer, conversation_count integer, last_speaker text, "
     "first_response_median_business_s bigint, reply_median_business_s bigint, "
     "open_since timestamp without time zone, open_reasons text[], summary text, "
-    "computed_at timestamp with time zone",
+    "computed_at timestamp with time zone, stale_since timestamp with time zone",
     "v_orders": "id_ordem_servico bigint, numero_ordem_servico text, situacao text, data_emissao date, "
     "data_conclusao date, equipamento text, total_ordem_servico numeric, id_contato bigint, nome text, "
     "sessions bigint, first_session_at timestamp without time zone, "
     "last_session_at timestamp without time zone",
     "v_open_cases": "id_contato bigint, nome text, open_since timestamp without time zone, "
     "open_reasons text[], is_waiting boolean, last_at timestamp without time zone, is_handled boolean, "
-    "handled_until date, handled_note text, handled_by text, handled_at timestamp with time zone",
+    "handled_until date, handled_note text, handled_by text, handled_at timestamp with time zone, "
+    "stale_since timestamp with time zone",
     "v_link_quality": "month text, chats bigint, linked bigint, decided_by_people bigint, proposed bigint, "
     "ambiguous bigint, unmatched bigint, groups bigint, pending bigint, "
     "mean_confidence_of_linked double precision, sessions bigint, linked_sessions bigint, "
@@ -107,7 +108,7 @@ def test_columns_and_types_stay_and_each_is_described(filled: Connection, view: 
         (
             "SELECT * FROM open_cases ORDER BY 1",
             """SELECT id_contato, open_since, open_reasons, is_waiting, last_at, is_handled, handled_until,
-                   handled_note, handled_by, handled_at FROM v_open_cases ORDER BY 1""",
+                   handled_note, handled_by, handled_at, stale_since FROM v_open_cases ORDER BY 1""",
         ),
         (
             "SELECT month, chats, linked, linked_sessions FROM v_link_quality ORDER BY 1",

@@ -64,6 +64,12 @@ def text_report(known: Dossier) -> list[str]:
         f"{contact['nome'] or 'Sem nome'} (contato {contact['id']}){'  ' + phones if phones else ''}",
         "",
     ]
+    if summary is not None and summary["stale_since"] is not None:
+        lines += [
+            "Uma decisão mudou as conversas ligadas depois do último cálculo; na próxima execução,",
+            "o resumo e os números serão recalculados.",
+            "",
+        ]
     if summary is None:
         lines += ["Ainda sem resumo: nenhuma conversa ligada, ou customer_summaries não foi executado.", ""]
     else:

@@ -30,7 +30,8 @@ def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:
     """List who waits for an answer, the most urgent first: who has waited longest.
 
     The list is that of the console's first page and of the view v_open_cases. Cases that a person handled
-    come back when their day is over or the customer writes again.
+    come back when their day is over or the customer writes again. A case marked "será recalculado na próxima
+    execução" is of the links before a person's latest decision.
     """
     configured = settings.load_settings()
     with open_database(configured) as conn:
@@ -60,6 +61,8 @@ def _case_line(case: OpenCase, now: datetime) -> str:
         f"{case.id_contato:>8}  {(case.nome or words.NO_NAME)[:28]:<28}  {words.SINCE_MOMENT} "
         f"{case.open_since:%d/%m/%Y %H:%M}  {counted(hours, words.BUSINESS_HOURS):>18}  {reasons}"
     )
+    if case.stale_since is not None:
+        line += f"; {words.STALE}"
     if case.until is None:
         return line
     note = f": {case.note}" if case.note else ""
@@ -74,6 +77,7 @@ def _as_json(case: OpenCase, now: datetime) -> dict[str, object]:
             ("last_at", case.last_at),
             ("until", case.until),
             ("made_at", case.made_at),
+            ("stale_since", case.stale_since),
         )
     }
     return {**case._asdict(), **moments, "business_hours": business_hours_between(case.open_since, now)}

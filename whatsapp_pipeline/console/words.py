@@ -143,6 +143,12 @@ NO_NAME = "Sem nome"
 SUMMARY = "Resumo"
 NO_SUMMARY = "Ainda sem resumo: nenhuma conversa ligada a este cliente, ou o resumo ainda não foi calculado."
 COMPUTED = "Calculado em"
+STALE_SUMMARY = (
+    "Uma decisão mudou as conversas ligadas a este cliente depois do último cálculo. O resumo, os números e"
+    " o que está em aberto serão recalculados na próxima execução."
+)
+STALE = "será recalculado na próxima execução"
+STALE_NOTE = "Uma decisão mudou as conversas deste cliente depois do último cálculo."
 CITED = "mensagem"
 OPEN_SINCE = "Em aberto desde"
 OPEN_REASONS = {"unanswered": "sem resposta", "order": "OS em andamento"}

@@ -34,6 +34,7 @@ _READER_TABLES = (
     "pauses",
     "customer_notes",
     "handled_cases",
+    "stale_summaries",
     "sessions_all",
     "open_cases",
     "v_chats",
@@ -96,6 +97,7 @@ _ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE", "handled_cases": 
 _REVIEWER_WRITES = {
     **_ANALYST_WRITES,
     "link_overrides": "INSERT, UPDATE",
+    "stale_summaries": "INSERT, UPDATE",
     "review_verdicts": "INSERT",
     "review_snoozes": "INSERT, UPDATE, DELETE",
     "match_candidates": "INSERT, UPDATE, DELETE",

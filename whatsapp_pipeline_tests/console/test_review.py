@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from whatsapp_pipeline.console.access import new_token, token_hash
+from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline.store.operations import api_tokens
 from whatsapp_pipeline_tests.console.doubts import add_doubt, write_doubts
 from whatsapp_pipeline_tests.console.people import write_people
 from whatsapp_pipeline_tests.console.running import RunningConsole, running_console, text_of
@@ -253,6 +257,48 @@ def test_the_orders_of_a_chat_that_moves_are_decided_again(desk: Desk) -> None:
     assert desk.rows(orders, chat) == [(1, "pending", None), (2, "manual", 71), (3, "pending", None)]
     assert "Nenhuma conversa foi ligada" in text_of(desk.client.get("/orders/30415").text)
     assert f"{path}/1" not in desk.client.get("/review").text  # the rules decide first
+
+
+def _says_stale(desk: Desk, api: httpx.Client) -> set[bool]:
+    """Return whether Ana's figures are flagged as of earlier links: in pages, the API and the views."""
+    customer = api.get("customers/7").json()
+    (case,) = [one for one in api.get("cases").json()["items"] if one["customer_id"] == 7]
+    views = desk.rows(
+        "SELECT stale_since FROM v_open_cases WHERE id_contato = 7"
+        " UNION ALL SELECT stale_since FROM v_customers WHERE id_contato = 7"
+    )
+    assert len(views) == 2
+    return {
+        "será recalculado na próxima execução" in text_of(desk.client.get("/").text),
+        *(
+            "serão recalculados na próxima execução" in text_of(desk.client.get(f"/customers/{number}").text)
+            for number in (7, 8)
+        ),
+        *(since is not None for since in (case["stale_since"], customer["summary"]["stale_since"])),
+        *(since is not None for (since,) in views),
+    }
+
+
+def test_figures_of_the_links_before_say_so_until_the_next_run(desk: Desk) -> None:
+    """A run computes summaries and open cases; from a decision until that run, each place says so."""
+    ((chat,),) = desk.rows("SELECT id FROM chat_files WHERE filename = 'A'")
+    path, token = f"/review/chat:{chat}", new_token()
+    with connect(desk.running.database_url) as conn:
+        assert api_tokens.add_token(conn, "panel", "reader", token_hash(token), days=None)
+    with httpx.Client(
+        base_url=f"{desk.running.url}/api/v1/", headers={"authorization": f"Bearer {token}"}, timeout=30
+    ) as api:
+        assert _says_stale(desk, api) == {False}
+        desk.decide(path, "contact:7", scope="chat")  # whose it was already
+        assert _says_stale(desk, api) == {False}
+        desk.decide(path, "contact:8", scope="chat")
+        assert _says_stale(desk, api) == {True}
+        with connect(desk.running.database_url) as conn:
+            summarize(conn, SummaryOptions(), log=logging.getLogger(__name__))
+        assert _says_stale(desk, api) == {False}
+        ((newest,),) = desk.rows("SELECT max(id) FROM link_overrides")
+        desk.client.post(f"/review/decisions/{newest}/undo")
+        assert _says_stale(desk, api) == {True}
 
 
 def test_the_order_of_a_chat_changes_with_a_decision(desk: Desk) -> None:

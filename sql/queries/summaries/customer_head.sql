@@ -1,6 +1,6 @@
 -- The data beside a customer's conversation, in one row. The caller inserts the columns that the level may read.
 SELECT c.id AS id_contato, c.nome::text, {phones},
-       to_jsonb(s) AS summary, n.note, n.made_by AS note_by, n.made_at AS note_at,
+       to_jsonb(s) AS summary, d.stale_since, n.note, n.made_by AS note_by, n.made_at AS note_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.numero_ordem_servico::text,
                    o.situacao::text, {device}, o.data_emissao::date, o.data_conclusao::date)
                    ORDER BY o.data_emissao DESC NULLS LAST, o.id DESC), '[]')
@@ -14,5 +14,6 @@ SELECT c.id AS id_contato, c.nome::text, {phones},
              GROUP BY month) k) AS months
   FROM contatos c
   LEFT JOIN customer_chat_summaries s ON s.id_contato = c.id
+  LEFT JOIN stale_summaries d ON d.id_contato = c.id
   LEFT JOIN customer_notes n ON n.id_contato = c.id
  WHERE c.id = %(id)s

@@ -1,6 +1,6 @@
 -- Temporary tables of one run; made anew, so that a dry run inside one transaction works as well.
 DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies, work_frequency, business_days,
-    work_readings, work_talk, work_unlinked, work_nobodys;
+    work_readings, work_talk, work_unlinked, work_nobodys, work_stale;
 CREATE TEMP TABLE work_contacts (
     id_contato bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
 CREATE TEMP TABLE work_messages (
@@ -24,3 +24,4 @@ CREATE TEMP TABLE business_days (
 CREATE TEMP TABLE work_readings (LIKE message_readings);
 CREATE TEMP TABLE work_unlinked (key bigint PRIMARY KEY, messages bigint, input_hash text, part integer);
 CREATE TEMP TABLE work_nobodys (key bigint PRIMARY KEY);
+CREATE TEMP TABLE work_stale (id_contato bigint PRIMARY KEY, stale_since timestamptz);

@@ -121,6 +121,9 @@ class ApiSummary(BaseModel):
     messages: int
     open_since: datetime | None
     open_reasons: list[str]
+    stale_since: datetime | None = Field(
+        description="when a decision changed the customer's links after this was computed; null: none has"
+    )
 
 
 class ApiCustomerDetail(BaseModel):
@@ -189,6 +192,9 @@ class ApiCase(BaseModel):
     handled_until: date | None
     handled_by: str | None
     handled_note: str | None
+    stale_since: datetime | None = Field(
+        description="when a decision changed the customer's links after this was computed; null: none has"
+    )
 
 
 class ApiCommitment(BaseModel):

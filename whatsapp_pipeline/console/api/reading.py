@@ -294,6 +294,7 @@ class ReadingApi:
                 handled_until=case.until,
                 handled_by=case.made_by,
                 handled_note=case.note,
+                stale_since=case.stale_since,
             ),
             cursor=lambda case: case_cursor(case.open_since, case.id_contato),
         )
@@ -376,7 +377,7 @@ class ReadingApi:
             trade_name=head["fantasia"],
             phones=[phone for phone in (head["celular"], head["telefone"]) if phone],
             note=head["note"],
-            summary=None if summary is None else self._summary(summary),
+            summary=None if summary is None else self._summary(summary, head["stale_since"]),
             orders=[
                 ApiOrder(
                     id=order["id"],
@@ -394,7 +395,7 @@ class ReadingApi:
             page=customer_address(id_contato),
         )
 
-    def _summary(self, summary: dict[str, Any]) -> ApiSummary:
+    def _summary(self, summary: dict[str, Any], stale_since: datetime | None) -> ApiSummary:
         def moment(name: str) -> datetime | None:
             return self._local(summary[name]) if summary[name] else None
 
@@ -407,6 +408,7 @@ class ReadingApi:
             messages=summary["message_count"],
             open_since=moment("open_since"),
             open_reasons=summary["open_reasons"],
+            stale_since=stale_since,
         )
 
     def _local(self, moment: datetime) -> datetime:

@@ -46,6 +46,7 @@ from whatsapp_pipeline.store.links.live_review import LiveTarget
 from whatsapp_pipeline.store.links.order_links import SessionRow
 from whatsapp_pipeline.store.links.overrides import NewOverride, Override
 from whatsapp_pipeline.store.links.review_pages import DecisionPlace, decision_effect
+from whatsapp_pipeline.store.summaries import stale_summaries
 
 DecisionScope = Literal["chat", "phone", "title"]
 DecisionKind = Literal["contact", "no_contact", "not_contact", "order", "no_order", "not_order"]
@@ -401,6 +402,8 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     decision = overrides.find_override(conn, id_override)
     about = overrides.chats_about(conn, id_override)
     chats = [chat.id_chat_file for chat in about]
+    conversations = _conversations_about(conn, decision) if decision is not None else []
+    in_summaries = stale_summaries.links_in_summaries(conn, chats, conversations)
     months = tuple(sorted({chat.month for chat in about}))
     if decision is not None and chats:
         if decision.decision in _ABOUT_ORDERS:
@@ -415,7 +418,9 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
                 of_month = [chat.id_chat_file for chat in about if chat.month == month]
                 link_report.record_decision_run(conn, month, before, {chat: after[chat] for chat in of_month})
         order_links.write_chat_orders(conn, chats)
-    live = _show_live(conn, decision) if decision is not None else ()
+    live = _show_live(conn, decision, conversations) if decision is not None else ()
+    now = stale_summaries.links_in_summaries(conn, chats, conversations)
+    stale_summaries.note_changed_links(conn, in_summaries, now)
     if decision is None or decision.removed_at is not None:
         return DecisionOutcome(id_override, tuple(chats), months, conversations=live)
     effect = decision_effect(conn, id_override)
@@ -424,12 +429,15 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     )
 
 
-def _show_live(conn: Connection, decision: Override) -> tuple[int, ...]:
-    """Write a new or withdrawn decision to the live conversations that it is about; return these."""
+def _conversations_about(conn: Connection, decision: Override) -> list[int]:
     if decision.target_kind not in {"conversation", "phone"}:
-        return ()
+        return []
     found = live_review.conversations_of_target(conn, decision.target_kind, decision.target)
-    conversations = [one.id for one in found]
+    return [one.id for one in found]
+
+
+def _show_live(conn: Connection, decision: Override, conversations: Sequence[int]) -> tuple[int, ...]:
+    """Write a new or withdrawn decision to the live conversations that it is about; return these."""
     if not conversations:
         return ()
     if decision.decision in _ABOUT_ORDERS:

@@ -125,6 +125,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
                 report = _compute(staged, options, as_of, texts, report, log)
             report = _with_unlinked(report, unlinked)
             live_summaries.note_summarized(conn, started, options.contacts)
+            staged.note_current()
             search_words.add_new_words(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",

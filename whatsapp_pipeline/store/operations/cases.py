@@ -17,7 +17,11 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class OpenCase(NamedTuple):
-    """A customer with something open; `until` and what follows are of the person who handled it."""
+    """A customer with something open; `until` to `made_at` are of the person who handled it.
+
+    `stale_since`: a person changed the customer's links then, and the case is of the links before; None
+    otherwise.
+    """
 
     id_contato: int
     nome: str | None
@@ -28,6 +32,7 @@ class OpenCase(NamedTuple):
     note: str | None
     made_by: str | None
     made_at: datetime | None
+    stale_since: datetime | None
 
 
 def open_cases(

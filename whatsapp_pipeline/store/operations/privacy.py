@@ -60,6 +60,7 @@ TABLES = (
     "search_words",
     "customer_notes",
     "handled_cases",
+    "stale_summaries",
     "exceptions",
     "ignored_files",
     "link_overrides",
@@ -193,6 +194,7 @@ _EXPORTS: dict[str, LiteralString] = {
            OR conversation_id = ANY(%(conversations)s)""",
     "customer_notes": "SELECT to_jsonb(t) FROM customer_notes t WHERE id_contato = %(id)s",
     "handled_cases": "SELECT to_jsonb(t) FROM handled_cases t WHERE id_contato = %(id)s",
+    "stale_summaries": "SELECT to_jsonb(t) FROM stale_summaries t WHERE id_contato = %(id)s",
     "review_verdicts": "SELECT to_jsonb(t) FROM review_verdicts t WHERE id_chat_file = ANY(%(chats)s)",
     "exceptions": """
         SELECT to_jsonb(t) FROM exceptions t WHERE file_path = 'contatos/' || %(id)s::text
@@ -304,6 +306,7 @@ def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) ->
         ),
         "customer_notes": _rows(conn, "DELETE FROM customer_notes WHERE id_contato = %(id)s", p),
         "handled_cases": _rows(conn, "DELETE FROM handled_cases WHERE id_contato = %(id)s", p),
+        "stale_summaries": _rows(conn, "DELETE FROM stale_summaries WHERE id_contato = %(id)s", p),
         "match_candidates": _rows(conn, "DELETE FROM match_candidates WHERE id_contato = %(id)s", p),
         "conversation_candidates": _rows(
             conn, "DELETE FROM conversation_candidates WHERE id_contato = %(id)s", p

@@ -70,8 +70,13 @@ def contact_row(conn: Connection, number: int) -> dict[str, Any] | None:
 
 
 def summary(conn: Connection, number: int) -> dict[str, Any] | None:
-    """Return the contact's row of customer_chat_summaries."""
-    return _one(conn, "SELECT * FROM customer_chat_summaries WHERE id_contato = %s", number)
+    """Return the contact's row of customer_chat_summaries, with `stale_since` of stale_summaries."""
+    return _one(
+        conn,
+        "SELECT s.*, d.stale_since FROM customer_chat_summaries s"
+        " LEFT JOIN stale_summaries d USING (id_contato) WHERE s.id_contato = %s",
+        number,
+    )
 
 
 def contact_conversations(conn: Connection, number: int) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ from whatsapp_pipeline.domain.summaries.text_reading import Reading
 from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.queries import load
+from whatsapp_pipeline.store.summaries import stale_summaries
 from whatsapp_pipeline.store.summaries.commitments import encode_mentions
 
 _FACTS = (
@@ -119,6 +120,8 @@ def open_work(
         )
         chosen = None if contacts is None else list(contacts)
         values = {"options": options_digest, "contacts": chosen}
+        # Before the inputs: a decision that is made later keeps its row.
+        stale_summaries.stage_stale(conn, chosen)
         count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
         conn.execute("ANALYZE work_contacts")
         yield StagedContacts(conn, chosen, count)
@@ -129,7 +132,7 @@ def open_work(
             conn.execute(
                 "DROP TABLE IF EXISTS work_contacts, work_messages, work_sessions, work_replies,"
                 " work_frequency, business_days, work_readings, work_talk, work_summaries, work_commitments,"
-                " work_unlinked, work_nobodys"
+                " work_unlinked, work_nobodys, work_stale"
             )
 
 
@@ -167,6 +170,7 @@ class StagedContacts:
 
     def hold(self, months: Sequence[str]) -> int:
         """Unstage the contacts with chats in `months`; return how many of their summaries are not current."""
+        stale_summaries.keep_stale(self.conn, months)
         row = self.conn.execute(
             """
             WITH held AS (
@@ -182,6 +186,10 @@ class StagedContacts:
             {"months": list(months)},
         ).fetchone()
         return int(row[0]) if row else 0
+
+    def note_current(self) -> None:
+        """Record that the summaries include the decisions that were made before the run."""
+        stale_summaries.delete_staged(self.conn)
 
     def cut(self, as_of: datetime, bounds: FrequencyBounds, *, rebuild: bool, part_size: int) -> Parts:
         """Cut the contacts to compute into parts of about `part_size` messages, and unstage the others.

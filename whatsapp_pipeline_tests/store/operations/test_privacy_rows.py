@@ -57,6 +57,7 @@ ROWS = (
     "INSERT INTO unlinked_chats_read (id_chat_file, input_hash, read_at) VALUES (%(id)s * 100, 'h', now())",
     "INSERT INTO customer_notes (id_contato, note, made_by) VALUES (%(id)s, 'n', 'vera')",
     "INSERT INTO handled_cases (id_contato, until, made_by) VALUES (%(id)s, '2030-01-01', 'vera')",
+    "INSERT INTO stale_summaries (id_contato) VALUES (%(id)s)",
     "INSERT INTO exceptions (stage, file_path, kind, severity, detail, month)"
     " VALUES ('s', 'contatos/' || %(id)s, 'k', 'info', 'd', '2025-01'),"
     " ('s', 'p' || %(id)s, 'k', 'info', 'd', '2025-01')",
@@ -112,6 +113,7 @@ def _rows(conn: Connection, contact: int) -> dict[str, list[Any]]:
         "commitments": f"{own} OR {chat} OR conversation_id = {contact * 10000}",
         "customer_notes": own,
         "handled_cases": own,
+        "stale_summaries": own,
         "exceptions": f"file_path IN ('contatos/{contact}', 'p{contact}')",
         "ignored_files": f"file_path = 'p{contact}'",
         "link_overrides": f"target IN ('outro {contact}', '{KEYS[contact]}', 'p{contact}', 'chat {contact}')",
@@ -199,6 +201,7 @@ def test_an_erasure_takes_every_row_of_the_person_and_none_of_another(
             "commitments": 3,
             "customer_notes": 1,
             "handled_cases": 1,
+            "stale_summaries": 1,
             "match_candidates": 1,
             "conversation_candidates": 1,
             "ignored_files": 1,

@@ -1,0 +1,88 @@
+"""Customers whose links a person changed after their summary was computed.
+
+What belongs here: the table stale_summaries, and comparing what summaries are made of before and after a
+decision. What does not: live messages that no summary includes yet (live_summaries.py), and the check that
+compares every summary with its inputs (summary_work.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.queries import load
+
+
+class LinksInSummaries(NamedTuple):
+    """What a summary takes from the links of a chat or live conversation: the customer and the orders."""
+
+    source: str
+    id: int
+    id_contato: int | None
+    id_ordem_servico: int | None
+    session_orders: tuple[int | None, ...]
+
+
+def links_in_summaries(
+    conn: Connection, chats: Sequence[int], conversations: Sequence[int]
+) -> list[LinksInSummaries]:
+    """Return what summaries take from the links of these chats and live conversations now."""
+    rows = conn.execute(
+        load("summaries/stale_links"),
+        {"chats": list(chats), "conversations": list(conversations)},
+    )
+    return [
+        LinksInSummaries(source, number, contact, order, tuple(orders))
+        for source, number, contact, order, orders in rows
+    ]
+
+
+def note_changed_links(
+    conn: Connection, before: Sequence[LinksInSummaries], after: Sequence[LinksInSummaries]
+) -> None:
+    """Record the customers of changed links, those before and those after, as having a stale summary."""
+    changed = {link.id_contato for link in set(before) ^ set(after)}
+    contacts = sorted(contact for contact in changed if contact is not None)
+    conn.execute(
+        """
+        INSERT INTO stale_summaries (id_contato)
+        SELECT id FROM unnest(%s::bigint[]) AS k (id) ORDER BY id
+        ON CONFLICT (id_contato) DO UPDATE SET stale_since = clock_timestamp()
+        """,
+        (contacts,),
+    )
+
+
+def stage_stale(conn: Connection, contacts: Sequence[int] | None) -> None:
+    """Copy the rows of these contacts (None: all) into the run's work table, as they are at its start."""
+    conn.execute(
+        """
+        INSERT INTO work_stale SELECT id_contato, stale_since FROM stale_summaries
+         WHERE %(contacts)s::bigint[] IS NULL OR id_contato = ANY (%(contacts)s)
+        """,
+        {"contacts": None if contacts is None else list(contacts)},
+    )
+
+
+def keep_stale(conn: Connection, months: Sequence[str]) -> None:
+    """Unstage the contacts with chats in `months`, whose summaries this run does not compute."""
+    conn.execute(
+        """
+        DELETE FROM work_stale w
+         WHERE EXISTS (SELECT FROM chat_files f WHERE f.id_contato = w.id_contato AND f.month = ANY (%s))
+        """,
+        (list(months),),
+    )
+
+
+def delete_staged(conn: Connection) -> None:
+    """Delete the staged rows; one that a decision has changed since, or is changing now, stays."""
+    conn.execute(
+        """
+        DELETE FROM stale_summaries d USING (
+            SELECT k.id_contato FROM stale_summaries k JOIN work_stale w USING (id_contato, stale_since)
+             ORDER BY k.id_contato FOR UPDATE OF k SKIP LOCKED) done
+         WHERE d.id_contato = done.id_contato
+        """
+    )
