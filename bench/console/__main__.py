@@ -29,6 +29,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench.console.decisions import measured_decisions
 from bench.console.rows import fill
 from bench.report import machine
 from whatsapp_pipeline.console.access import new_token, token_hash
@@ -193,6 +194,9 @@ def main() -> None:
     parser.add_argument("--alone", type=float, default=10, help="how long each kind is sent alone")
     parser.add_argument("--folder", type=Path, help="keep the database here, and use it again")
     parser.add_argument("--only", help="measure the kinds that begin so")
+    parser.add_argument(
+        "--decisions", type=int, help="decide on so many items in doubt, and measure nothing else"
+    )
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
@@ -206,12 +210,16 @@ def main() -> None:
         requests = requests_of(options.customers, stored)
         with console(url, folder) as (client, process):
             watched = partial(processor_seconds, process, folder)
-            text = _measure(client, process, options, requests, watched)
+            if options.decisions:
+                text = _decisions(client, options, requests)
+            else:
+                text = _measure(client, process, options, requests, watched)
     print(text)
     if options.write:
         results = Path(__file__).with_name("RESULTS.md")
         before = results.read_text(encoding="utf-8") if results.exists() else "# The console\n"
-        results.write_text(with_measured(before, options.only or "all", text), encoding="utf-8")
+        name = "decisions" if options.decisions else options.only or "all"
+        results.write_text(with_measured(before, name, text), encoding="utf-8")
 
 
 def with_measured(report: str, name: str, text: str) -> str:
@@ -236,10 +244,20 @@ def _command(options: argparse.Namespace) -> str:
     flag = {os.SCHED_RR: "-r", os.SCHED_FIFO: "-f"}.get(policy)
     prefix = f"chrt {flag} {os.sched_getparam(0).sched_priority} " if flag else ""
     only = f" --only {shlex.quote(options.only)}" if options.only else ""
-    return (
+    database = (
         f"{prefix}python -m bench.console --messages {options.messages} --customers {options.customers}"
-        f" --rate {options.rate:g} --seconds {options.seconds:g} --alone {options.alone:g}{only}"
     )
+    if options.decisions:
+        return f"{database} --decisions {options.decisions}"
+    return f"{database} --rate {options.rate:g} --seconds {options.seconds:g} --alone {options.alone:g}{only}"
+
+
+def _decisions(client: httpx.Client, options: argparse.Namespace, requests: Requests) -> str:
+    rng = random.Random(2)
+    kinds = [requests[f"review: a {kind}"][0] for kind in ("chat", "session", "live conversation")]
+    addresses = sorted({kinds[n % 3](rng) for n in range(options.decisions)})
+    load = f"load average {os.getloadavg()[0]:.1f} before the measurements"
+    return measured_decisions(client, addresses, machine=f"`{_command(options)}` on {machine()}; {load}.")
 
 
 def _measure(
