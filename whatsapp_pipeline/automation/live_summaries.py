@@ -1,4 +1,4 @@
-"""Summaries of customers who write live, a few minutes after their last message.
+"""Summaries of customers who write live, or whose links a person changed, a few minutes later.
 
 What belongs here: the sensor and its job. What does not: finding stale summaries (store/summaries) and making
 them. The sensor has no cursor but the tables: after a failed run it requests another one, each time later.
@@ -13,8 +13,9 @@ from whatsapp_pipeline.assets.contacts import TABLES_AND_ERP
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.run_tags import RETRIED_WHEN_LOST
-from whatsapp_pipeline.steps.operations.gates import held_in_words, pause_in_words
+from whatsapp_pipeline.steps.operations.gates import held_in_words, pause_in_words, red_months
 from whatsapp_pipeline.store.summaries.live_summaries import quiet_and_stale
+from whatsapp_pipeline.store.summaries.stale_summaries import decided_and_quiet
 
 QUIET = timedelta(minutes=5)
 INTERVAL_SECONDS = 60
@@ -23,7 +24,7 @@ MOST_CONTACTS = 500
 live_summaries = dg.define_asset_job(
     "live_summaries",
     selection=dg.AssetSelection.assets("customer_summaries", "commitments").without_checks(),
-    description="The summaries of the customers who wrote live a few minutes ago.",
+    description="Summaries of the customers who wrote live, or whose links a person changed, minutes ago.",
     tags=RETRIED_WHEN_LOST,
 )
 
@@ -32,7 +33,8 @@ live_summaries = dg.define_asset_job(
     job=live_summaries,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ask for the summaries of customers whose live conversations have been quiet for 5 minutes.",
+    description="Ask for the summaries of customers who last wrote live, or whose links a person changed,"
+    " more than 5 minutes ago.",
 )
 def quiet_conversations_sensor(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
@@ -47,12 +49,15 @@ def quiet_conversations_sensor(
         if words := held_in_words(conn, rule_book.blocking(*TABLES_AND_ERP)):
             return dg.SkipReason(words)
         waiting = quiet_and_stale(conn, quiet=QUIET, limit=MOST_CONTACTS)
+        held = sorted(red_months(conn, rule_book.blocking("chat_messages")))
+        waiting += decided_and_quiet(conn, quiet=QUIET, held_months=held, limit=MOST_CONTACTS)
         without_customer = unlinked_change(conn, quiet=QUIET)
+    contacts = sorted({contact for contact, _ in waiting})
     if not waiting and without_customer is None:
-        return dg.SkipReason("no live customer waits for a summary")
+        return dg.SkipReason("no customer waits for a summary")
     records = context.instance.get_run_records(dg.RunsFilter(job_name=live_summaries.name), limit=10)
     if any(not record.dagster_run.is_finished for record in records):
-        return dg.SkipReason(f"a run is under way; {len(waiting)} customers wait")
+        return dg.SkipReason(f"a run is under way; {len(contacts)} customers wait")
     failed = 0
     for record in records:
         if record.dagster_run.is_success:
@@ -62,14 +67,13 @@ def quiet_conversations_sensor(
         again = records[0].create_timestamp + timedelta(minutes=min(60, 2**failed))
         if datetime.now(UTC) < again:
             return dg.SkipReason(
-                f"the last {failed} run(s) failed; {len(waiting)} customers wait until {again:%H:%M} UTC"
+                f"the last {failed} run(s) failed; {len(contacts)} customers wait until {again:%H:%M} UTC"
             )
     newest = max(filter(None, (without_customer, *(changed for _, changed in waiting))))
-    config = {"contacts": sorted(contact for contact, _ in waiting)}
     return dg.RunRequest(
         # Dagster never starts a run key twice, so the key contains the time of the request.
         run_key=f"live-summaries-{newest:%Y%m%dT%H%M%S%f}-{datetime.now(UTC):%Y%m%dT%H%M%S}",
-        run_config=dg.RunConfig(ops={"customer_summaries": {"config": config}}),
+        run_config=dg.RunConfig(ops={"customer_summaries": {"config": {"contacts": contacts}}}),
     )
 
 

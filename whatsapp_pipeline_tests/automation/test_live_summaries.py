@@ -79,7 +79,7 @@ def test_what_is_promised_to_nobody_we_know_is_read_once(
 def test_a_quiet_customer_is_summarised_once(
     conn: Connection, database_url: str, instance: dg.DagsterInstance
 ) -> None:
-    assert tick(instance, database_url) == ([], "no live customer waits for a summary")
+    assert tick(instance, database_url) == ([], "no customer waits for a summary")
     take(conn, delivery(text("w1", "meu notebook não liga", sender=ANA)))
     assert tick(instance, database_url)[0] == []  # still talking
     pass_minutes(conn, 6)
@@ -99,6 +99,38 @@ def test_a_quiet_customer_is_summarised_once(
     assert second.run_key != request.run_key
     assert run(instance, database_url, second)
     assert one(conn, "SELECT sum(message_count) FROM customer_chat_summaries") == 3
+
+
+def test_a_decision_on_links_is_summarised_once_and_not_in_a_held_month(
+    conn: Connection, database_url: str, instance: dg.DagsterInstance
+) -> None:
+    take(conn, delivery(text("w1", "oi", sender=ANA)))
+    pass_minutes(conn, 6)
+    assert run(instance, database_url, tick(instance, database_url)[0][0])
+    conn.execute(
+        "INSERT INTO chat_files (filename, file_path, month, id_contato, match_status, processing_status)"
+        " VALUES ('b', 'b', '2025-01', 2, 'manual', 'loaded')"
+    )
+    conn.execute("INSERT INTO stale_summaries (id_contato) VALUES (1), (2)")
+    assert tick(instance, database_url)[0] == []  # somebody may still be deciding
+    conn.execute("UPDATE stale_summaries SET stale_since = now() - interval '6 minutes'")
+    conn.execute(
+        "INSERT INTO qa_results (check_name, month, examined, failing, severity, evaluated_at)"
+        " VALUES ('lines_accounted_for', '2025-01', 9, 1, 'error', now())"
+    )
+    try:
+        (request,), _ = tick(instance, database_url)
+        assert request.run_config["ops"]["customer_summaries"]["config"] == {"contacts": [1]}
+        assert run(instance, database_url, request)
+        assert rows(conn, "SELECT id_contato FROM stale_summaries") == [(2,)]
+        assert tick(instance, database_url)[0] == []
+    finally:
+        conn.execute("TRUNCATE qa_results")
+        conn.execute("TRUNCATE chat_files CASCADE")
+    (second,), _ = tick(instance, database_url)
+    assert second.run_config["ops"]["customer_summaries"]["config"] == {"contacts": [2]}
+    assert run(instance, database_url, second)
+    assert one(conn, "SELECT count(*) FROM stale_summaries") == 0
 
 
 def test_nothing_is_asked_for_while_a_blocking_check_is_red(

@@ -108,7 +108,7 @@ def test_hostile_text_is_escaped_wherever_a_customer_can_write() -> None:
         **_customer(
             contact={"id": 7, "nome": HOSTILE, "celular": HOSTILE, "telefone": None, "email": HOSTILE},
             claims=[{"text": HOSTILE, "quotes": [message]}],
-            summary={"computed_at": datetime(2025, 1, 1)},
+            summary={"computed_at": datetime(2025, 1, 1), "stale_since": datetime(2025, 1, 2)},
             metrics=[(HOSTILE, HOSTILE)],
             conversations=[HOSTILE],
             months={HOSTILE: {"positive": 3}},

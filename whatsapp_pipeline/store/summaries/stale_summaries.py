@@ -8,6 +8,7 @@ compares every summary with its inputs (summary_work.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from whatsapp_pipeline.store.connection import Connection
@@ -52,6 +53,26 @@ def note_changed_links(
         """,
         (contacts,),
     )
+
+
+def decided_and_quiet(
+    conn: Connection, *, quiet: timedelta, held_months: Sequence[str], limit: int
+) -> list[tuple[int, datetime]]:
+    """Return (contact, latest decision) of flagged customers, those who have waited longest first.
+
+    The latest decision is older than `quiet`. Customers with chats in `held_months` are left out, because a
+    run does not compute their summaries.
+    """
+    return conn.execute(
+        """
+        SELECT d.id_contato, d.stale_since FROM stale_summaries d
+         WHERE d.stale_since <= now() - %(quiet)s
+           AND NOT EXISTS (SELECT FROM chat_files f
+                            WHERE f.id_contato = d.id_contato AND f.month = ANY (%(held)s))
+         ORDER BY d.stale_since, d.id_contato LIMIT %(limit)s
+        """,
+        {"quiet": quiet, "held": list(held_months), "limit": limit},
+    ).fetchall()
 
 
 def stage_stale(conn: Connection, contacts: Sequence[int] | None) -> None:
