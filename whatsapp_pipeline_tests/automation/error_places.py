@@ -23,6 +23,7 @@ import click
 import dagster as dg
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline import clock, databases, embedded
@@ -37,7 +38,7 @@ from whatsapp_pipeline.erp.source import open_erp_source
 from whatsapp_pipeline.erp.token_store import TokenStore
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.sandbox.erp_server import TOKEN_PATH, Fault, serving
-from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping
+from whatsapp_pipeline.settings import PROJECT_ROOT, Settings, from_mapping, load_settings
 from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOptions, process_due
 from whatsapp_pipeline.steps.operations import privacy
 from whatsapp_pipeline.steps.operations.backup import BackupOptions, take
@@ -45,6 +46,7 @@ from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.store.links import overrides
 from whatsapp_pipeline.store.operations.console_logins import ensure_logins
+from whatsapp_pipeline.store.table_frames import read_table
 from whatsapp_pipeline.webhook.spool import SpoolWriter
 from whatsapp_pipeline_tests.erp import worlds
 
@@ -176,6 +178,42 @@ def _customer_page(world: World) -> object:
 def _export_folder(world: World) -> object:
     world.monkeypatch.setenv("DATABASE_URL", world.database_url)
     return _command("export", "orders", "--out", str(world.file / "folder"))
+
+
+def _outdated_export(world: World) -> object:
+    """Make `delete-exports` find a folder where the export was."""
+    world.monkeypatch.setenv("DATABASE_URL", world.database_url)
+    place = world.folder / "orders.csv"
+    place.mkdir()
+    is_now = place.stat()
+    with connect(world.database_url) as conn:
+        conn.execute(
+            "INSERT INTO data_files (id, kind, host, folder, name, bytes, modified_ns, written_by,"
+            " outdated_at, outdated_by) VALUES (%s, 'export', %s, %s, %s, %s, %s, 'test', now(), 'erasure')",
+            (
+                uuid4(),
+                load_settings().host,
+                str(world.folder),
+                place.name,
+                is_now.st_size,
+                is_now.st_mtime_ns,
+            ),
+        )
+    return _command("privacy", "delete-exports", "--yes")
+
+
+def _frame_of_texts(world: World) -> object:
+    role = sql.Identifier(f"frames_{uuid4().hex[:12]}")
+    with connect(world.database_url) as conn:
+        conn.execute(sql.SQL("CREATE ROLE {}").format(role))
+        conn.execute(sql.SQL("GRANT SELECT (id) ON chat_messages TO {}").format(role))
+        conn.execute(sql.SQL("SET ROLE {}").format(role))
+        try:
+            return read_table(conn, "chat_messages", zone="America/Sao_Paulo")
+        finally:
+            conn.execute("RESET ROLE")
+            conn.execute(sql.SQL("DROP OWNED BY {}").format(role))
+            conn.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 def _port_in_use(world: World) -> object:
@@ -338,6 +376,7 @@ FAULTS: Final[dict[str, Provoke]] = {
     "cli.export export": _export_folder,
     "cli.link _model": _name_model,
     "cli.link _write": _decisions,
+    "cli.privacy_files delete_exports_command": _outdated_export,
     "cli.review_item read_key": _no_terminal,
     "cli.service install": _no_folder_of_units,
     "cli.service uninstall": _unit_is_a_folder,
@@ -362,5 +401,6 @@ FAULTS: Final[dict[str, Provoke]] = {
     "store.operations.console_logins ensure_logins": _console_logins,
     "store.links.overrides insert_override": lambda world: _decide(world, "contact", None),
     "store.links.overrides insert_override #2": lambda world: _decide(world, "order", 9),
+    "store.table_frames read_table": _frame_of_texts,
     "webhook.spool SpoolWriter.__init__": lambda world: SpoolWriter(world.file / "spool"),
 }

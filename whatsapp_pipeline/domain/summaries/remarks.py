@@ -77,7 +77,7 @@ def _rules() -> tuple[_Rule, ...]:
     )
 
 
-class _Bits(dict[str, int]):
+class _ListBits(dict[str, int]):
     """Cache of words, and the lists that may have phrases with them."""
 
     def __missing__(self, word: str) -> int:
@@ -88,7 +88,7 @@ class _Bits(dict[str, int]):
 
 
 _MEMO_LIMIT = 300_000
-_BITS = _Bits()
+_BITS = _ListBits()
 
 
 def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:

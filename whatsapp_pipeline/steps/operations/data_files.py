@@ -21,6 +21,7 @@ import psycopg
 
 from whatsapp_pipeline import privacy_key
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder
 from whatsapp_pipeline.steps.operations import backup
@@ -107,7 +108,11 @@ def register_backups(
             if data_files.has_register(conn):
                 data_files.sync_backups(conn, place.host, place.folder, kept)
     except (psycopg.Error, PipelineError) as error:
-        log.warning("the backups could not be registered (%s)", type(error).__name__)
+        log.warning(
+            "the backups could not be registered (%s)",
+            type(error).__name__,
+            extra=fields(error=type(error).__name__),
+        )
 
 
 def mark_backups_clean(
