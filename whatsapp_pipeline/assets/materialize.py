@@ -52,20 +52,36 @@ class StepConfig(dg.Config):
     )
 
 
-def column_schema(conn: Connection, table: str) -> dg.TableSchema:
-    """Return the metadata of `table` for the catalog, from the comments in the migrations."""
+def column_schema(
+    conn: Connection, table: str, lineage: dg.TableColumnLineage | None = None
+) -> dg.TableSchema:
+    """Return the metadata of `table` for the catalog, from the comments in the migrations.
+
+    A description ends with the columns that a column comes from: Dagster's pages draw no lineage of columns.
+    """
+    origins = lineage.deps_by_column if lineage else {}
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=column.name,
                 type=column.type,
-                description=column.description or None,
+                description=_with_origins(column.description, origins.get(column.name, ())) or None,
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=column.unique),
                 tags={"pii": "true"} if column.pii else None,
             )
             for column in catalog.table_columns(conn, table)
         ]
     )
+
+
+def _with_origins(description: str, origins: Iterable[dg.TableColumnDep]) -> str:
+    names = ", ".join(f"`{origin.asset_key.to_user_string()}.{origin.column_name}`" for origin in origins)
+    return f"{description.rstrip('.')}. From {names}." if names else description
+
+
+def _lineage(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dg.TableColumnLineage | None:
+    found = context.assets_def.get_asset_spec(key).metadata.get("dagster/column_lineage")
+    return found if isinstance(found, dg.TableColumnLineage) else None
 
 
 def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
@@ -125,7 +141,7 @@ def run_table(
         counts = step(conn).counts()
         metadata: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
-            "dagster/column_schema": column_schema(conn, table),
+            "dagster/column_schema": column_schema(conn, table, _lineage(context, _own_key(context))),
             **counts,
             **(more(conn) if more else {}),
         }
@@ -133,7 +149,9 @@ def run_table(
         if second is not None:
             others = {
                 "dagster/row_count": catalog.row_count(conn, second.table),
-                "dagster/column_schema": column_schema(conn, second.table),
+                "dagster/column_schema": column_schema(
+                    conn, second.table, _lineage(context, dg.AssetKey(second.asset))
+                ),
                 **second.more(conn),
             }
     yield _event(context, _own_key(context), metadata, dry_run=dry_run)
@@ -174,7 +192,7 @@ def run_months(
             total.update(counts)
         shared: dict[str, Any] = {
             "dagster/row_count": catalog.row_count(conn, table),
-            "dagster/column_schema": column_schema(conn, table),
+            "dagster/column_schema": column_schema(conn, table, _lineage(context, context.asset_key)),
         }
         shown = {month: more(conn, [month]) if more and not dry_run else {} for month in by_month}
         if dry_run and more:
