@@ -130,7 +130,7 @@ def keep_running(
             services.append(_console(places, prints_link=development))
         supervisor = Supervisor(
             services,
-            environment=_environment(),
+            environment={**_environment(), "CONSOLE_URL": _console_url(configured, places)},
             policy=policy,
             inherited=[lock.fileno()],
             folder=folder,
@@ -203,7 +203,8 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     """
     socket, workspace = folder / "code.sock", folder / "workspace.yaml"
     # Dagster shows these on the page of the code location; the metadata of the definitions has no page.
-    shown = overview_lines(settings.load_settings())
+    configured = settings.load_settings()
+    shown = {**overview_lines(configured), "console": _console_url(configured, places)}
     server: dict[str, object] = {"socket": str(socket), "host": "localhost", "location_name": LOCATION}
     server["additional_metadata"] = shown
     workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
@@ -211,7 +212,7 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     home = Path(_environment()["DAGSTER_HOME"])
     # Dagster warns of a dagster.yaml in the working folder that is not its instance's.
     beside = home if home.is_dir() else settings.PROJECT_ROOT
-    loaded = ["--module-name", settings.load_settings().definitions_module, "--location-name", LOCATION]
+    loaded = ["--module-name", configured.definitions_module, "--location-name", LOCATION]
     patience = ["--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance"]
     code_server = [_program("dagster"), "code-server", "start", *loaded, "--socket", str(socket), *patience]
     ui = ["--workspace", str(workspace), "--port", str(places.port), "--host", places.host, *quiet]
@@ -227,6 +228,13 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
 def _receiver(places: Places, *, insecure: bool) -> Service:
     command = [_program("whatsapp-pipeline"), "webhook", "serve", *(["--insecure"] if insecure else [])]
     return Service("webhook", [*command, "--port", str(places.webhook_port), "--host", places.host])
+
+
+def _console_url(configured: Settings, places: Places) -> str:
+    """Return the address with which links to the console begin, also those on Dagster's pages."""
+    from whatsapp_pipeline.console.config import console_config
+
+    return console_config(configured, host="127.0.0.1", port=places.console_port).url
 
 
 def _console(places: Places, *, prints_link: bool) -> Service:

@@ -75,6 +75,7 @@ def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
         wait_for(_all_work(health), 180)
         page = requests.post(f"http://127.0.0.1:{ports['port']}/graphql", json={"query": _SHOWN}, timeout=30)
         assert "Chats, month by month: chat_file_index lists the exports" in page.text
+        assert f"http://localhost:{ports['console-port']}" in page.text
         parts = _health(health) or {}
         services = ["code server", "web server", "daemon", "webhook", "console"]
         assert set(parts) == {"ok", *services, "database"}
