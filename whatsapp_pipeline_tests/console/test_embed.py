@@ -216,6 +216,36 @@ def test_no_changed_bit_is_accepted(bit: int, place: int) -> None:
 @pytest.mark.parametrize(
     "change",
     [
+        {"number": "555"},
+        {"order": 71},
+        {"level": "analyst"},
+        {"expires": 2_100_000_000},
+        {"key": "k1"},
+        {"origins": ()},
+        {"origins": ("https://erp.example", "https://b.example")},
+    ],
+)
+def test_no_signature_is_good_for_another_link(change: dict[str, object]) -> None:
+    """Each part takes another value that is fit; only the signature stays."""
+    link = replace(LINK, level="reader", expires=2_000_000_000)
+    other = replace(link, **change)  # type: ignore[arg-type]  # fields by their names
+    query = {
+        name: values[0] for name, values in parse_qs(urlsplit(link_path(other, b"x" * 32)).query).items()
+    }
+    signed = {**query, "signature": signature(link, SECRETS["k2"])}
+    with pytest.raises(BadLinkError):
+        checked_link(other.number, signed, SECRETS)
+    assert checked_link(link.number, signed | _parts(link), SECRETS) == link
+
+
+def _parts(link: OrderLink) -> dict[str, str]:
+    parts = {"order": link.order, "level": link.level, "expires": link.expires, "key": link.key}
+    return {name: str(part) for name, part in parts.items()} | {"origins": " ".join(link.origins)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"order": "070"},
         {"order": "-70"},
         {"expires": "9" * 13},
