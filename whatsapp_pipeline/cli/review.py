@@ -142,7 +142,7 @@ class _ArchiveReview(ReviewSession):
         if item.session_number is not None:
             return [Target("", partial(self._decide, item, shown, None))]
         return [
-            Target(scope_line(offer), partial(self._decide, item, shown, offer.scope))
+            Target(scope_line(offer), partial(self._decide, item, shown, offer.scope), offer)
             for offer in decide.scope_offers(self.conn, item.id_chat_file)
         ]
 

@@ -17,6 +17,7 @@ from whatsapp_pipeline.domain.matching.link_types import Feature
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links.chat_ends import ChatEnds
 from whatsapp_pipeline.steps.links.decide import DecisionOutcome, NobodyKind, ScopeOffer
+from whatsapp_pipeline.steps.links.scope_effects import ScopeEffect
 from whatsapp_pipeline.store.links.review import ReviewItem
 
 NOBODY_KEYS: dict[str, tuple[NobodyKind, str]] = {
@@ -87,6 +88,17 @@ def scope_line(offer: ScopeOffer) -> str:
     ]
     moved = f" ({', '.join(linked[:3])})" if linked else ""
     return f"   about {what}: {offer.chats} chat(s){moved}, {offer.messages:,} messages, {months}"
+
+
+def effect_line(effect: ScopeEffect) -> str:
+    """Return what a decision would do, by the decisions in force, as one line."""
+    parts = [f"{chats} move(s) from contact {contact}" for contact, chats in effect.moved]
+    if effect.kept:
+        parts.append(f"{effect.kept} other(s) keep another decision")
+    if effect.pending:
+        parts.append(f"{effect.pending} other(s) would wait for the rules")
+    more = "".join(f"; {part}" for part in parts)
+    return f"   would hold for {effect.chats} chat(s), {effect.messages:,} messages{more}"
 
 
 def effect_lines(outcome: DecisionOutcome) -> list[str]:

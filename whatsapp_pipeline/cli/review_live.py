@@ -16,7 +16,7 @@ from whatsapp_pipeline.cli.review_item import item_lines
 from whatsapp_pipeline.cli.review_session import ReviewAnswer, ReviewSession, Target
 from whatsapp_pipeline.steps.links import decide
 from whatsapp_pipeline.steps.links.chat_ends import lines_of
-from whatsapp_pipeline.steps.links.decide import DecisionOutcome
+from whatsapp_pipeline.steps.links.decide import DecisionOutcome, ScopeOffer
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import live_links
 from whatsapp_pipeline.store.links.live_review import (
@@ -63,14 +63,20 @@ class _LiveReview(ReviewSession):
         own = live_links.live_target(self.conn, item.id_chat_file)
         if own is None:
             return []
+        offers: dict[str, ScopeOffer] = {}
+        if item.session_number is None:
+            offers = {one.scope: one for one in decide.live_scope_offers(self.conn, item.id_chat_file)}
         of_conversation = Target(
-            "   about this conversation alone", partial(self._decide, item, "conversation", own)
+            "   about this conversation alone",
+            partial(self._decide, item, "conversation", own),
+            offers.get("chat"),
         )
         if item.phone_key is None or item.session_number is not None:
             return [of_conversation]
         of_phone = Target(
             "   about every chat and conversation of this phone",
             partial(self._decide, item, "phone", item.phone_key),
+            offers.get("phone"),
         )
         return [of_phone, of_conversation]
 

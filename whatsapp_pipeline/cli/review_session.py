@@ -22,6 +22,7 @@ from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.review_item import (
     NOBODY_KEYS,
     digits,
+    effect_line,
     effect_lines,
     read_key,
     read_reason,
@@ -29,7 +30,8 @@ from whatsapp_pipeline.cli.review_item import (
 )
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.links import decide
-from whatsapp_pipeline.steps.links.decide import DecisionOutcome, NobodyKind
+from whatsapp_pipeline.steps.links.decide import DecisionKind, DecisionOutcome, NobodyKind, ScopeOffer
+from whatsapp_pipeline.steps.links.scope_effects import scope_effects
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.review import ReviewItem
 
@@ -52,10 +54,14 @@ class ReviewAnswer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A possible target of a decision; `words` show it, and `decide` stores the decision on it."""
+    """A possible target of a decision; `words` show it, and `decide` stores the decision on it.
+
+    `offer` is its scope, for saying before the decision what would move; None for a session's order.
+    """
 
     words: str
     decide: Callable[[ReviewAnswer], DecisionOutcome]
+    offer: ScopeOffer | None = None
 
 
 @dataclass
@@ -113,12 +119,17 @@ class ReviewSession(ABC):
                 show_evidence(item)
             elif key == "u":
                 self._undo_last()
-            elif (answer := self._answer(item, key)) is not None and self._keep(item, targets[scope], answer):
+            elif (answer := self._answer(item, key, targets[scope])) and self._keep(
+                item, targets[scope], answer
+            ):
                 return True
         return False
 
-    def _answer(self, item: ReviewItem, key: str) -> ReviewAnswer | None:
-        """Return the answer of a key; None if the reviewer typed an order that does not exist."""
+    def _answer(self, item: ReviewItem, key: str, target: Target) -> ReviewAnswer | None:
+        """Return the answer of a key; None if the reviewer typed an order that does not exist.
+
+        What the decision would move is printed before the reason is asked for.
+        """
         chosen, nobody = None, None
         if key == "n":
             nobody = _ask_nobody_kind() if item.session_number is None else None
@@ -132,6 +143,11 @@ class ReviewSession(ABC):
             except PipelineError as error:
                 say(f"   {error}", err=True)
                 return None
+        if target.offer is not None:
+            kind: DecisionKind = "no_contact" if chosen is None else "contact"
+            with self.conn.transaction():
+                (effect,) = scope_effects(self.conn, [target.offer], kind, chosen)
+            say(effect_line(effect))
         return ReviewAnswer(chosen, nobody, read_reason(_usual_reason(item, chosen)))
 
     def _keep(self, item: ReviewItem, target: Target, answer: ReviewAnswer) -> bool:

@@ -18,7 +18,7 @@ from whatsapp_pipeline.cli.override import override
 from whatsapp_pipeline.cli.review import review
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.steps.contacts.normalize_contacts import normalize_contacts
-from whatsapp_pipeline.steps.links.decide import add_override, relink_months
+from whatsapp_pipeline.steps.links.decide import ChatDecision, add_override, make_decision, relink_months
 from whatsapp_pipeline.steps.links.link_contacts import LinkOptions
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import live_links
@@ -249,6 +249,22 @@ def test_review_decides_on_a_title_only_when_that_is_chosen(fresh: Connection, r
     made = run("--month", "2025-01", command=review, keys="t2all of them\n")
     assert "1 decision(s) kept" in made.output
     assert fresh.execute("SELECT target_kind, target FROM link_overrides").fetchall()[-1] == ("title", "lima")
+
+
+def test_review_says_what_would_move_before_it_asks_for_the_reason(fresh: Connection, run: Run) -> None:
+    own = add_chat(fresh, "Lima", path="2025/01/again.txt")
+    other = add_chat(fresh, "Lima", path="2025/01/third.txt")
+    link_month(fresh, "2025-01", LinkOptions(), log=LOG)
+    for chat in (own, other):
+        make_decision(fresh, ChatDecision(chat, "contact", 1, "x", "ana", "chat"))
+    result = run("--month", "2025-01", "--limit", "2", command=review, keys="st2all of them\n")
+    assert (
+        "about EVERY chat with this title, whoever wrote it: 3 chat(s) (2 now contact 1's)" in result.output
+    )
+    said = "would hold for 1 chat(s), 0 messages; 2 other(s) keep another decision"
+    assert said in result.output
+    assert result.output.index(said) < result.output.index("why [")
+    assert "kept as override 3: contact 2" in result.output
 
 
 def test_review_steps_through_unmatched_chats_and_unlinked_sessions(fresh: Connection, run: Run) -> None:

@@ -285,6 +285,30 @@ def test_the_scopes_say_what_a_decision_would_move(shared: Api) -> None:
     assert shared.client("reviewer").get("review/chat:999999/scopes").status_code == 404
 
 
+def test_the_effect_of_a_decision_is_what_the_decision_does(api: Api) -> None:
+    """A chat that another decision keeps is in the scope, and is not said to move."""
+    path, reviewer = f"review/chat:{api.chats['D1']}", api.client("reviewer")
+
+    def decide(path: str, **fields: object) -> Any:
+        made = reviewer.post(f"{path}/decisions", json={"state": api.get(path)["state"], **fields})
+        assert made.status_code == 201, made.text
+        return made.json()
+
+    assert {one["effect"] is None for one in api.get(f"{path}/scopes")["items"]} == {True}
+    decide(path, decision="contact", id=7, scope="phone")
+    decide(f"review/chat:{api.chats['D2']}", decision="contact", id=7, scope="chat")
+    phone = api.get(f"{path}/scopes", decision="contact:8")["items"][0]
+    assert phone["chats"] == 3
+    moved = [{"customer_id": 7, "chats": 2}]
+    assert phone["effect"] == {"chats": 2, "messages": 42, "moved": moved, "pending": 0, "kept": 1}
+    made = decide(path, decision="contact", id=8, scope="phone")
+    assert made["outranked"] == [f"chat:{api.chats['D2']}"]
+    nobody = api.get(f"{path}/scopes", decision="no_contact")["items"][0]["effect"]
+    assert nobody["moved"] == [{"customer_id": 8, "chats": 2}]
+    for wrong in ("contact", "contact:", "contact:x", "no_contact:8", "not_contact:8"):
+        assert reviewer.get(f"{path}/scopes", params={"decision": wrong}).status_code == 422
+
+
 def test_a_chats_order_follows_the_decisions_on_its_sessions(api: Api) -> None:
     ((chat,),) = api.rows("SELECT id FROM chat_files WHERE filename = 'A'")
     path, reviewer = f"review/chat:{chat}", api.client("reviewer")

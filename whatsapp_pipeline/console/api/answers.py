@@ -363,8 +363,18 @@ class ApiLinkedNow(BaseModel):
     chats: int
 
 
+class ApiScopeEffect(BaseModel):
+    """What the asked decision would do in a scope: it would hold for `chats` with `messages`."""
+
+    chats: int
+    messages: int
+    moved: list[ApiLinkedNow] = Field(description="those of `chats` that have another customer now")
+    pending: int = Field(description="chats that would be left to the rules")
+    kept: int = Field(description="chats for which another decision holds")
+
+
 class ApiScope(BaseModel):
-    """What a decision can be about, and what it would move."""
+    """What a decision can be about, with all chats and live conversations of the scope."""
 
     scope: str
     target: str = Field(description="the chat's file, the phone or the title")
@@ -372,6 +382,7 @@ class ApiScope(BaseModel):
     messages: int
     months: list[str]
     linked_now: list[ApiLinkedNow]
+    effect: ApiScopeEffect | None = Field(description="of the asked `decision`; null: none was asked for")
 
 
 class _NewDecision(BaseModel):

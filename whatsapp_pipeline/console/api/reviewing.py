@@ -6,6 +6,7 @@ What belongs here: the endpoints of the level reviewer. What does not: what a de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from whatsapp_pipeline.console.api.answers import (
     ApiQueuedItem,
     ApiReason,
     ApiScope,
+    ApiScopeEffect,
     Listing,
     MadeDecision,
     NewDecision,
@@ -56,7 +58,8 @@ from whatsapp_pipeline.store.links.review_pages import (
 )
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.steps.links.decide import DecisionOutcome
+    from whatsapp_pipeline.steps.links.decide import DecisionKind, DecisionOutcome
+    from whatsapp_pipeline.steps.links.scope_effects import ScopeEffect
 
 QueueCursor = Annotated[
     str | None,
@@ -69,6 +72,13 @@ DecisionCursor = Annotated[
     str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")
 ]
 Session = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the session whose order is in doubt")]
+AskedDecision = Annotated[
+    str | None,
+    Query(
+        pattern="^(contact:[0-9]{1,18}|no_contact)$",
+        description="work out what this decision would do in each scope: `contact:8` or `no_contact`",
+    ),
+]
 
 
 class ReviewingApi:
@@ -127,14 +137,24 @@ class ReviewingApi:
             ),
         )
 
-    def scopes(self, request: Request, ref: RefInPath) -> Response:
-        """List what a decision on a chat's customer can be about, the usual scope first, and its extent."""
+    def scopes(self, request: Request, ref: RefInPath, decision: AskedDecision = None) -> Response:
+        """List what a decision on a chat's customer can be about, the usual scope first, and its extent.
+
+        With `decision` it also works out what that decision would do in each scope.
+        """
+        from whatsapp_pipeline.steps.links.scope_effects import scope_effects
+
         with self._server.page(request) as page:
             found = _item(page, ref, None)
             try:
                 offers = scopes_of(page.conn, found)
             except PipelineError:
                 raise ApiError("not_found") from None
+            effects: Sequence[ScopeEffect | None] = [None] * len(offers)
+            if decision is not None:
+                _, _, customer = decision.partition(":")
+                kind: DecisionKind = "contact" if customer else "no_contact"
+                effects = scope_effects(page.conn, offers, kind, int(customer) if customer else None)
         items = [
             ApiScope(
                 scope=one.scope,
@@ -143,8 +163,9 @@ class ReviewingApi:
                 messages=one.messages,
                 months=list(one.months),
                 linked_now=[ApiLinkedNow(customer_id=id_, chats=chats) for id_, chats in one.linked_now],
+                effect=None if effect is None else _scope_effect(effect),
             )
-            for one in offers
+            for one, effect in zip(offers, effects, strict=True)
         ]
         return answer(request, Listing[ApiScope](items=items, next=None))
 
@@ -237,6 +258,16 @@ class ReviewingApi:
     def _local(self, moment: datetime | None) -> datetime | None:
         """Return a stored local time with the offset of the archive's zone."""
         return None if moment is None else moment.replace(tzinfo=self._zone)
+
+
+def _scope_effect(effect: ScopeEffect) -> ApiScopeEffect:
+    return ApiScopeEffect(
+        chats=effect.chats,
+        messages=effect.messages,
+        moved=[ApiLinkedNow(customer_id=id_, chats=chats) for id_, chats in effect.moved],
+        pending=effect.pending,
+        kept=effect.kept,
+    )
 
 
 def _item(page: Page, ref: str, session: int | None) -> ItemToReview:
