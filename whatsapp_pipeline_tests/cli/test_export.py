@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import LiteralString
 from xml.etree import ElementTree
 
 import polars as pl
@@ -185,17 +186,49 @@ def test_names_are_masked_where_it_is_asked_for(url: str, tmp_path: Path) -> Non
     assert masked != names
 
 
-def test_a_number_typed_into_the_device_is_masked(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "column", "statement"),
+    [
+        (
+            "messages",
+            "text",
+            "UPDATE chat_messages SET message_text = %s WHERE id = (SELECT id FROM chat_messages "
+            "WHERE type = 'text' AND duplicate_of IS NULL ORDER BY id OFFSET 2 LIMIT 1)",
+        ),
+        (
+            "customers",
+            "summary",
+            "UPDATE customer_chat_summaries SET summary = %s "
+            "WHERE id = (SELECT min(id) FROM customer_chat_summaries)",
+        ),
+        (
+            "orders",
+            "equipamento",
+            "UPDATE ordens_servico SET equipamento = %s WHERE id = (SELECT min(id) FROM ordens_servico)",
+        ),
+    ],
+)
+def test_a_number_in_a_text_is_masked(
+    url: str, tmp_path: Path, kind: str, column: str, statement: LiteralString
+) -> None:
     typed = "notebook Dell Inspiron 15, ligar 41 97711-0937"  # of the invented archive
     with connect(url) as conn:
-        conn.execute(
-            "UPDATE ordens_servico SET equipamento = %s WHERE id = (SELECT min(id) FROM ordens_servico)",
-            (typed,),
-        )
-    run("orders", "--out", tmp_path, "--masked")
-    devices = [row["equipamento"] for row in read_csv(tmp_path / "orders.csv")]
-    assert devices[0].startswith("notebook Dell Inspiron 15, ligar ")
-    assert "97711" not in devices[0]
+        conn.execute(statement, (typed,))
+    run(kind, "--out", tmp_path, "--masked")
+    rows = read_csv(tmp_path / f"{kind}.csv")
+    assert len([row for row in rows if row[column].startswith("notebook Dell Inspiron 15, ligar [")]) == 1
+    assert all("••••" in row["nome"] for row in rows if row["nome"])
+    assert not [row for row in rows if "97711-0937" in row[column]]
+
+
+def test_numbers_in_titles_and_paths_are_masked(url: str, tmp_path: Path) -> None:
+    number = re.compile(r"\d{4,5}-\d{4}(?!\d)")
+    run("unmatched", "--out", tmp_path)
+    assert any(number.search(row["title"]) for row in read_csv(tmp_path / "unmatched.csv"))
+    run("unmatched", "--out", tmp_path, "--masked")
+    for row in read_csv(tmp_path / "unmatched.csv"):
+        assert not number.search(row["title"])
+        assert not number.search(row["file_path"])
 
 
 @pytest.fixture
@@ -316,6 +349,7 @@ def test_bad_options_are_named(url: str, tmp_path: Path, arguments: list[str], w
 _KILLED_EXPORT = """
 import os, signal, sys
 from pathlib import Path
+from typing import LiteralString
 import polars as pl
 from whatsapp_pipeline.steps.operations.export import write_export
 kill = lambda rows: os.kill(os.getpid(), signal.SIGKILL)
