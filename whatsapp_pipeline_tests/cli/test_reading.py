@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -254,6 +255,24 @@ def test_what_a_person_handled_is_in_neither_list_of_open_cases(url: str) -> Non
     assert listed == left[:20]
     with connect(url) as conn:
         conn.execute("DELETE FROM handled_cases")
+
+
+def test_figures_of_the_links_before_a_decision_say_so(url: str, tmp_path: Path) -> None:
+    def says() -> list[bool]:
+        first = json.loads(shown(url, "open", "--all", "--json").splitlines()[0])
+        shown(url, "customer", str(first["id_contato"]), "--html", str(tmp_path / "customer.html"))
+        return [
+            first["stale_since"] is not None,
+            "será recalculado na próxima execução" in shown(url, "open", "--all").splitlines()[0],
+            "serão recalculados" in shown(url, "customer", str(first["id_contato"])),
+            "serão recalculados" in (tmp_path / "customer.html").read_text(encoding="utf-8"),
+        ]
+
+    assert says() == [False] * 4
+    with connect(url) as conn:
+        conn.execute("INSERT INTO stale_summaries (id_contato) SELECT id_contato FROM open_cases")
+        assert says() == [True] * 4
+        conn.execute("DELETE FROM stale_summaries")
 
 
 def test_a_reader_sees_no_message_and_is_told_so(url: str, reader_url: str) -> None:
