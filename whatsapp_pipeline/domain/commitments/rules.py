@@ -53,6 +53,11 @@ Kind: TypeAlias = Literal[
     "said_declines",
     "said_visits",
     "said_thanks",
+    "said_pending",
+    "said_locates",
+    "said_frauds",
+    "said_receipt",
+    "said_forgot",
 ]
 REMARK_KINDS = frozenset(
     {
@@ -60,6 +65,7 @@ REMARK_KINDS = frozenset(
         *("said_shops", "said_hopeless", "said_puts_off", "said_corrects"),
         *("said_reconsiders", "said_bids", "said_consents", "said_device"),
         *("said_invoice", "said_declines", "said_visits", "said_thanks"),
+        *("said_pending", "said_locates", "said_frauds", "said_receipt", "said_forgot"),
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {
@@ -77,7 +83,8 @@ class Mention(NamedTuple):
     a fee for looking at the device, the total of work that is done or the price of each of several devices;
     of an approval that its words agree to anything ("fechado", "combinado") or to a part of an offer; of a
     refusal that it takes an order back; of a request that it is a question. "weak" says of a payment and
-    of the news that work is ready that the words alone are doubtful: "paguei 90", "pode buscar".
+    of the news that work is ready that the words alone are doubtful: "paguei 90", "pode buscar". "to_come"
+    says of a payment that its words do not say that it was made.
     """
 
     kind: Kind
@@ -87,7 +94,9 @@ class Mention(NamedTuple):
     amount: Decimal | None = None
     due: str | None = None
     length: str | None = None
-    sort: Literal["rough", "fee", "total", "each", "weak", "part", "cancel", "question"] | None = None
+    sort: Literal["rough", "fee", "total", "each", "weak", "part", "cancel", "question", "to_come"] | None = (
+        None
+    )
 
 
 # The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
@@ -674,6 +683,23 @@ _MEANS_OF_PAYMENT = re.compile(
 )
 
 
+_IS_PAID = re.compile(
+    r"\b(?:paguei|pagamos|pagou|pago (?:ja|esta)|ja (?:\w+ )?pag[oa]|quitei|quitad[oa]|acertei|dei"
+    r"|comprovante|(?:esta|estao|foi|foram|sinal|boleto) pag[oa]s?"
+    r"|fi(?:z|zemos)|fez|acabei de|caiu na|debitou|saiu da"
+    r"|transferi(?:mos|u|d[oa])?|deposit(?:ei|amos|ou|ad[oa])"
+    r"|(?:mand|envi|pass|adiant|deix|coloqu|realiz|efetu)(?:ei|amos|ou)"
+    r"|(?:pix|pagamento|transferencia|deposito|ted) (?:ja )?(?:foi|saiu)"
+    r"|(?:pix|pagamento|transferencia|deposito|ted) (?:ja )?(?:\w+ )?"
+    r"(?:feit|enviad|realizad|efetuad|mandad|confirmad)[oa]"
+    r"|(?:feit|enviad|realizad|efetuad)[oa] (?:o |a )?(?:pix|pagamento|transferencia|deposito|boleto))\b"
+)
+_WILL_PAY = re.compile(
+    r"\b(?:vou|vamos|irei|vai|posso|pagarei|farei|mandarei|depois|amanha|segunda|terca|quarta|quinta|sexta|sabado|"
+    r"quando|assim que|n[ao] (?:retirada|entrega|hora)|dia \d+ (?:eu )?(?:pago|faco|mando|te))\b"
+)
+
+
 def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> Iterator[Mention]:
     """Yield what a clause of the customer decides, pays and fetches."""
     text, place = clause.text, (clause.start, clause.end)
@@ -683,8 +709,9 @@ def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> I
     if bits & _PAYMENT and _PAID.search(text) and not _NOT_PAID.search(text):
         dates = when.dates(text) if not re.search(r"\b(?:ja|acabei|ontem|fei(?:to|ta)|\w+ei)\b", text) else []
         due = dates[0].code.partition("@")[0] if dates else None
-        weak: Literal["weak"] | None = None if _MEANS_OF_PAYMENT.search(text) else "weak"
-        yield Mention("payment_announced", "customer", *place, due=due, sort=weak)
+        doubt: Literal["weak"] | None = None if _MEANS_OF_PAYMENT.search(text) else "weak"
+        made = _IS_PAID.search(text) and not _WILL_PAY.search(text)
+        yield Mention("payment_announced", "customer", *place, due=due, sort=doubt if made else "to_come")
     yield from _taken(clause, following, bits)
 
 

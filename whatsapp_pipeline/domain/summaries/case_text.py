@@ -50,6 +50,8 @@ _TOLD = {
 _SPANS = frozenset("bhdm")
 # The codes of which only the last day is known.
 _ONLY_LAST_DAY = frozenset("WM")
+# The codes of deadlines that count hours or minutes.
+_COUNTED_TIMES = frozenset("hm")
 _OUTCOME_VERBS = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
 
 
@@ -220,11 +222,17 @@ class _Days:
         return say_on(due, said, clock, preposition)
 
 
+def _clock(one: Commitment) -> time | None:
+    """Return the time of a due date, if it was written: "em 2 horas" names none."""
+    return None if (one.said.mention.due or "")[:1] in _COUNTED_TIMES else one.due_time
+
+
 def say_due(one: Commitment) -> str:
     """Write a due date, with the time if it has one, or an empty string where the day is not known."""
     if one.due_on is None:
         return ""
-    return say_date(one.due_on) + (f" às {one.due_time:%H:%M}" if one.due_time else "")
+    at = _clock(one)
+    return say_date(one.due_on) + (f" às {at:%H:%M}" if at else "")
 
 
 def say_on(due: date | None, said: Said, at: str, preposition: str) -> str:
@@ -244,8 +252,8 @@ def say_promised(deadlines: Sequence[Commitment]) -> str:
 
 
 def _on(one: Commitment, preposition: str) -> str:
-    at = f" às {one.due_time:%H:%M}" if one.due_time else ""
-    return say_on(one.due_on, one.said, at, preposition)
+    at = _clock(one)
+    return say_on(one.due_on, one.said, f" às {at:%H:%M}" if at else "", preposition)
 
 
 def _same_work(quote: Commitment, latest: Commitment, staff: Sequence[Commitment]) -> bool:
@@ -318,7 +326,7 @@ def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: _Days) -> s
     before = _put_off(last, case)
     if before is not None and before.due_on is not None:
         return f"adiou o serviço de {say_date(before.due_on)}{_on(last, 'para')}"
-    return f"prometeu o serviço{days.due(last.due_on, last.said, last.due_time, 'para')}"
+    return f"prometeu o serviço{days.due(last.due_on, last.said, _clock(last), 'para')}"
 
 
 def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
@@ -371,16 +379,23 @@ def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
     return None if any(at > said.at for at in later) else said
 
 
-def offer(case: Case, *, several: bool = False) -> Claim | None:
+def _device_pickups(commitments: Sequence[Commitment], case: Case) -> list[Commitment]:
+    """Return the pick-ups that the shop promised, unless it fetches a tool that it forgot."""
+    forgot = case.remarks.get("said_forgot")
+    found = [one for one in _latest(commitments, "pickup_agreed", "staff") if one.due_on]
+    return [one for one in found if forgot is None or one.said.at < forgot.at]
+
+
+def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Claim | None:
     """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up, ready.
 
-    `several`: the case is about more than one device.
+    `several`: the case is about more than one device. `names_device`: it is about one at least.
     """
     commitments = _last_matter(case.commitments)
     quotes = _latest_offer(commitments)
     deadlines = _of_work(_latest(commitments, "deadline_promised"), case)
     warranties = _latest(commitments, "warranty_given")
-    pickups = [one for one in _latest(commitments, "pickup_agreed", "staff") if one.due_on]
+    pickups = _device_pickups(commitments, case) if names_device else []
     ready = case.done
     days = _Days()
     parts = []
@@ -564,6 +579,11 @@ def _say_change(before: Commitment, last: Commitment, case: Case, days: _Days) -
     return f"aprovou{days.said(last.said.at)} o orçamento que {refused}"
 
 
+def _is_made(payment: Commitment) -> bool:
+    """Return whether a payment was made, and not only announced."""
+    return payment.outcome == "kept" or payment.said.mention.sort != "to_come"
+
+
 def _say_pickup(pickup: Commitment, case: Case, days: _Days) -> str:
     """Write an agreed pick-up; "a retirada" leaves open who comes."""
     # Before the customer decided and the shop promised a day, they may bring the device, or buy a cable.
@@ -598,7 +618,7 @@ def decision(case: Case) -> Claim | None:
     # "Paguei 90 nela" before the shop asked for anything is about something else.
     payments = [
         one
-        for one in _latest(case.commitments, "payment_announced")
+        for one in _latest([it for it in case.commitments if _is_made(it)], "payment_announced")
         if one.outcome == "kept" or one.said.mention.sort != "weak" or any(at <= one.said.at for at in owed)
     ]
     collected = case.collected
@@ -620,9 +640,10 @@ def decision(case: Case) -> Claim | None:
         days, parts = _Days(), []
     for one in payments[-1:]:
         confirmed = ", confirmado pela loja" if one.outcome == "kept" else ""
-        is_to_come = one.due_on is not None and one.due_on > one.said.at.date()
-        when = f"ficou de pagar{days.due(one.due_on, one.said, one.due_time, 'em')}" if is_to_come else ""
-        parts.append(f"{when or f'avisou sobre o pagamento{days.said(one.said.at)}'}{confirmed}")
+        if one.said.mention.sort == "to_come":
+            parts.append(f"fez um pagamento{confirmed}")
+        else:
+            parts.append(f"informou{days.said(one.said.at)} que fez um pagamento{confirmed}")
     if first_paid:
         parts.append(_say_decision(decided, case, days)[0])
     parts += [_say_pickup(one, case, days) for one in pickups]
@@ -646,6 +667,16 @@ def decision(case: Case) -> Claim | None:
         case.brings[0].ref if case.brings else None,
     )
     return Claim(kind="decision", text=f"{text}.", messages=refs, orders=[])
+
+
+def over_since(case: Case, first_at: datetime) -> datetime | None:
+    """Return since when a customer who says goodbye expects nothing: they paid, refused, or only asked."""
+    done, last = case.done, max(case.commitments, key=lambda one: one.said.at, default=None)
+    if last is None:
+        return first_at if done is None and case.followed.brings is None else None
+    if last.said.mention.kind == "payment_announced":
+        return last.said.at if done is not None and done.at <= last.said.at and _is_made(last) else None
+    return last.said.at if last.said.mention.kind == "quote_refused" and _refusal_holds(last, case) else None
 
 
 def unanswered_offer(case: Case) -> list[Commitment]:

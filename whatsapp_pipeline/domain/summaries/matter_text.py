@@ -6,6 +6,7 @@ What belongs here: wording of what the customer's messages name. What does not: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, TypedDict
@@ -21,6 +22,8 @@ _DEVICES_SHOWN = 2
 _ANSWER = timedelta(days=1)
 _FEMININE = ("a", "televisão")
 _IS = "está "
+# "Está com a bateria ruim" without a device: "bateria ruim".
+_STATE = re.compile(r"^está (?:com (?:[oa] )?)?")
 
 
 # How a sentence names what a customer asked about. Other topics are too vague to ask about.
@@ -46,7 +49,8 @@ _WRONG_NUMBER = "engano"
 _PURPOSES = {
     "said_misdirected": "A conversa foi por engano.",
     "said_applies": "Quem escreveu não é cliente: procurava emprego na loja.",
-    "said_sells": "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
+    "said_frauds": "Quem escreveu não é cliente: a mensagem parece um golpe.",
+    "said_sells": "Quem escreveu não é cliente: o contato é comercial.",
 }
 
 
@@ -103,10 +107,13 @@ class _Named(NamedTuple):
     symptoms: list[CaseTerm]
     topics: list[CaseTerm]
     complains: bool
+    many: bool
 
     @property
     def words(self) -> str:
         """The devices: "um notebook e um celular", "impressoras"; empty where none is named."""
+        if self.many:
+            return "vários aparelhos"
         if self.several:
             return _plural(self.devices[0]["name"]) if len(self.devices) == 1 else "mais de um aparelho"
         return join_words([_with_article(one["name"]) for one in self.devices]) if self.devices else ""
@@ -124,11 +131,15 @@ def _named(
     )
     if corrects is not None and any(one["evidence"] == corrects.ref for one in devices):
         devices = [one for one in devices if one["evidence"] == corrects.ref]
+    names = {one["name"] for one in devices}
+    whole = [one for one in devices if names.isdisjoint(_IS_PART_OF.get(one["name"], ()))]
     # The device of the message that describes a fault is the one with the fault.
     faulty = {one["evidence"] for one in symptoms if one["name"] != SEVERAL}
     with_fault = [one for one in devices if one["evidence"] in faulty]
-    devices = with_fault if len(with_fault) == 1 else devices
-    names = {one["name"] for one in devices}
+    several = [one for one in symptoms if one["name"] == SEVERAL]
+    # Faults of three devices or more, or of two where one is there twice, are put on none of them.
+    many = len(whole) > _DEVICES_SHOWN or (bool(several) and len(whole) > 1)
+    shown = [one for one in whole if one in with_fault] if len(with_fault) == 1 else whole
     # "Não conecta à rede" says more than "não conecta".
     longer = tuple(one["name"] for one in symptoms)
     plain = [one for one in symptoms if not any(it.startswith(f"{one['name']} ") for it in longer)]
@@ -141,11 +152,12 @@ def _named(
         and one["messages"] >= (2 if one["name"] in _DOUBTFUL else fewest)
     ]
     return _Named(
-        [one for one in devices if names.isdisjoint(_IS_PART_OF.get(one["name"], ()))][:_DEVICES_SHOWN],
-        [one for one in symptoms if one["name"] == SEVERAL],
+        whole if many else shown or with_fault,
+        several,
         [one for one in plain if one["name"] != SEVERAL][:_SYMPTOMS_SHOWN],
         asked[:_TOPICS_SHOWN],
         any(one["name"] == _COMPLAINT for one in topics),
+        many,
     )
 
 
@@ -167,7 +179,7 @@ def matter(
     named = _named(terms, told, fewest, questions, remarks.get("said_corrects"))
     shops = remarks.get("said_shops")
     if shops is not None and not named.symptoms and all(it["evidence"] == shops.ref for it in named.devices):
-        return _claim("O cliente procurou uma peça ou um produto para comprar", shops.ref)
+        return _claim("O cliente procurou um produto para comprar", shops.ref)
     devices = [one["evidence"] for one in (*named.devices, *named.several)]
     if named.symptoms:
         return _claim(_say_fault(named), *devices, *(one["evidence"] for one in named.symptoms))
@@ -187,7 +199,9 @@ def _without_fault(named: _Named, devices: Sequence[str], remarks: Mapping[str, 
     if topics:
         return _claim(f"O cliente perguntou sobre {_say_topics(named.topics)}", *topics)
     if invoice is not None:
-        return _claim("O cliente pediu a nota fiscal ou um recibo", invoice.ref)
+        return _claim("O cliente pediu a nota fiscal", invoice.ref)
+    if (receipt := remarks.get("said_receipt")) is not None:
+        return _claim("O cliente pediu um recibo", receipt.ref)
     return _asked_of_shop(remarks)
 
 
@@ -196,12 +210,18 @@ def _asked_of_shop(remarks: Mapping[str, Said]) -> Claim | None:
     declines, asks = remarks.get("said_declines"), remarks.get("said_asks")
     if declines is not None and asks is not None and timedelta() <= declines.at - asks.at <= _ANSWER:
         return _claim("O cliente perguntou por um serviço que a loja não faz", asks.ref, declines.ref)
-    visits = remarks.get("said_visits")
-    return _claim("O cliente perguntou sobre o horário ou o endereço da loja", visits.ref) if visits else None
+    asked = {"o horário": remarks.get("said_visits"), "o endereço": remarks.get("said_locates")}
+    found = {name: said for name, said in asked.items() if said is not None}
+    if not found:
+        return None
+    refs = [said.ref for said in found.values()]
+    return _claim(f"O cliente perguntou sobre {join_words(list(found))} da loja", *refs)
 
 
 def _say_fault(named: _Named) -> str:
     """Write the symptoms, of a device where the messages name one."""
+    if named.many:
+        return f"O cliente escreveu sobre {named.words}"
     if named.words and (len(named.devices) > 1 or named.several):
         together = len({one["evidence"] for one in named.devices}) == 1
         return f"O cliente escreveu sobre {named.words}{' com defeito' if together else ''}"
@@ -210,7 +230,7 @@ def _say_fault(named: _Named) -> str:
     if named.complains:
         # What leaks may be a tap that a technician broke.
         return "O cliente descreveu um problema"
-    said = join_words([one["name"].removeprefix(_IS) for one in named.symptoms])
+    said = join_words([_STATE.sub("", one["name"]) for one in named.symptoms])
     return f"O cliente relatou {'um problema' if len(named.symptoms) == 1 else 'problemas'}: {said}"
 
 

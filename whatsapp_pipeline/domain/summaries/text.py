@@ -18,6 +18,7 @@ from whatsapp_pipeline.domain.summaries.case_text import (
     case_of,
     decision,
     offer,
+    over_since,
     say_promised,
     say_quotes,
     unanswered_offer,
@@ -36,9 +37,8 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "12"
+TEXT_VERSION = "13"
 NOTHING_OPEN = "Nenhuma resposta pendente."
-_MAYBE_OPEN = "Confira a última mensagem do cliente: ela pode pedir resposta."
 
 # A remark that is older says little about how the customer feels now.
 _MOOD_AGE = timedelta(days=90)
@@ -49,6 +49,7 @@ _TOPIC_MESSAGES = 2
 _FEWEST_SENTENCES, _MOST_SENTENCES = 3, 6
 _ORDERS_SHOWN = 3
 _TURNED_DOWN = frozenset({"4", "7"})
+_ENDED = frozenset({"3"})
 
 
 class OrderFact(TypedDict):
@@ -105,12 +106,15 @@ def _contact(facts: Facts) -> Claim:
         return Claim(
             kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[]
         )
+    speaker = "do cliente" if facts.last_speaker == "customer" else "da equipe"
+    if facts.messages == 1:
+        text = f"Houve só uma mensagem, {speaker}, em {say_date(facts.first_at)}."
+        return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref), orders=[])
     when = (
         f"em {say_date(facts.first_at)}"
         if facts.first_at.date() == facts.last_at.date()
         else f"de {say_date(facts.first_at)} a {say_date(facts.last_at)}"
     )
-    speaker = "do cliente" if facts.last_speaker == "customer" else "da equipe"
     talks = "Houve uma conversa" if facts.conversations == 1 else f"Houve {facts.conversations} conversas"
     text = f"{talks} {when}; a última mensagem foi {speaker}."
     return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[])
@@ -181,6 +185,22 @@ def _was_brought(said: Said, orders: Sequence[OrderFact]) -> bool:
     return any(order["opened"] is not None and order["opened"][:10] >= day for order in orders)
 
 
+def _is_closed(facts: Facts, case: Case) -> bool:
+    """Return whether the case is over by evidence, and nobody said after it that anything is to come."""
+    pending, thanks = case.remarks.get("said_pending"), case.remarks.get("said_thanks")
+    last = facts.last_customer_at
+    says_goodbye = thanks is not None and last is not None and thanks.at >= last
+    ends = [case.collected.at] if case.collected is not None else []
+    over = over_since(case, facts.first_at) if says_goodbye else None
+    ends += [over] if over is not None else []
+    closed = [order["closed"] for order in facts.orders if order["status"] in _ENDED and order["closed"]]
+    if closed and len(closed) == len(facts.orders):
+        ends.append(datetime.fromisoformat(max(closed)[:10]) + timedelta(days=1))
+    if not ends or any(one.said.at > max(ends) for one in case.commitments):
+        return False
+    return pending is None or pending.at < max(ends)
+
+
 def _open(facts: Facts, case: Case) -> Claim | None:
     if not facts.conversations:
         return None
@@ -210,8 +230,10 @@ def _open(facts: Facts, case: Case) -> Claim | None:
         parts.append("falta o cliente buscar o aparelho")
     if pending:
         parts.append(_say_pending(pending))
-    if not parts and (undecided_offer(case) or facts.waiting_since is not None):
-        return None  # the customer's last words may need an answer, or be one
+    if not parts and (
+        undecided_offer(case) or facts.waiting_since is not None or not _is_closed(facts, case)
+    ):
+        return None  # somebody may still owe an answer, a visit, a payment or the device
     if not parts:
         return Claim(kind="open", text=NOTHING_OPEN, messages=unique_refs(facts.last_ref), orders=[])
     refs = [one.said.ref for one in (*quotes, *deadlines)]
@@ -240,7 +262,7 @@ def _nothing(facts: Facts) -> Claim | None:
     """Say why nothing is known of the matter; where all is written, that would help nobody."""
     if _NOT_WRITTEN.isdisjoint(facts.types or ()):
         return None
-    text = "Parte da conversa é áudio ou mídia; o assunto não foi identificado."
+    text = "Parte da conversa não está escrita; o assunto não foi identificado."
     return Claim(kind="nothing", text=text, messages=unique_refs(facts.last_ref), orders=[])
 
 
@@ -262,7 +284,8 @@ def compose(facts: Facts) -> list[Claim]:
         return _shortened([no_customer, _contact(facts)], facts.last_at.year)
     devices = sum(term["kind"] == "device" for term in facts.case)
     several = devices > 1 or any(term["name"] == SEVERAL for term in facts.case)
-    offered, decided = offer(case, several=several), decision(case)
+    names_device = devices > 0 or bool(facts.orders) or "said_device" in case.remarks
+    offered, decided = offer(case, several=several, names_device=names_device), decision(case)
     others = [
         offered,
         decided,
@@ -284,13 +307,6 @@ def compose(facts: Facts) -> list[Claim]:
     for kind in _DISPENSABLE:
         if len(kept) > _MOST_SENTENCES:
             kept = [claim for claim in kept if claim["kind"] != kind]
-    thanks = facts.followed.remarks.get("said_thanks")
-    last = facts.last_customer_at
-    ended = thanks is not None and last is not None and thanks.at >= last
-    waits = facts.conversations and facts.waiting_since is not None and not ended
-    if waits and kept[-1]["kind"] != "open" and len(kept) < _FEWEST_SENTENCES:
-        refs = unique_refs(facts.waiting_ref or facts.last_ref)
-        kept.append(Claim(kind="open", text=_MAYBE_OPEN, messages=refs, orders=[]))
     unknown = _nothing(facts)
     if facts.conversations and len(kept) < _FEWEST_SENTENCES and about is None and unknown is not None:
         kept.insert(0, unknown)

@@ -104,11 +104,11 @@ def sentences(*lines: str) -> dict[str, str]:
                 "0C estamos com promoção de baterias",
                 "0L Obrigado, semana que vem eu peço",
             ),
-            "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
+            "Quem escreveu não é cliente: o contato é comercial.",
         ),
         (
             ("0C Conheça nosso plano de consultoria", "0L Não temos interesse, obrigado"),
-            "Quem escreveu não é cliente: a mensagem é de fornecedor, propaganda ou golpe.",
+            "Quem escreveu não é cliente: o contato é comercial.",
         ),
     ],
 )
@@ -136,13 +136,13 @@ def test_a_customer_who_mentions_a_job_or_an_offer_stays_a_customer() -> None:
         ("a geladeira não gela, só o freezer", "O cliente escreveu sobre uma geladeira que não gela."),
         (
             "vocês vendem carregador de notebook?",
-            "O cliente procurou uma peça ou um produto para comprar.",
+            "O cliente procurou um produto para comprar.",
         ),
-        ("queria a nota fiscal de abril", "O cliente pediu a nota fiscal ou um recibo."),
+        ("queria a nota fiscal de abril", "O cliente pediu a nota fiscal."),
         ("vocês fazem manutenção de notebooks?", "O cliente escreveu sobre notebooks."),
         (
             "até que horas vocês atendem no sábado?",
-            "O cliente perguntou sobre o horário ou o endereço da loja.",
+            "O cliente perguntou sobre o horário da loja.",
         ),
         ("que horas minha mãe chega?", None),
     ],
@@ -158,7 +158,7 @@ def test_a_service_that_the_shop_does_not_offer() -> None:
 
 
 def test_what_is_unknown_is_said_only_of_audio_and_media() -> None:
-    assert sentences("0C oi", "0L oi").keys() == {"contact", "open"}
+    assert sentences("0C oi", "0L oi").keys() == {"contact"}
 
 
 def test_a_purchase_of_long_ago_is_not_the_matter() -> None:
@@ -337,7 +337,7 @@ def test_what_the_customer_decided(lines: tuple[str, ...], decision: str | None)
 def test_days_of_one_sentence_are_said_once() -> None:
     found = sentences("0L fica 120", "0C pode fazer, levo hoje", "0C já fiz o pix")
     assert found["decision"] == (
-        "O cliente aprovou o orçamento em 03/03, avisou sobre o pagamento"
+        "O cliente aprovou o orçamento em 03/03, informou que fez um pagamento"
         " e ficou de levar o aparelho no mesmo dia."
     )
 
@@ -353,3 +353,107 @@ def test_days_of_one_sentence_are_said_once() -> None:
 )
 def test_who_announces_or_leaves_is_owed_no_answer(text: str, *, asks: bool) -> None:
     assert ("said_asks" in {one.kind for one in reader().read(text).commitments}) is asks
+
+
+def _closes(*lines: str) -> bool:
+    return sentences(*lines).get("open") == "Nenhuma resposta pendente."
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("0C vocês atendem no sábado?", "0L Até as 13h", "0C obrigado"),
+        ("0C arrumam piano?", "0L Infelizmente não fazemos", "0C ok, valeu"),
+        ("0C meu rádio não liga", "0L fica 190", "0C não vou fazer, obrigado", "0L por nada"),
+        ("0L o rádio está pronto, ficou em 190", "1C peguei, obrigada"),
+        ("0L serviço concluído, ficou em 190", "0C fiz o pix, segue comprovante", "0C obrigado"),
+    ],
+)
+def test_nothing_is_open_where_the_case_is_over_by_evidence(lines: tuple[str, ...]) -> None:
+    assert _closes(*lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("0C vocês atendem no sábado?", "0L Até as 13h"),  # nobody said goodbye
+        ("0C arrumam piano?", "0L Vou confirmar com o técnico e te falo", "0C ok, valeu"),
+        ("0C arrumam piano?", "0L Arrumamos, pode trazer", "0C ok, valeu"),
+        ("0C meu rádio não liga", "0L a visita é 90", "0C vou falar com meu pai e te aviso", "0L aguardo"),
+        ("0C meu rádio não liga", "0L fica 190", "0C não vou fazer, busco amanhã, obrigado"),
+        ("0C meu rádio não liga", "0L fica 190", "0C não vou fazer", "0L pode retirar", "0C obrigado"),
+        ("0L o rádio está pronto, ficou em 190", "1C peguei, obrigada", "1C a tampa soltou", "1L traz aqui"),
+        ("0L serviço concluído, ficou em 190", "0C vou pagar amanhã, obrigado"),
+    ],
+)
+def test_nothing_is_not_called_open_where_something_may_be_to_come(lines: tuple[str, ...]) -> None:
+    assert not _closes(*lines)
+
+
+def test_no_sentence_tells_the_reader_to_look_at_the_last_message() -> None:
+    found = sentences("0C moro na Rua das Flores 88")
+    assert "Confira" not in " ".join(found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_said"),
+    [
+        ("já paguei no pix", True),
+        ("segue o comprovante", True),
+        ("pix feito", True),
+        ("transferi agora", True),
+        ("pago na retirada no cartão", False),
+        ("vou pagar os 190 amanhã", False),
+        ("faço o pix depois", False),
+        ("te mando o pix sexta", False),
+    ],
+)
+def test_only_a_payment_that_was_made_is_said(text: str, *, is_said: bool) -> None:
+    found = sentences("0L o rádio está pronto, ficou em 190", f"0C {text}").get("decision", "")
+    assert ("que fez um pagamento" in found) is is_said
+    assert "pagar" not in found
+
+
+def test_a_payment_that_the_shop_confirmed_was_made() -> None:
+    lines = "0L o rádio está pronto, ficou em 190", "0C vou fazer o pix", "0L pix recebido"
+    assert sentences(*lines)["decision"] == "O cliente fez um pagamento, confirmado pela loja."
+
+
+def test_what_the_shop_fetches_is_only_called_a_device_where_one_is_named() -> None:
+    fetched = "1L Passamos pra pegar amanhã com o porteiro"
+    device = sentences("0C minha geladeira não gela", fetched)
+    assert device["offer"] == "A loja ficou de buscar o aparelho em 05/03."
+    assert "offer" not in sentences("0C o rapaz esqueceu a trena aqui, na visita da geladeira", fetched)
+    assert "offer" not in sentences("0C tenho uns documentos pra vocês", fetched)
+
+
+def test_three_devices_or_more_are_not_mixed_up() -> None:
+    found = sentences(
+        "0C tenho uma tv que não liga, um ventilador com barulho e um liquidificador queimado",
+        "0C e o liquidificador vaza",
+    )
+    assert found["matter"] == "O cliente escreveu sobre vários aparelhos."
+    two = sentences("0C a tv não liga", "0C e o ventilador também")
+    assert "aparelhos" not in two["matter"]
+
+
+@pytest.mark.parametrize(
+    ("text", "matter"),
+    [
+        ("onde fica a loja?", "O cliente perguntou sobre o endereço da loja."),
+        (
+            "que horas vocês fecham? e onde fica a loja?",
+            "O cliente perguntou sobre o horário e o endereço da loja.",
+        ),
+        ("preciso do recibo", "O cliente pediu um recibo."),
+        ("acesse o link e regularize seu cpf", "Quem escreveu não é cliente: a mensagem parece um golpe."),
+        ("meu pc reinicia do nada", "O cliente escreveu sobre um computador que reinicia do nada."),
+        ("a bateria está viciada", "O cliente relatou um problema: bateria ruim."),
+    ],
+)
+def test_only_what_was_said_is_named(text: str, matter: str) -> None:
+    assert sentences(f"0C {text}")["matter"] == matter
+
+
+def test_a_lone_message_is_no_conversation() -> None:
+    assert sentences("0C bom dia")["contact"] == "Houve só uma mensagem, do cliente, em 03/03/2025."
