@@ -1,7 +1,8 @@
 """Items of the review for pages and for the API: the state that a reviewer saw, and deciding.
 
-What belongs here: the state as text that goes out with an item and comes back with a decision, and which
-function decides on a chat and which on a live conversation. What does not: deciding (steps/links/decide.py).
+What belongs here: the state as text that goes out with an item and comes back with a decision, which function
+decides on a chat and which on a live conversation, and which decision came first. What does not: deciding
+(steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.chat_state import LinkState
-from whatsapp_pipeline.store.links.review_pages import ItemToReview
+from whatsapp_pipeline.store.links.review_pages import ItemToReview, PastDecision, past_decisions
 
 if TYPE_CHECKING:
     from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionOutcome, ScopeOffer, ShownState
@@ -37,6 +38,13 @@ def parse_shown_state(text: str) -> ShownState:
     contact, order = (int(part) if part else None for part in match.group(2, 3))
     decisions = tuple(int(part) for part in match[4].split(",") if part)
     return ShownState(LinkState(match[1], contact, order), decisions)
+
+
+def newest_unseen(conn: Connection, found: ItemToReview, shown: ShownState) -> PastDecision | None:
+    """Return the newest decision in force on an item that was not among those shown."""
+    unseen = set(found.decisions).difference(shown.decisions)
+    newest = past_decisions(conn, before=max(unseen) + 1, limit=1) if unseen else []
+    return newest[0] if newest else None
 
 
 def scopes_of(conn: Connection, found: ItemToReview) -> list[ScopeOffer]:

@@ -102,8 +102,8 @@ def test_a_reader_link_shows_no_message(embedded: Embedded) -> None:
     _, _, client = embedded
     answer = client.get(_link(level="reader"))
     assert "As mensagens não aparecem" in text_of(answer.text)
-    for secret in ("mensagem sobre", "Exemplo 15"):
-        assert secret not in answer.text
+    assert "mensagem sobre" not in answer.text
+    assert "notebook Exemplo 15" in answer.text
 
 
 def test_only_the_links_origins_may_frame_it_and_no_other_page(embedded: Embedded) -> None:

@@ -2,9 +2,10 @@
 SELECT c.id AS id_contato, c.nome::text, {phones},
        to_jsonb(s) AS summary, d.stale_since, n.note, n.made_by AS note_by, n.made_at AS note_at,
        (SELECT coalesce(jsonb_agg(jsonb_build_array(o.id, o.numero_ordem_servico::text,
-                   o.situacao::text, {device}, o.data_emissao::date, o.data_conclusao::date)
+                   o.situacao::text, o.equipamento::text, o.data_emissao::date, o.data_conclusao::date)
                    ORDER BY o.data_emissao DESC NULLS LAST, o.id DESC), '[]')
-          FROM (SELECT {order_columns} FROM ordens_servico WHERE id_contato = c.id
+          FROM (SELECT id, numero_ordem_servico, situacao, equipamento, data_emissao, data_conclusao
+                  FROM ordens_servico WHERE id_contato = c.id
                  ORDER BY data_emissao DESC NULLS LAST, id DESC LIMIT %(orders)s) o) AS orders,
        (SELECT coalesce(jsonb_object_agg(month, counts), '{}') FROM (
             SELECT month, jsonb_object_agg(sentiment, messages) AS counts FROM (

@@ -70,7 +70,7 @@ class ApiCustomer(BaseModel):
 
 
 class ApiOrder(BaseModel):
-    """A service order; `device` is null at the level reader."""
+    """A service order."""
 
     id: int
     number: str

@@ -141,7 +141,9 @@ def _refusals(route: _ApiRoute) -> dict[int | str, dict[str, Any]]:
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
-    return api_error(error.kind, error.fields) if isinstance(error, ApiError) else api_error("failure")
+    if not isinstance(error, ApiError):
+        return api_error("failure")
+    return api_error(error.kind, error.fields, message=error.message)
 
 
 def _unfit(_: Request, error: Exception) -> JSONResponse:

@@ -33,17 +33,22 @@ STATUSES = sorted({status for status, _ in _ERRORS.values()})
 class ApiError(Exception):
     """The request is refused; `kind` is one of this module's kinds."""
 
-    def __init__(self, kind: str, fields: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self, kind: str, fields: list[dict[str, str]] | None = None, *, message: str | None = None
+    ) -> None:
         self.kind = kind
         self.fields = fields or []
+        self.message = message
         super().__init__(kind)
 
 
-def api_error(kind: str, fields: list[dict[str, str]] | None = None) -> JSONResponse:
-    """Return the answer of a refusal. It repeats nothing of the request."""
-    status, message = _ERRORS[kind]
+def api_error(
+    kind: str, fields: list[dict[str, str]] | None = None, *, message: str | None = None
+) -> JSONResponse:
+    """Return the answer of a refusal. It repeats nothing of the request. `message` replaces the usual one."""
+    status, usual = _ERRORS[kind]
     headers = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "10"}}.get(status)
-    content = {"error": kind, "message": message, "fields": fields or []}
+    content = {"error": kind, "message": message or usual, "fields": fields or []}
     return JSONResponse(content, status_code=status, headers=headers)
 
 

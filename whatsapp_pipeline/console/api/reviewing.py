@@ -45,6 +45,7 @@ from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.review_state import (
     decide_item,
+    newest_unseen,
     parse_shown_state,
     scopes_of,
     shown_text,
@@ -52,6 +53,7 @@ from whatsapp_pipeline.console.review_state import (
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
+    PastDecision,
     item_to_review,
     past_decisions,
     queued_items,
@@ -191,10 +193,11 @@ class ReviewingApi:
                 session=found.session_number,
                 nobody_kind=given.get("nobody_kind"),
             )
+            shown = parse_shown_state(decision.state)
             try:
-                outcome = decide_item(page.conn, found, wanted, shown=parse_shown_state(decision.state))
+                outcome = decide_item(page.conn, found, wanted, shown=shown)
             except AlreadyDecidedError:
-                raise ApiError("already_decided") from None
+                raise _already_decided(newest_unseen(page.conn, found, shown)) from None
             except PipelineError:
                 raise ApiError("not_found") from None
         made = MadeDecision(
@@ -276,6 +279,17 @@ def _item(page: Page, ref: str, session: int | None) -> ItemToReview:
     if found is None:
         raise ApiError("not_found")
     return found
+
+
+def _already_decided(newest: PastDecision | None) -> ApiError:
+    """Return the refusal of a decision that came second; without a decision in force, the link changed."""
+    if newest is None:
+        return ApiError("already_decided")
+    return ApiError(
+        "already_decided",
+        message=f"decision {newest.id} of {newest.made_by} at {newest.made_at.isoformat(timespec='seconds')} "
+        "came after `state` was read; read it again",
+    )
 
 
 def _refs(outcome: DecisionOutcome) -> list[str]:

@@ -74,7 +74,7 @@ class EmbeddedOrder:
 
 def _order_page(page: Page, link: OrderLink) -> Response:
     may_read = page.visitor.may("analyst")
-    found = order_by_id(page.conn, link.order, with_device=may_read)
+    found = order_by_id(page.conn, link.order, with_device=True)
     if found is None or (found.numero or str(found.id)) != link.number:
         raise NoPageError("not_found")
     sessions = sessions_of_order(page.conn, found.id, with_messages=may_read)

@@ -23,7 +23,13 @@ from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.review_evidence import shown_candidates
 from whatsapp_pipeline.console.pages.search import customers_named
-from whatsapp_pipeline.console.review_state import decide_item, parse_shown_state, scopes_of, shown_text
+from whatsapp_pipeline.console.review_state import (
+    decide_item,
+    newest_unseen,
+    parse_shown_state,
+    scopes_of,
+    shown_text,
+)
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.contacts.directory import customer_names, order_by_id, orders_numbered
 from whatsapp_pipeline.store.conversations.message_stream import Place, StreamScope
@@ -31,6 +37,7 @@ from whatsapp_pipeline.store.links import chat_state, live_review
 from whatsapp_pipeline.store.links.precision_sample import next_links
 from whatsapp_pipeline.store.links.review_pages import (
     ItemToReview,
+    PastDecision,
     QueuedItem,
     count_items,
     decision_effect,
@@ -205,20 +212,19 @@ def post_decision(page: Page) -> Response:
     try:
         outcome = decide_item(page.conn, found, wanted, shown=shown)
     except AlreadyDecidedError:
-        return _decided_meanwhile(page, found, set(found.decisions).difference(shown.decisions))
+        return _decided_meanwhile(page, found, newest_unseen(page.conn, found, shown))
     except PipelineError:
         raise NoPageError("bad_request") from None
     return page.redirect(f"/review/next?{urlencode({'done': outcome.id_override})}")
 
 
-def _decided_meanwhile(page: Page, found: ItemToReview, unseen: set[int]) -> Response:
+def _decided_meanwhile(page: Page, found: ItemToReview, newest: PastDecision | None) -> Response:
     """Say who made the newest decision that the reviewer has not seen; without one, that the link changed."""
-    newest = past_decisions(page.conn, before=max(unseen) + 1, limit=1) if unseen else []
     return page.render(
         "review_decided.html",
         status=409,
         item=found,
-        newest=newest[0] if newest else None,
+        newest=newest,
         path=item_address(found),
     )
 

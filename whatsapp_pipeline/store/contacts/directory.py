@@ -146,11 +146,11 @@ def customers_and_orders(
         name: As for `customers_like`.
         phone_parts: As for `customers_like`.
         number: As for `orders_numbered`.
-        with_private: Whether the level reads phones, trade names and devices.
+        with_private: Whether the level reads phones and trade names.
         limit: Maximum number of customers, and of orders.
     """
     customers, values = _customers(name, phone_parts, with_phones=with_private, limit=limit)
-    orders = _orders_statement(_NUMBERED, with_device=with_private)
+    orders = _orders_statement(_NUMBERED, with_device=True)
     statement = f"""
         SELECT (SELECT coalesce(jsonb_agg(c), '[]') FROM ({customers or "SELECT WHERE false"}) c),
                (SELECT coalesce(jsonb_agg(o), '[]') FROM ({orders}) o)

@@ -30,15 +30,7 @@ def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> di
         with_phones: Whether the level reads phones; without it they are None.
     """
     shown = ", ".join(f"c.{name}::text" for name in _PHONES) if with_phones else _HIDDEN
-    device = "o.equipamento::text" if with_phones else "NULL"
-    columns = "id, numero_ordem_servico, situacao, data_emissao, data_conclusao"
-    columns += ", equipamento" if with_phones else ""
-    statement = (
-        queries.load("summaries/customer_head")
-        .replace("{phones}", shown)
-        .replace("{device}", device)
-        .replace("{order_columns}", columns)
-    )
+    statement = queries.load("summaries/customer_head").replace("{phones}", shown)
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement.encode(), {"id": id_contato, "orders": MOST_ORDERS + 1}).fetchone()
 
