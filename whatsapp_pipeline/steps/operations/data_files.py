@@ -25,7 +25,7 @@ from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder
 from whatsapp_pipeline.steps.operations import backup
-from whatsapp_pipeline.steps.operations.export import leftovers, remove_leftovers
+from whatsapp_pipeline.steps.operations.export_folder import leftovers, remove_leftovers
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations import data_files, suppression
 from whatsapp_pipeline.store.operations.data_files import DataFile, FilePlace, KeptBackup, Kind, NewFile

@@ -3,21 +3,16 @@
 What belongs here: the formats, masks and spreadsheet safety. What does not: which rows there are
 (store/operations/exports.py).
 
-A file is written in a folder beside its place and moved there when it is whole, readable by its owner alone.
-The next export of that name removes the folder of one that was killed.
+A file is written in a folder beside its place (export_folder.py) and moved there when it is whole, readable
+by its owner alone.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 import xlsxwriter
@@ -26,6 +21,7 @@ from xlsxwriter.exceptions import FileCreateError
 from whatsapp_pipeline.domain.masking import mask_name, mask_path, mask_title
 from whatsapp_pipeline.domain.personal_text import hide_personal
 from whatsapp_pipeline.safe_text import FORMULA_STARTS, for_spreadsheet
+from whatsapp_pipeline.steps.operations.export_folder import folder_beside
 from whatsapp_pipeline.store.operations.exports import Export
 
 FORMATS = ("csv", "xlsx", "parquet")
@@ -65,7 +61,7 @@ def write_export(
     """
     written = ExportOutcome()
     counted = _counted(_slices(chunks) if path.suffix == ".xlsx" else chunks, written, advance)
-    with _folder_beside(path) as folder:
+    with folder_beside(path) as folder:
         whole = folder / path.name
         os.close(os.open(whole, os.O_CREAT | os.O_WRONLY, 0o600))
         if path.suffix == ".csv":
@@ -76,44 +72,6 @@ def write_export(
             _write_parquet(whole, counted)
         whole.replace(path)
     return written
-
-
-@contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """Make a folder that only the user reads, and remove those that killed exports of this path left."""
-    remove_leftovers(path)
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            _lock(opened)
-            yield Path(folder)
-        finally:
-            os.close(opened)
-
-
-def leftovers(path: Path) -> list[Path]:
-    """Return the folders beside `path` in which exports of it are written, or were when they were killed."""
-    # as TemporaryDirectory names its folders
-    return list(path.parent.glob(f".{escape(path.name)}.{'[a-z0-9_]' * 8}"))
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove the folders that killed exports of `path` left."""
-    for left in leftovers(path):
-        with suppress(OSError):  # it has just ended, or is another user's
-            opened = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
-            if _lock(opened):  # a running export holds the lock of its folder
-                shutil.rmtree(left, ignore_errors=True)
-            os.close(opened)
-
-
-def _lock(opened: int) -> bool:
-    """Lock a folder; False if another process holds the lock, or if the file system has no locks."""
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFrame]:
