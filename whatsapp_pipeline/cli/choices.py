@@ -59,6 +59,8 @@ def _choose(lines: list[str]) -> int | None:
     """List the choices and ask at the terminal; return the position, None without a terminal."""
     for rank, line in enumerate(lines[:_LISTED], 1):
         say(f"  {rank}  {line}", err=True)
+    if len(lines) > _LISTED:
+        say(f"  there are more than {_LISTED}; write more of it to see the others", err=True)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     chosen = click.prompt("which", type=click.IntRange(1, min(len(lines), _LISTED)), err=True)

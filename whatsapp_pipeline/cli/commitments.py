@@ -9,7 +9,7 @@ import click
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.cli.choices import choose_customer
 from whatsapp_pipeline.cli.database_option import open_database
-from whatsapp_pipeline.cli.output import say, say_json, say_lines
+from whatsapp_pipeline.cli.output import say, say_json, say_lines, shortened
 from whatsapp_pipeline.store.connection import use_time_zone
 from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine, CommitmentList
 
@@ -78,7 +78,7 @@ def commitments(  # one parameter an option
             say_json(_as_json(line))
         return
     say_lines(
-        f"{line.id_contato or '':>8}  {whose_commitment(line)[:28]:<28}  {commitment_line(line)}"
+        f"{line.id_contato or '':>8}  {shortened(whose_commitment(line), 28):<28}  {commitment_line(line)}"
         for line in lines
     )
     if not lines:

@@ -9,7 +9,7 @@ import click
 
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.cli.database_option import open_database
-from whatsapp_pipeline.cli.output import say, say_json, say_lines
+from whatsapp_pipeline.cli.output import say, say_json, say_lines, shortened
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
 from whatsapp_pipeline.errors import PipelineError
@@ -58,7 +58,7 @@ def _case_line(case: OpenCase, now: datetime) -> str:
     reasons = ", ".join(words.OPEN_REASONS.get(reason, reason) for reason in case.open_reasons)
     hours = business_hours_between(case.open_since, now)
     line = (
-        f"{case.id_contato:>8}  {(case.nome or words.NO_NAME)[:28]:<28}  {words.SINCE_MOMENT} "
+        f"{case.id_contato:>8}  {shortened(case.nome or words.NO_NAME, 28):<28}  {words.SINCE_MOMENT} "
         f"{case.open_since:%d/%m/%Y %H:%M}  {counted(hours, words.BUSINESS_HOURS):>18}  {reasons}"
     )
     if case.stale_since is not None:

@@ -73,3 +73,8 @@ def say_with_strong(text: str) -> None:
     parts = re.split(f"([{STRONG_START}{STRONG_END}])", text)
     shown = "".join(marks.get(part) or for_terminal(part) for part in parts)
     click.echo(shown + (end if sys.stdout.isatty() else ""))
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text of at most `length` characters; one that was longer ends with an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

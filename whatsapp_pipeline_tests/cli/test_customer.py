@@ -124,6 +124,17 @@ def test_several_customers_are_listed_so_that_a_person_can_tell_them_apart(fille
         ] * 2
 
 
+def test_a_name_of_many_customers_says_that_the_list_has_an_end(fresh_database_url: str) -> None:
+    with connect(fresh_database_url) as conn:
+        for number in range(1, 21):
+            add_contact(conn, number, f"Padaria {number}")
+        assert "more" not in invoke(fresh_database_url, "customer", "padaria").output
+        add_contact(conn, 21, "Padaria 21")
+    lines = invoke(fresh_database_url, "customer", "padaria").output.splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "  there are more than 20; write more of it to see the others"
+
+
 def test_a_customer_without_conversations(filled_url: str) -> None:
     result = invoke(filled_url, "customer", "3")
     assert result.exit_code == 0

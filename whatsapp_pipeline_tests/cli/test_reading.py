@@ -94,6 +94,11 @@ def ids(url: str, statement: str) -> list[int]:
         return [row[0] for row in conn.execute(statement.encode())]
 
 
+def texts(url: str, statement: str) -> list[str]:
+    with connect(url) as conn:
+        return [row[0] for row in conn.execute(statement.encode())]
+
+
 def chat_of(url: str, path: str) -> int:
     (found,) = ids(url, f"SELECT id FROM chat_files WHERE file_path = '{path}'")
     return found
@@ -236,6 +241,15 @@ def test_open_lists_who_waits_the_longest_first(url: str) -> None:
     assert first.split()[0] == str(expected[0])
     assert "sem resposta" in first
     assert "there are more" in invoke(url, "open", "--limit", "1").stderr
+    rename = "UPDATE contatos SET nome = %s WHERE id = %s"
+    (name,) = texts(url, f"SELECT nome FROM contatos WHERE id = {expected[0]}")
+    with connect(url) as conn:
+        conn.execute(rename, ("Condomínio Jardim das Palmeiras", expected[0]))
+    try:
+        assert shown(url, "open", "--limit", "1").split("  ")[1] == "Condomínio Jardim das Palme…"
+    finally:
+        with connect(url) as conn:
+            conn.execute(rename, (name, expected[0]))
 
 
 def test_what_a_person_handled_is_in_neither_list_of_open_cases(url: str) -> None:

@@ -31,7 +31,7 @@ def find_by_phone(conn: Connection, key: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def find_by_name(conn: Connection, name: str, *, limit: int = 20) -> list[tuple[int, str]]:
+def find_by_name(conn: Connection, name: str, *, limit: int = 21) -> list[tuple[int, str]]:
     """Return (id, name) of contacts with every word of `name` in theirs; an exact name goes alone."""
     names = readable_columns(conn, "contatos", ("nome", "fantasia"))
     rows = conn.execute(
