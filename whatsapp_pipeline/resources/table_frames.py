@@ -8,7 +8,7 @@ one. So this IO manager only reads.
 """
 
 # No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -43,11 +43,23 @@ class TableFrames(dg.ConfigurableIOManager):
         )
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pl.DataFrame":
-        """Return the asset's rows; PipelineError where the asset has no table or a month must be named."""
+        """Return the asset's rows.
+
+        Raises PipelineError for an asset without a table, for a month that must be named, and for a type that
+        is neither of the two DataFrames.
+        """
+        import pandas as pd
         import polars as pl
 
-        frame = self._read(context)
         wanted = context.dagster_type.typing_type
+        frames = (pl.DataFrame, pd.DataFrame)
+        # `Any` stands for an input without an annotation. It is a class since Python 3.11.
+        if wanted is not Any and isinstance(wanted, type) and not issubclass(wanted, frames):
+            raise PipelineError(
+                f"{context.asset_key.to_user_string()} is read as a pandas.DataFrame or a polars.DataFrame, "
+                f"not as {wanted.__name__}; convert the frame yourself"
+            )
+        frame = self._read(context)
         return frame if isinstance(wanted, type) and issubclass(wanted, pl.DataFrame) else to_pandas(frame)
 
     def _read(self, context: dg.InputContext) -> "pl.DataFrame":

@@ -272,6 +272,13 @@ def test_an_asset_that_is_not_there_is_named(defs: PipelineDefinitions) -> None:
         defs.load_asset_value("chat_mesages", partition_key="2025-01")
 
 
+@pytest.mark.parametrize("wanted", [pl.LazyFrame, dict])
+def test_a_type_that_is_no_frame_is_refused(defs: PipelineDefinitions, wanted: type) -> None:
+    words = f"normalized_contacts is read as a .*, not as {wanted.__name__}; convert the frame yourself"
+    with pytest.raises(PipelineError, match=words):
+        defs.load_asset_value("normalized_contacts", python_type=wanted)
+
+
 def test_a_range_of_months_is_one_frame(defs: PipelineDefinitions, load: Load) -> None:
     both = defs.load_asset_value(
         "chat_messages",
