@@ -58,6 +58,9 @@ Kind: TypeAlias = Literal[
     "said_frauds",
     "said_receipt",
     "said_forgot",
+    "said_lowers",
+    "said_number",
+    "said_agrees",
 ]
 REMARK_KINDS = frozenset(
     {
@@ -66,6 +69,7 @@ REMARK_KINDS = frozenset(
         *("said_reconsiders", "said_bids", "said_consents", "said_device"),
         *("said_invoice", "said_declines", "said_visits", "said_thanks"),
         *("said_pending", "said_locates", "said_frauds", "said_receipt", "said_forgot"),
+        *("said_lowers", "said_number", "said_agrees"),
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {

@@ -309,8 +309,11 @@ class _Ledger:
         """Return whether news is of finished work: "pode buscar" alone needs work that was agreed before."""
         if self._is_refused():
             return False
+        # After news that leave no doubt, "pode buscar" may be said of a charger that was left behind.
+        since = self.done.at if self.done is not None and self.done.mention.sort != "weak" else None
         return evidence.mention.sort != "weak" or any(
             one.said.mention.kind in {"quote_approved", "deadline_promised", "price_quoted"}
+            and (since is None or one.said.at > since)
             and one.said.mention.sort != "fee"
             and evidence.at - one.said.at <= _REACH
             for one in self.made

@@ -52,6 +52,8 @@ _SPANS = frozenset("bhdm")
 _ONLY_LAST_DAY = frozenset("WM")
 # The codes of deadlines that count hours or minutes.
 _COUNTED_TIMES = frozenset("hm")
+_VALUES_SHOWN = 3
+_ONE_TALK = timedelta(days=1)
 _OUTCOME_VERBS = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
 
 
@@ -177,6 +179,83 @@ def _latest_offer(commitments: Sequence[Commitment]) -> list[Commitment]:
                 break
         offered.insert(0, one)
     return offered
+
+
+def _prices(case: Case, until: datetime | None = None) -> list[Commitment]:
+    """Return the prices for work of the last matter, those that later ones took the place of, too."""
+    staff = [
+        one
+        for one in case.followed.commitments
+        if one.said.mention.side == "staff" and one.said.at >= case.last_at - CASE_AGE
+    ]
+    if not staff:
+        return []
+    matter = [one.said.at for one in _latest_offer(_last_matter(case.commitments))]
+    since = min(max(one.said.at for one in staff) - _ONE_OFFER, *matter, staff[-1].said.at)
+    return [
+        one
+        for one in staff
+        if one.said.mention.kind == "price_quoted"
+        and one.said.mention.sort != "fee"
+        and since <= one.said.at
+        and (until is None or one.said.at <= until)
+    ]
+
+
+def _other_price(case: Case, prices: Sequence[Commitment], until: datetime | None = None) -> Decimal | None:
+    """Return the bare number that the shop wrote soon after a price, if it is another one."""
+    said = case.remarks.get("said_number")
+    if said is None or not prices or (until is not None and said.at > until):
+        return None
+    is_near = timedelta() <= said.at - prices[-1].said.at <= _ONE_TALK
+    return said.mention.amount if is_near and said.mention.amount not in _amounts(prices) else None
+
+
+def plain_prices(case: Case, until: datetime | None = None) -> bool:
+    """Return whether what the shop asks for is plain: one amount, or one of several that was settled on."""
+    prices = _prices(case, until)
+    return not _is_mixed(case, prices, until) or bool(_settled_price(case, prices))
+
+
+def _is_mixed(case: Case, prices: Sequence[Commitment], until: datetime | None = None) -> bool:
+    """Return whether the shop named different amounts: alternatives, extras, another product."""
+    amounts = _amounts(prices)
+    is_range = len(amounts) == 2 and {one.said.mention.sort for one in prices} == {"rough"}
+    is_range = is_range and len({one.said.ref for one in prices}) == 1
+    return (len(amounts) > 1 and not is_range) or _other_price(case, prices, until) is not None
+
+
+def _settled_price(case: Case, prices: Sequence[Commitment]) -> list[Commitment]:
+    """Return the price of several that is plainly the bill, the lowered one or the one agreed to."""
+    agreed = case.remarks.get("said_agrees")
+    if agreed is not None:
+        named = [one for one in prices if one.said.mention.amount == agreed.mention.amount]
+        if named and named[-1].said.at <= agreed.at and prices[-1].said.at <= agreed.at:
+            return named[-1:]
+    last = [one for one in prices if one.said.ref == prices[-1].said.ref]
+    if len(_amounts(last)) != 1 or _other_price(case, prices) is not None:
+        return []
+    ready, amount, ref = case.done, last[-1].said.mention.amount, last[-1].said.ref
+    lowers, consents = case.remarks.get("said_lowers"), case.remarks.get("said_consents")
+    if consents is not None and consents.ref == ref:
+        return last  # the shop agreed to the price that the customer named
+    if ready is not None and timedelta() <= last[-1].said.at - ready.at <= BILLED:
+        known = amount in _amounts(prices[: -len(last)])
+        return last if ready.ref == ref or known else []
+    before = prices[: -len(last)]
+    dearest = max((one.said.mention.amount or Decimal() for one in before), default=Decimal())
+    is_lower = amount is not None and amount < dearest
+    return last if is_lower and lowers is not None and lowers.ref == ref else []
+
+
+def _say_values(case: Case, prices: Sequence[Commitment]) -> str:
+    """Write different amounts without a word on which of them holds."""
+    other = _other_price(case, prices)
+    amounts = [one.said.mention.amount for one in prices] + [other]
+    named = [say_money(amount) for amount in dict.fromkeys(amounts) if amount is not None]
+    first, last = prices[0].said.at.date(), prices[-1].said.at.date()
+    when = f"em {say_date(last)}" if first == last else f"entre {say_date(first)} e {say_date(last)}"
+    return f"informou valores de {join_words(named[-_VALUES_SHOWN:])} {when}"
 
 
 def say_quotes(quotes: Sequence[Commitment]) -> str:
@@ -398,7 +477,10 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
     pickups = _device_pickups(commitments, case) if names_device else []
     ready = case.done
     days = _Days()
-    parts = []
+    prices = _prices(case)
+    mixed = _is_mixed(case, prices)
+    quotes = _settled_price(case, prices) if mixed else quotes
+    parts = [_say_values(case, prices)] if mixed and not quotes else []
     # A price that comes with the news that the work is ready, or after it, is what the work cost.
     bill = (
         quotes
@@ -410,10 +492,11 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
     # Work that is ready has no deadline any more, but for whether it was kept.
     done = ready is not None and all(one.said.at <= ready.at for one in deadlines)
     if deadlines and not done:
-        parts.append(_say_deadline(deadlines, case, days))
+        said = _say_deadline(deadlines, case, days)
+        parts.append(said.replace("o serviço", "um serviço", 1) if several else said)
     # Another offer had another warranty, and each of two prices may have its own.
-    many = len({one.said.mention.amount for one in quotes}) > 1 or len(warranties) > 1
-    if quotes and warranties and (many or warranties[-1].said.at < quotes[0].said.at):
+    many = mixed or len(_amounts(quotes)) > 1 or len(warranties) > 1
+    if (quotes or mixed) and warranties and (many or warranties[-1].said.at < quotes[0].said.at):
         warranties = []
     if warranties and warranties[-1].said.mention.length:
         parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
@@ -423,14 +506,15 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
     hopeless = _hopeless(case, quotes)
     if hopeless is not None:
         what = "um dos consertos" if several else "o conserto"
-        parts.append(f"disse{days.said(hopeless.at)} que {what} não é possível ou não compensa")
+        verdict = "não compensa" if hopeless.mention.length == "dear" else "não é possível"
+        parts.append(f"disse{days.said(hopeless.at)} que {what} {verdict}")
     if ready is not None:
         parts.append(_say_ready(ready, deadlines, quotes, case, days))
     if bill:
         parts.append(f"informou {_say_bill(bill)}{days.said(bill[-1].said.at)}")
     if not parts:
         return None
-    used = [*quotes, *deadlines, *warranties[-1:], *pickups[-1:]]
+    used = [*(quotes or (prices if mixed else [])), *deadlines, *warranties[-1:], *pickups[-1:]]
     refs = unique_refs(
         *(one.said.ref for one in used),
         *(one.outcome_ref for one in deadlines[-1:]),
@@ -461,7 +545,6 @@ def _say_bill(quotes: Sequence[Commitment]) -> str:
     return f"{'o valor' if len(names) == 1 else 'os valores'} de {join_words(names)}"
 
 
-_ONE_TALK = timedelta(days=1)
 _STAFF_GOES_ON = frozenset({"deadline_promised", "price_quoted"})
 
 
@@ -517,14 +600,24 @@ def _approval_is_sure(approval: Commitment, case: Case) -> bool:
     )
 
 
+def _names_part(decided: Sequence[Commitment]) -> bool:
+    """Return whether the last decision, or the opposite one just before it, names a part of the offer."""
+    last = decided[-1]
+    return any(
+        one.said.mention.sort == "part" for one in decided[-2:] if last.said.at - one.said.at <= _ONE_ANSWER
+    )
+
+
 def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tuple[str, list[Commitment]]:
     """Write what the customer decided last, and return it with the decisions that it cites."""
     last = decided[-1]
     prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
     priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
     takes_back = last.said.mention.sort == "cancel"
-    if prices and not priced and not takes_back:
-        return "", []  # "fechado, sábado 10h": the visit was agreed
+    is_vague = not _names_part(decided) and not plain_prices(case, last.said.at)
+    if not takes_back and ((prices and not priced) or is_vague):
+        # "Fechado, sábado 10h": the visit was agreed. Of several amounts, any may have been.
+        return "", []
     before = decided[-2] if len(decided) > 1 else None
     if before is not None and before.said.mention.kind != last.said.mention.kind:
         text = _say_change(before, last, case, days)
@@ -533,13 +626,13 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
     is_priced = bool(priced) and min(priced) <= last.said.at
     if last.said.mention.kind == "quote_approved":
         return (
-            f"aprovou {_say_approved(last, case) if is_priced else 'o serviço'}{days.said(last.said.at)}",
+            f"aprovou {_say_approved(last) if is_priced else 'o serviço'}{days.said(last.said.at)}",
             [last],
         )
     if takes_back:
         return f"desistiu do serviço{days.said(last.said.at)}", [last]
     if is_priced:
-        part = "ao menos uma parte d" if len(_amounts(_latest_offer(case.commitments))) > 1 else ""
+        part = "" if plain_prices(case, last.said.at) else "uma parte d"
         return f"recusou {part}o orçamento{days.said(last.said.at)}", [last]
     # Without a price, words of refusal may be about something else: "já comprei outro carregador".
     return (f"desistiu do conserto{days.said(last.said.at)}", [last]) if case.turned_down else ("", [])
@@ -549,13 +642,9 @@ def _amounts(quotes: Sequence[Commitment]) -> set[Decimal | None]:
     return {one.said.mention.amount for one in quotes}
 
 
-def _say_approved(approval: Commitment, case: Case) -> str:
-    """Write which part of the offer was approved."""
-    if approval.said.mention.sort == "part":
-        return "uma parte do orçamento"
-    # A price that comes after the approval is what the work cost in the end.
-    offered = [one for one in _latest_offer(case.commitments) if one.said.at <= approval.said.at]
-    return "ao menos uma parte do orçamento" if len(_amounts(offered)) > 1 else "o orçamento"
+def _say_approved(approval: Commitment) -> str:
+    """Write what was approved: the offer, or the part of it that the words name."""
+    return "uma parte do orçamento" if approval.said.mention.sort == "part" else "o orçamento"
 
 
 def _say_change(before: Commitment, last: Commitment, case: Case, days: _Days) -> str | None:

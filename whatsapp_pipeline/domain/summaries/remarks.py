@@ -46,10 +46,17 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_pending", "customer", "pending", None),
     ("said_pending", "staff", "pending", None),
     ("said_forgot", "customer", "forgot", None),
+    ("said_lowers", "staff", "lowers", "no_lowers"),
+    ("said_number", "staff", "number", None),
+    ("said_agrees", "customer", "agrees", "no_agrees"),
     ("said_reconsiders", "customer", "reconsiders", None),
     ("said_bids", "customer", "bids", "no_bids"),
     ("said_consents", "staff", "consents", None),
 )
+
+
+# A repair that costs more than it gives, and is not impossible.
+_TOO_DEAR = re.compile(r"\b(?:compensa|vale)\b")
 
 
 class _Rule(NamedTuple):
@@ -113,7 +120,10 @@ def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
     for rule in _rules():
         shown = rule.shows.search(text) if bits & rule.bit else None
         if shown and not (rule.cancels and rule.cancels.search(text)):
-            bid = Decimal(shown["bid"]) if rule.kind == "said_bids" else None
+            bid = shown.groupdict().get("bid")
             first, last = (text[:at].count(" ") for at in (shown.start(), shown.end()))
-            found.append(Mention(rule.kind, rule.side, first, last, amount=bid))
+            amount = None if bid is None else Decimal(bid)
+            is_dear = rule.kind == "said_hopeless" and _TOO_DEAR.search(shown[0])
+            length = "dear" if is_dear else None
+            found.append(Mention(rule.kind, rule.side, first, last, amount=amount, length=length))
     return tuple(found)

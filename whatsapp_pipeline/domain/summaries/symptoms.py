@@ -29,9 +29,23 @@ def _symptoms() -> tuple[tuple[str, ...], Matcher]:
     return tuple(entry[0] for entry in entries), Matcher(patterns)
 
 
+# "Molhou até o tapete", "a trava da porta": of something else than the device.
+_WETTED = frozenset({"ate", "tudo", "chao", "piso", "tapete", "parede", "moveis"})
+_ARTICLES = frozenset({"a", "as", "da", "das", "na", "uma"})
+
+
+def _is_of_another(forms: list[str], at: int, end: int) -> bool:
+    """Return whether a word of a fault is about what the device wetted, or is the lock of a door."""
+    if forms[at] == "molhou" and end == at + 1:
+        return not _WETTED.isdisjoint(forms[end : end + 2])
+    return forms[at] == "trava" and at > 0 and forms[at - 1] in _ARTICLES
+
+
 def read_symptoms(forms: list[str]) -> tuple[str, ...]:
     """Return the symptoms that a message cut into tokens describes, in the file's order."""
     names, matcher = _symptoms()
-    found = sorted({pattern.payload for pattern, _, _ in matcher.find(forms)})
+    found = sorted(
+        {pattern.payload for pattern, at, end in matcher.find(forms) if not _is_of_another(forms, at, end)}
+    )
     symptoms = tuple(names[number] for number in found)
     return tuple(one for one in symptoms if one != VAGUE) or symptoms

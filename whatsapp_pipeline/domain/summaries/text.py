@@ -19,6 +19,7 @@ from whatsapp_pipeline.domain.summaries.case_text import (
     decision,
     offer,
     over_since,
+    plain_prices,
     say_promised,
     say_quotes,
     unanswered_offer,
@@ -37,7 +38,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "13"
+TEXT_VERSION = "14"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # A remark that is older says little about how the customer feels now.
@@ -214,7 +215,8 @@ def _open(facts: Facts, case: Case) -> Claim | None:
         parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")
     if quotes:
         said = say_quotes(quotes)
-        parts.append(f"falta a resposta do cliente {'aos' if said.startswith('orçamentos') else 'ao'} {said}")
+        what = f"ao {said}" if plain_prices(case) else "aos valores informados"
+        parts.append(f"falta a resposta do cliente {what}")
     if deadlines:
         many = len(deadlines) > 1
         what, ends = (
