@@ -203,11 +203,11 @@ def _prices(case: Case, until: datetime | None = None) -> list[Commitment]:
 
 
 def _other_price(case: Case, prices: Sequence[Commitment], until: datetime | None = None) -> Decimal | None:
-    """Return the bare number that the shop wrote soon after a price, if it is another one."""
+    """Return the bare number that the shop wrote within a day of a price, if it is another one."""
     said = case.remarks.get("said_number")
     if said is None or not prices or (until is not None and said.at > until):
         return None
-    is_near = timedelta() <= said.at - prices[-1].said.at <= _ONE_TALK
+    is_near = any(abs(said.at - one.said.at) <= _ONE_TALK for one in prices)
     return said.mention.amount if is_near and said.mention.amount not in _amounts(prices) else None
 
 
@@ -520,6 +520,7 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
         *(one.outcome_ref for one in deadlines[-1:]),
         ready.ref if ready else None,
         hopeless.ref if hopeless else None,
+        case.remarks["said_number"].ref if _other_price(case, prices) is not None else None,
     )
     orders = [one.outcome_order for one in deadlines[-1:] if one.outcome_order is not None]
     return Claim(kind="offer", text=f"A loja {join_words(parts)}.", messages=refs, orders=orders)
@@ -614,7 +615,9 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
     prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
     priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
     takes_back = last.said.mention.sort == "cancel"
-    is_vague = not _names_part(decided) and not plain_prices(case, last.said.at)
+    # What is refused before another price may be an extra.
+    until = last.said.at if last.said.mention.kind == "quote_approved" else None
+    is_vague = not _names_part(decided) and not plain_prices(case, until)
     if not takes_back and ((prices and not priced) or is_vague):
         # "Fechado, sábado 10h": the visit was agreed. Of several amounts, any may have been.
         return "", []
@@ -680,7 +683,8 @@ def _say_pickup(pickup: Commitment, case: Case, days: _Days) -> str:
         one.said.mention.kind in _DEVICE_IS_THERE and one.said.at <= pickup.said.at
         for one in case.commitments
     ) or (case.ready is not None and case.ready.at <= pickup.said.at)
-    if there or not pickup.due_on:
+    # Who buys a cable collects no device.
+    if (there or not pickup.due_on) and "said_shops" not in case.remarks:
         on = days.due(pickup.due_on, pickup.said, pickup.due_time, "para")
         return f"combinou a retirada do aparelho{on}"
     return f"ficou de passar na loja{days.due(pickup.due_on, pickup.said, pickup.due_time, 'em')}"

@@ -38,7 +38,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "14"
+TEXT_VERSION = "15"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # A remark that is older says little about how the customer feels now.

@@ -424,6 +424,11 @@ def test_what_the_shop_fetches_is_only_called_a_device_where_one_is_named() -> N
     assert "offer" not in sentences("0C tenho uns documentos pra vocês", fetched)
 
 
+def test_who_buys_something_collects_no_device() -> None:
+    lines = "0C vocês vendem cabo de rede?", "0L Temos, fica 40", "0C passo aí pra pegar"
+    assert sentences(*lines)["decision"] == "O cliente ficou de passar na loja."
+
+
 def test_three_devices_or_more_are_not_mixed_up() -> None:
     found = sentences(
         "0C tenho uma tv que não liga, um ventilador com barulho e um liquidificador queimado",
@@ -478,6 +483,20 @@ def test_a_lone_message_is_no_conversation() -> None:
         (
             ("0L o rádio fica 100, a tv 200", "0L o forno fica 300, o tablet 400"),
             "A loja informou valores de R$ 200,00, R$ 300,00 e R$ 400,00 em 03/03.",
+            None,
+        ),
+        (
+            (
+                "0L limpeza feita, mas a lente quebrou, fica 340",
+                "0C a lente deixa assim",
+                "0L ok, pode retirar, 150",
+            ),
+            "A loja informou valores de R$ 340,00 e R$ 150,00 em 03/03.",
+            None,
+        ),
+        (
+            ("0L motor queimado, 310. Novo custa 420", "0C vocês vendem?", "0L à vista faço 399"),
+            "A loja informou valores de R$ 310,00 e R$ 399,00 em 03/03.",
             None,
         ),
         # The lowered price, the one agreed to, and the bill.
