@@ -19,6 +19,7 @@ SERVERS_CLOCK = {
     "sql/queries/links/review_page.sql": "items that a reviewer put off, stored by the server's clock",
     "sql/queries/links/live_review_queue.sql": "items that a reviewer put off, stored by the server's clock",
     "sql/queries/summaries/live_stale.sql": "changes are noted by the server's clock",
+    "store/summaries/stale_summaries.py": "decisions are noted by the server's clock",
     "store/summaries/unlinked_work.py": "changes are noted by the server's clock",
     "store/contacts/erp_passes.py": "the start of a pass is noted by the server's clock",
     "store/conversations/assistant.py": "leases and pauses between processes",
