@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import fsspec
+
 KEY, SECRET = "tester", "a-secret-of-the-tests"
 BUCKET = "archive"
 _START_SECONDS = 90
@@ -73,7 +75,9 @@ def store_in_environment(port: int) -> Iterator[None]:
     """Let s3:// mean the store at `port` inside the block.
 
     A profile or a token of the tester's own would win or be mixed in, so all AWS_ variables are taken away.
+    The storage library keeps a file system with the address of its first use, so kept ones are dropped.
     """
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
