@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the database here, and use it again")
     parser.add_argument("--only", help="measure the kinds that begin so")
     parser.add_argument(
-        "--decisions", type=int, help="decide on so many items in doubt, and measure nothing else"
+        "--decisions", type=int, help="decide on this number of items in doubt, and measure nothing else"
     )
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()

@@ -47,7 +47,7 @@ _NOBODY_KINDS = ("unregistered", "new_customer", "private_or_supplier", "wrong_n
 )
 @click.option("--no-order", is_flag=True, help="The chat is about no order.")
 @click.option("--not-order", metavar="ID|NUMBER", help="The chat is not about this order.")
-@click.option("--reason", required=True, help="Why; kept for ever.")
+@click.option("--reason", required=True, help="Why; it is always kept.")
 @click.option("--by", help="Who decides. Left out: your user name.")
 @click.option("--chat", type=click.IntRange(1), help="With --file: only this chat of it.")
 @click.option("--session", type=click.IntRange(1), help="With a decision on an order: only this session.")
@@ -191,7 +191,7 @@ def list_overrides_command(all_: bool, as_json: bool) -> None:
 
 @override.command()
 @click.argument("override_id", type=int)
-@click.option("--reason", required=True, help="Why; kept for ever.")
+@click.option("--reason", required=True, help="Why; it is always kept.")
 @click.option("--by", help="Who takes it back. Left out: your user name.")
 def remove_command(override_id: int, reason: str, by: str | None) -> None:
     """Take any past decision back; the decision that it superseded is in force again.

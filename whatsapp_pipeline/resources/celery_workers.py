@@ -39,7 +39,7 @@ warnings.filterwarnings("ignore", message="Task name 'execute_job' is already re
 
 _QUEUE = "dagster"
 # Seconds until an answer counts as lost. The broker's host may be away without closing its connections, as
-# after a power cut or behind a firewall. A launch and a look at the workers would then wait for ever.
+# after a power cut or behind a firewall. A launch and a look at the workers would then wait without end.
 _OVERDUE_SECONDS = 10
 _CONNECT_SECONDS = 5
 _OPTIONS = {

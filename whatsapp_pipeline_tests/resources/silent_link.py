@@ -19,7 +19,7 @@ class SilentLink:
         self._upstream = upstream
         self.port = 0
         self.is_silent = False
-        # Connections that were open when the link went silent. They stay silent for ever, as after a restart
+        # Connections that were open when the link went silent. They stay silent, as after a restart
         # of the host, which knows nothing of them.
         self._lost: set[int] = set()
         self._open: set[int] = set()

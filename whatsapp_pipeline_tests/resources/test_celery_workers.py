@@ -219,7 +219,7 @@ def test_a_run_that_is_launched_while_the_broker_is_away_waits_for_it(cluster: C
 
 
 def _in_time(ask: Callable[[], _Answer]) -> _Answer:
-    """Return the answer; fail the test if it does not come, instead of waiting for ever as well."""
+    """Return the answer; fail the test if it does not come, instead of waiting without end."""
     answers: list[_Answer] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
@@ -230,7 +230,7 @@ def _in_time(ask: Callable[[], _Answer]) -> _Answer:
 
 @pytest.mark.long
 def test_a_broker_whose_host_is_lost_without_a_word_is_given_up_and_found_again(cluster: Cluster) -> None:
-    """Its connections are not closed: who waits for an answer on one would wait for ever."""
+    """Its connections are not closed: a client that waits for an answer on one of them waits without end."""
     with cluster.worker():
         kept = cluster.launch("kept")
         wait_for(lambda: cluster.began("kept"), 60)
