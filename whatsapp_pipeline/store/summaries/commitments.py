@@ -7,9 +7,11 @@ reading texts and following commitments (domain/commitments), and lists for peop
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
@@ -53,6 +55,14 @@ class Owner(NamedTuple):
     conversation_id: int | None = None
 
 
+class _OrderSession(NamedTuple):
+    """A session that is linked to an order."""
+
+    started_at: datetime
+    ended_at: datetime
+    order: int
+
+
 def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
     """Return mentions as they are stored in message_readings."""
     return [
@@ -70,6 +80,13 @@ def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
     ]
 
 
+@lru_cache(maxsize=20_000)
+def _mentions_of(direction: str, stored: str) -> tuple[Mention, ...]:
+    """Return the mentions in JSON that are those of the side that writes; most texts have the same few."""
+    side = "customer" if direction == "from" else "staff"
+    return tuple(mention for mention in map(_decode, json.loads(stored)) if mention.side == side)
+
+
 def _decode(stored: list[Any]) -> Mention:
     kind, side, start, end, amount, due, length, sort = stored
     return Mention(kind, side, start, end, None if amount is None else Decimal(amount), due, length, sort)
@@ -77,18 +94,37 @@ def _decode(stored: list[Any]) -> Mention:
 
 def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
     """Yield each contact or chat of work_messages that has mentions, with the mentions, oldest first."""
+    sessions = _staged_sessions(conn)
     contact, said = None, list[Said]()
-    for number, ref, at, direction, stored, order in conn.execute(load("summaries/commitments_mentions")):
+    for number, ref, at, direction, stored in conn.execute(load("summaries/commitments_mentions")):
         if number != contact:
             if contact is not None:
                 yield contact, said
             contact, said = number, []
-        side = "customer" if direction == "from" else "staff"
-        for mention in map(_decode, stored):
-            if mention.side == side:
-                said.append(Said(ref, at, mention, order))
+        if mentions := _mentions_of(direction, stored):
+            order = _order_at(sessions.get(number, ()), at)
+            said.extend(Said(ref, at, mention, order) for mention in mentions)
     if contact is not None:
         yield contact, said
+
+
+def _staged_sessions(conn: Connection) -> dict[int, list[_OrderSession]]:
+    """Return the staged sessions of each contact, those that decide first in front."""
+    sessions: dict[int, list[_OrderSession]] = {}
+    for contact, *session in conn.execute(
+        """
+        SELECT id_contato, started_at, ended_at, id_ordem_servico FROM work_sessions
+         WHERE ended_at IS NOT NULL
+         ORDER BY id_contato, confidence DESC NULLS LAST, started_at DESC, id_ordem_servico
+        """
+    ):
+        sessions.setdefault(contact, []).append(_OrderSession(*session))
+    return sessions
+
+
+def _order_at(sessions: Iterable[_OrderSession], at: datetime) -> int | None:
+    """Return the order that a contact's messages were about at the time `at`, if any."""
+    return next((one.order for one in sessions if one.started_at <= at <= one.ended_at), None)
 
 
 def orders_closed(part: MeasuredPart) -> dict[int, date]:
