@@ -6,11 +6,11 @@ WITH recent AS MATERIALIZED (
            USING (id_contato)
      WHERE t.direction = 'from' AND t.at > l.last_at - interval '45 days'
 ), named AS (
-    SELECT id_contato, 'device' AS kind, term, ref, seq FROM recent, unnest(equipment) AS term
+    SELECT id_contato, 'device' AS kind, term, ref, seq FROM recent, unnest(equipment) AS term WHERE equipment IS NOT NULL
     UNION ALL
-    SELECT id_contato, 'symptom', term, ref, seq FROM recent, unnest(symptoms) AS term
+    SELECT id_contato, 'symptom', term, ref, seq FROM recent, unnest(symptoms) AS term WHERE symptoms IS NOT NULL
     UNION ALL
-    SELECT id_contato, 'topic', term, ref, seq FROM recent, unnest(topics) AS term
+    SELECT id_contato, 'topic', term, ref, seq FROM recent, unnest(topics) AS term WHERE topics IS NOT NULL
 ), counted AS (
     SELECT id_contato, kind, term, count(*) AS n, max(seq) AS last_seq, (array_agg(ref ORDER BY seq DESC))[1] AS ref
       FROM named GROUP BY id_contato, kind, term

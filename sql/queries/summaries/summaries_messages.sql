@@ -1,7 +1,7 @@
 -- The messages of one part of the contacts, in one timeline per contact over archive and webhook, with the
 -- conversation each belongs to. Notices, calls and deleted messages are counted, but belong to no conversation, because
 -- nobody wrote them. The contacts are given as a list, so that the view reads only theirs.
-INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation)
+INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation, opens)
 WITH ordered AS (
     SELECT id_contato, source, message_id AS id, at, said.direction, type, nullif(text, '') AS body,
            said.direction IN ('from', 'to') IS TRUE AS talks,
@@ -11,12 +11,13 @@ WITH ordered AS (
      WHERE id_contato = ANY (%(contacts)s)
        -- An answer of an assistant that was not sent reached no customer, so it is not counted.
        AND side IS DISTINCT FROM 'unsent'
-), gaps AS (
-    SELECT *, at - max(at) FILTER (WHERE talks) OVER (
-               PARTITION BY id_contato ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS gap
+), opened AS (
+    SELECT *, talks AND (at - max(at) FILTER (WHERE talks) OVER (
+               PARTITION BY id_contato ORDER BY seq ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+           <= %(gap)s) IS NOT TRUE AS opens
       FROM ordered
 )
 SELECT id_contato, seq, source, id, at, direction, type, body, hashtextextended(body, 0),
-       CASE WHEN talks THEN 1 + count(*) FILTER (WHERE talks AND gap > %(gap)s) OVER (
-           PARTITION BY id_contato ORDER BY seq ROWS UNBOUNDED PRECEDING) END
-  FROM gaps
+       CASE WHEN talks THEN count(*) FILTER (WHERE opens) OVER (
+           PARTITION BY id_contato ORDER BY seq ROWS UNBOUNDED PRECEDING) END, opens
+  FROM opened

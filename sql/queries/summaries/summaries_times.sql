@@ -9,15 +9,15 @@ WITH replies AS (
      GROUP BY id_contato
 ), reply_evidence AS (
     -- The exchange whose time is the median, and the one whose time is the p90.
-    SELECT DISTINCT ON (w.id_contato, which.name) w.id_contato, which.name,
-           jsonb_build_array(asked.ref, answered.ref) AS refs
+    SELECT w.id_contato,
+           (array_agg(jsonb_build_array(w.asked_ref, w.ref) ORDER BY w.seq DESC)
+               FILTER (WHERE w.seconds = r.median))[1] AS median_refs,
+           (array_agg(jsonb_build_array(w.asked_ref, w.ref) ORDER BY w.seq DESC)
+               FILTER (WHERE w.seconds = r.p90))[1] AS p90_refs
       FROM work_replies w
       JOIN replies r USING (id_contato)
-      CROSS JOIN LATERAL (VALUES ('median', r.median), ('p90', r.p90)) AS which (name, seconds)
-      JOIN work_talk asked ON asked.id_contato = w.id_contato AND asked.seq = w.asked_seq
-      JOIN work_talk answered ON answered.id_contato = w.id_contato AND answered.seq = w.seq
-     WHERE w.seconds = which.seconds
-     ORDER BY w.id_contato, which.name, w.seq DESC
+     WHERE w.seconds IN (r.median, r.p90)
+     GROUP BY w.id_contato
 ), first_responses AS (
     SELECT id_contato, count(first_response_s) AS n,
            percentile_disc(0.5) WITHIN GROUP (ORDER BY first_response_s) AS median,
@@ -33,8 +33,7 @@ SELECT id_contato,
        fr.median_business AS first_median_business, fr.p90_business AS first_p90_business,
        rp.n AS replies, rp.median AS reply_median, rp.p90 AS reply_p90,
        rp.median_business AS reply_median_business, rp.p90_business AS reply_p90_business,
-       median_exchange.refs AS median_refs, p90_exchange.refs AS p90_refs
+       e.median_refs, e.p90_refs
   FROM first_responses fr
   LEFT JOIN replies rp USING (id_contato)
-  LEFT JOIN (SELECT id_contato, refs FROM reply_evidence WHERE name = 'median') median_exchange USING (id_contato)
-  LEFT JOIN (SELECT id_contato, refs FROM reply_evidence WHERE name = 'p90') p90_exchange USING (id_contato)
+  LEFT JOIN reply_evidence e USING (id_contato)

@@ -3,6 +3,7 @@
 WITH topic_hits AS MATERIALIZED (
     SELECT t.id_contato, topic, t.ref, t.direction, t.size, t.seq
       FROM work_talk t, unnest(t.topics) AS topic
+     WHERE t.topics IS NOT NULL
 ), topic_evidence AS (
     SELECT DISTINCT ON (id_contato, topic) id_contato, topic, ref
       FROM topic_hits
@@ -19,8 +20,10 @@ WITH topic_hits AS MATERIALIZED (
      GROUP BY id_contato
 ), term_hits AS (
     SELECT id_contato, 'equipment' AS kind, term, ref, seq FROM work_talk t, unnest(equipment) AS term
+     WHERE equipment IS NOT NULL
     UNION ALL
     SELECT id_contato, 'part', term, ref, seq FROM work_talk t, unnest(parts) AS term
+     WHERE parts IS NOT NULL
 ), terms AS (
     SELECT id_contato,
            jsonb_agg(jsonb_build_object('kind', kind, 'name', term, 'messages', n, 'evidence', ref)

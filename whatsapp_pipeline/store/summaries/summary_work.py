@@ -226,6 +226,8 @@ class StagedContacts:
             """,
             {"size": part_size},
         ).rowcount
+        # Again, because every statement below reads the contacts of one part.
+        self.conn.execute("ANALYZE work_contacts")
         return Parts(self.conn, as_of, bounds, changed=total - aged, aged=aged)
 
 
@@ -309,10 +311,11 @@ class ReadPart:
         conn.execute(load("summaries/summaries_conversations"), values)
         conn.execute(
             """
-            DELETE FROM customer_conversations k USING work_contacts w
-             WHERE w.part = %(part)s AND k.id_contato = w.id_contato
-               AND k.number > (SELECT coalesce(max(m.conversation), 0) FROM work_messages m
-                                WHERE m.id_contato = w.id_contato)
+            DELETE FROM customer_conversations k
+             USING work_contacts w
+              LEFT JOIN (SELECT id_contato, max(conversation) AS last FROM work_talk GROUP BY id_contato) t
+                    USING (id_contato)
+             WHERE w.part = %(part)s AND k.id_contato = w.id_contato AND k.number > coalesce(t.last, 0)
             """,
             {"part": number},
         )
