@@ -59,6 +59,8 @@ Kind: TypeAlias = Literal[
     "said_receipt",
     "said_forgot",
     "said_lowers",
+    "said_waives",
+    "said_moves",
     "said_number",
     "said_agrees",
 ]
@@ -69,7 +71,7 @@ REMARK_KINDS = frozenset(
         *("said_reconsiders", "said_bids", "said_consents", "said_device"),
         *("said_invoice", "said_declines", "said_visits", "said_thanks"),
         *("said_pending", "said_locates", "said_frauds", "said_receipt", "said_forgot"),
-        *("said_lowers", "said_number", "said_agrees"),
+        *("said_lowers", "said_waives", "said_moves", "said_number", "said_agrees"),
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {
@@ -86,9 +88,10 @@ class Mention(NamedTuple):
     `start`, `end` are the place of the clause in the message. `sort` says of a price that it is a rough one,
     a fee for looking at the device, the total of work that is done or the price of each of several devices;
     of an approval that its words agree to anything ("fechado", "combinado") or to a part of an offer; of a
-    refusal that it takes an order back; of a request that it is a question. "weak" says of a payment and
-    of the news that work is ready that the words alone are doubtful: "paguei 90", "pode buscar". "to_come"
-    says of a payment that its words do not say that it was made.
+    refusal that it takes an order back, or calls something off that may be a visit; of a request that it is a
+    question. "weak" says of a payment, a pick-up and the news that work is ready that the words alone are
+    doubtful: "paguei 90", "pode buscar". "to_come" says of a payment that its words do not say that it was
+    made.
     """
 
     kind: Kind
@@ -98,9 +101,11 @@ class Mention(NamedTuple):
     amount: Decimal | None = None
     due: str | None = None
     length: str | None = None
-    sort: Literal["rough", "fee", "total", "each", "weak", "part", "cancel", "question", "to_come"] | None = (
-        None
-    )
+    sort: (
+        Literal["rough", "fee", "total", "each", "weak", "part"]
+        | Literal["cancel", "called_off", "question", "to_come"]
+        | None
+    ) = None
 
 
 # The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
@@ -524,6 +529,10 @@ _READY_ITSELF = re.compile(
 )
 
 
+# "Ficaram prontos", "também está pronto": of all that the customer left.
+_ALL = re.compile(r"\b(?:prontos|prontas|prontinhos|prontinhas|ambos|ambas|os dois|as duas|tudo|tambem)\b")
+
+
 def _shown(clause: Clause, bits: int) -> Mention | None:
     """Return the evidence of an earlier commitment in a clause of staff: ready, late, paid."""
     text, place = clause.text, (clause.start, clause.end)
@@ -537,7 +546,8 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
         return Mention("said_paid", "staff", *place)
     if bits & (_DUE | _TAKING) and not re.search(r"\b(?:nao|quando|assim que|se|te aviso|aviso)\b", text):
         if _COLLECTED.search(text) and not _NO_COLLECTED.search(text):
-            return Mention("said_collected", "staff", *place)
+            handed = "handed" if "entreg" in text else None
+            return Mention("said_collected", "staff", *place, length=handed)
         if (
             _READY.search(text)
             and not re.search(r"\b(?:orcamento|avaliacao|laudo)\b", text)
@@ -546,7 +556,7 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
         ):
             # "Pode buscar" may be said of a device that was not repaired.
             weak: Literal["weak"] | None = None if _READY_ITSELF.search(text) else "weak"
-            return Mention("said_ready", "staff", *place, sort=weak)
+            return Mention("said_ready", "staff", *place, length=_ALL.search(text) and "all", sort=weak)
     return None
 
 
@@ -671,12 +681,22 @@ _TAKES_BACK = re.compile(
 )
 
 
-def _sort_of(decision: Kind, text: str) -> Literal["weak", "part", "cancel"] | None:
+# A word that leaves no doubt that the work is not wanted, and not only a visit or a date.
+_OF_SERVICE = re.compile(
+    r"\bdesist\w+|\bnao (?:precisa|precisam) (?:mais )?(?:fazer|consertar|arrumar|mexer|trocar)|"
+    r"\bcancel\w+ (?:\w+ ){0,3}?(?:servico|conserto|reparo|orcamento|ordem|os\b|pedido|troca|manutencao)|"
+    r"\bnem (?:comec\w+|mex\w+)"
+)
+
+
+def _sort_of(decision: Kind, text: str) -> Literal["weak", "part", "cancel", "called_off"] | None:
     """Return what a decision is, by its words."""
     if decision == "quote_refused":
         if _LEFT_AS_IS.fullmatch(text):
             return "weak"
-        return "cancel" if _TAKES_BACK.search(text) else None
+        if _TAKES_BACK.search(text):
+            return "cancel" if _OF_SERVICE.search(text) else "called_off"
+        return None
     if _PART.search(text):
         return "part"
     return "weak" if _ANY_AGREEMENT.fullmatch(text) else None
@@ -726,6 +746,9 @@ def _collected(text: str, bits: int) -> bool:
     return bool(_COLLECTED.search(text) or _COLLECTED_MYSELF.search(text))
 
 
+_TAKES = re.compile(r"\b(?:busc|peg|retir|apanh|recolh|colet|lev|tir[aoe]|carreg)")
+
+
 def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
     """Yield what a clause of the customer says of fetching the device."""
     text, place = clause.text, (clause.start, clause.end)
@@ -744,7 +767,9 @@ def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
             )
             if due and due[0] in "hm":
                 due = "t0"
-            yield Mention("pickup_agreed", "customer", *place, due=due)
+            # "Passo aí sábado" does not say what for.
+            visit: Literal["weak"] | None = None if _TAKES.search(text) else "weak"
+            yield Mention("pickup_agreed", "customer", *place, due=due, sort=visit)
     elif _collected(text, bits):
         yield Mention("said_collected", "customer", *place)
     elif _BRINGING.search(text) and not _NO_BRINGING.search(text):

@@ -71,7 +71,8 @@ class Followed(NamedTuple):
     report a delay. `brings` is the latest message in which the customer brings the device, and its day;
     `undecided` is the latest one in which they have not decided, and `asks` the latest one that asks for an
     answer. `remarks` holds the latest message of each remark, and `questions` the references of all messages
-    that ask with a question mark. `done` is `ready` where the device was collected since, too.
+    that ask with a question mark. `done` is `ready` where the device was collected since, too. `asked` holds
+    all messages that ask for an answer.
     """
 
     commitments: list[Commitment]
@@ -84,6 +85,7 @@ class Followed(NamedTuple):
     remarks: Mapping[str, Said] = MappingProxyType({})
     questions: frozenset[str] = frozenset()
     done: Said | None = None
+    asked: tuple[Said, ...] = ()
 
 
 @lru_cache(maxsize=8)
@@ -122,9 +124,11 @@ def follow(
     brings: tuple[Said, date] | None = None
     latest: dict[str, Said] = {}
     questions: set[str] = set()
+    lists: dict[str, list[Said]] = {"said_asks": [], "said_moves": []}
     for one in said:
         if one.mention.kind in _REMARKS:
             latest[one.mention.kind] = one
+            lists.get(one.mention.kind, []).append(one)
             if one.mention.sort == "question":
                 questions.add(one.ref)
             if one.mention.kind == "said_consents" and (agreed := _agreed_price(latest, one)):
@@ -154,13 +158,14 @@ def follow(
         made,
         ledger.ready,
         ledger.collected,
-        frozenset(late),
+        frozenset(late).union(one.ref for one in lists["said_moves"]),
         brings,
         latest.get("said_undecided"),
         latest.get("said_asks"),
         latest,
         frozenset(questions),
         ledger.done,
+        tuple(lists["said_asks"]),
     )
 
 
@@ -338,7 +343,7 @@ class _Ledger:
             self._keep_deadlines(evidence)
             self.collected, self.ready = evidence, None
         elif evidence.mention.kind == "said_ready" and self._is_ready(evidence):
-            self.ready = self.done = evidence
+            self._news(evidence)
             if self.collected is not None and same_order(self.collected, evidence):
                 self.collected = None  # of the repair before
             for quote in self._quotes:
@@ -362,6 +367,12 @@ class _Ledger:
             else:
                 self._set(number, "kept" if in_time else "broken", evidence.ref)
             self._pending[kind].remove(number)
+
+    def _news(self, evidence: Said) -> None:
+        """Keep the latest news of ready work; of one message the clause that leaves no doubt."""
+        before = self.ready
+        if before is None or before.ref != evidence.ref or before.mention.sort == "weak":
+            self.ready = self.done = evidence
 
     def _keep_deadlines(self, collected: Said) -> None:
         """Settle the deadlines up to whose day the customer had the device; a later day shows nothing."""

@@ -57,6 +57,18 @@ _ONE_TALK = timedelta(days=1)
 _OUTCOME_VERBS = {"kept": "cumpriu o prazo de", "broken": "não cumpriu o prazo de"}
 
 
+_FEES = {
+    "visita": "a visita",
+    "taxa": "a taxa",
+    "avaliacao": "a avaliação",
+    "diagnostico": "o diagnóstico",
+    "deslocamento": "o deslocamento",
+    "frete": "o frete",
+    "coleta": "a coleta",
+    "entrega": "a entrega",
+}
+
+
 class Case(NamedTuple):
     """The commitments of the current case and how its work stands; `followed` holds the older ones, too.
 
@@ -144,9 +156,37 @@ def case_of(
     in_force = [
         one
         for one in followed.commitments
-        if one.outcome != "superseded" and one.said.at >= last_at - CASE_AGE
+        if one.outcome != "superseded" and one.said.at >= last_at - CASE_AGE and not _is_waived(one, followed)
     ]
     return Case(in_force, followed, last_at, orders, last_staff_at, last_customer_at, turned_down)
+
+
+def _is_waived(one: Commitment, followed: Followed) -> bool:
+    """Return whether the shop said later that it does not charge a fee, or an amount that nobody has paid."""
+    waived = followed.remarks.get("said_waives")
+    if waived is None or one.said.mention.kind != "price_quoted" or waived.at < one.said.at:
+        return False
+    if one.said.mention.sort == "fee":
+        return True
+    if waived.mention.length is not None or waived.ref == one.said.ref:
+        return False  # a fee is waived: what the work costs stays
+    # "Não tem nada a pagar", soon after a price.
+    return waived.at - one.said.at <= _ONE_OFFER and one.outcome is None
+
+
+def _waived_fee(case: Case) -> Said | None:
+    """Return the message in which the shop waives a fee that it had named before."""
+    waived = case.remarks.get("said_waives")
+    if waived is None or waived.mention.length not in _FEES:
+        return None
+    named = any(
+        one.said.mention.sort == "fee" and case.last_at - CASE_AGE <= one.said.at < waived.at
+        for one in case.followed.commitments
+    )
+    later = any(
+        one.said.mention.sort == "fee" and one.said.at > waived.at for one in case.followed.commitments
+    )
+    return waived if named and not later else None
 
 
 def _latest(commitments: Sequence[Commitment], kind: str, side: str | None = None) -> list[Commitment]:
@@ -202,10 +242,17 @@ def _prices(case: Case, until: datetime | None = None) -> list[Commitment]:
     ]
 
 
-def _other_price(case: Case, prices: Sequence[Commitment], until: datetime | None = None) -> Decimal | None:
-    """Return the bare number that the shop wrote within a day of a price, if it is another one."""
+def _other_price(
+    case: Case, prices: Sequence[Commitment], until: datetime | None = None, *, own: bool = False
+) -> Decimal | None:
+    """Return the bare number that the shop wrote within a day of a price, if it is another one.
+
+    `own` leaves out the price of a new device, which the shop may not sell.
+    """
     said = case.remarks.get("said_number")
     if said is None or not prices or (until is not None and said.at > until):
+        return None
+    if own and said.mention.length == "new":
         return None
     is_near = any(abs(said.at - one.said.at) <= _ONE_TALK for one in prices)
     return said.mention.amount if is_near and said.mention.amount not in _amounts(prices) else None
@@ -217,12 +264,14 @@ def plain_prices(case: Case, until: datetime | None = None) -> bool:
     return not _is_mixed(case, prices, until) or bool(_settled_price(case, prices))
 
 
-def _is_mixed(case: Case, prices: Sequence[Commitment], until: datetime | None = None) -> bool:
+def _is_mixed(
+    case: Case, prices: Sequence[Commitment], until: datetime | None = None, *, own: bool = False
+) -> bool:
     """Return whether the shop named different amounts: alternatives, extras, another product."""
     amounts = _amounts(prices)
     is_range = len(amounts) == 2 and {one.said.mention.sort for one in prices} == {"rough"}
     is_range = is_range and len({one.said.ref for one in prices}) == 1
-    return (len(amounts) > 1 and not is_range) or _other_price(case, prices, until) is not None
+    return (len(amounts) > 1 and not is_range) or _other_price(case, prices, until, own=own) is not None
 
 
 def _settled_price(case: Case, prices: Sequence[Commitment]) -> list[Commitment]:
@@ -250,7 +299,7 @@ def _settled_price(case: Case, prices: Sequence[Commitment]) -> list[Commitment]
 
 def _say_values(case: Case, prices: Sequence[Commitment]) -> str:
     """Write different amounts without a word on which of them holds."""
-    other = _other_price(case, prices)
+    other = _other_price(case, prices, own=True)
     amounts = [one.said.mention.amount for one in prices] + [other]
     named = [say_money(amount) for amount in dict.fromkeys(amounts) if amount is not None]
     first, last = prices[0].said.at.date(), prices[-1].said.at.date()
@@ -427,20 +476,61 @@ def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
 
 
 def _say_ready(
-    ready: Said, deadlines: Sequence[Commitment], quotes: Sequence[Commitment], case: Case, days: _Days
+    ready: Said,
+    deadlines: Sequence[Commitment],
+    quotes: Sequence[Commitment],
+    case: Case,
+    days: _Days,
+    *,
+    several: bool,
 ) -> str:
-    """Write that the work is ready, and whether that was in time."""
-    several = case.orders > 1 or len(_amounts(quotes)) > 1
-    what = "um serviço" if several else "o serviço"
+    """Write that the work is ready, and whether that was in time; of several devices one may be ready."""
+    many = several or case.orders > 1 or len(_amounts(quotes)) > 1
+    if ready.mention.length == "all":
+        what, verb = ("os serviços", "ficaram prontos") if many else ("o serviço", "ficou pronto")
+    elif several:
+        what, verb = "um dos aparelhos", "ficou pronto"
+    else:
+        what, verb = ("um serviço" if many else "o serviço"), "ficou pronto"
     last = deadlines[-1] if deadlines else None
+    first = None if many else _first_promise(ready, deadlines, case)
     in_time = ""
-    if last is not None and last.due_on is not None and last.outcome_ref == ready.ref:
+    if first is not None and ready.at.date() > first:
+        in_time = f", depois do primeiro prazo, {say_date(first)},"
+    elif last is not None and last.said.ref in case.followed.late:
+        pass  # that day was not the first one
+    elif last is not None and not several and last.due_on is not None and last.outcome_ref == ready.ref:
         is_span = (last.said.mention.due or "d")[0] in _SPANS
         if last.outcome == "kept":
             in_time = ", no prazo,"
         elif last.outcome == "broken" and not is_span:
             in_time = f", depois do prazo de {say_date(last.due_on)},"
-    return f"avisou{days.said(ready.at)}{in_time} que {what} ficou pronto"
+    return f"avisou{days.said(ready.at)}{in_time} que {what} {verb}"
+
+
+def _first_promise(ready: Said, deadlines: Sequence[Commitment], case: Case) -> date | None:
+    """Return the day that the shop promised first for work that is ready, if it named another one later."""
+    if not deadlines or deadlines[-1].said.at > ready.at:
+        return None
+    since = max(
+        (
+            one.said.at
+            for one in case.followed.commitments
+            if one.said.mention.kind == "price_quoted" and one.said.at <= deadlines[-1].said.at
+        ),
+        default=None,
+    )
+    moved = [
+        one.due_on
+        for one in case.followed.commitments
+        if one.said.mention.kind == "deadline_promised"
+        and one.outcome == "superseded"
+        and one.due_on is not None
+        and (one.said.mention.due or "d")[0] not in _SPANS
+        and ready.at - _ONE_OFFER * 4 <= one.said.at < deadlines[-1].said.at
+        and (since is None or one.said.at >= since)
+    ]
+    return moved[0] if moved else None
 
 
 def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
@@ -465,10 +555,13 @@ def _device_pickups(commitments: Sequence[Commitment], case: Case) -> list[Commi
     return [one for one in found if forgot is None or one.said.at < forgot.at]
 
 
-def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Claim | None:
+def offer(
+    case: Case, *, several: bool = False, names_device: bool = True, thing: str | None = "o aparelho"
+) -> Claim | None:
     """Return the answers of the shop: price, deadline, warranty, an appointment for the pick-up, ready.
 
-    `several`: the case is about more than one device. `names_device`: it is about one at least.
+    `several`: the case is about more than one device. `names_device`: it is about one at least. `thing` is
+    that device with its article; None where no word fits.
     """
     commitments = _last_matter(case.commitments)
     quotes = _latest_offer(commitments)
@@ -478,7 +571,7 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
     ready = case.done
     days = _Days()
     prices = _prices(case)
-    mixed = _is_mixed(case, prices)
+    mixed = _is_mixed(case, prices, own=True)
     quotes = _settled_price(case, prices) if mixed else quotes
     parts = [_say_values(case, prices)] if mixed and not quotes else []
     # A price that comes with the news that the work is ready, or after it, is what the work cost.
@@ -494,22 +587,21 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
     if deadlines and not done:
         said = _say_deadline(deadlines, case, days)
         parts.append(said.replace("o serviço", "um serviço", 1) if several else said)
-    # Another offer had another warranty, and each of two prices may have its own.
-    many = mixed or len(_amounts(quotes)) > 1 or len(warranties) > 1
-    if (quotes or mixed) and warranties and (many or warranties[-1].said.at < quotes[0].said.at):
-        warranties = []
-    if warranties and warranties[-1].said.mention.length:
-        parts.append(f"deu garantia de {say_length(warranties[-1].said.mention.length)}")
+    warranties = _own_warranties(warranties, quotes, mixed=mixed)
+    if warranties:
+        given = say_length(warranties[-1].said.mention.length or "")
+        if quotes and not bill and not (deadlines and not done):
+            parts[-1] += f", com {given} de garantia"
+        else:
+            parts.append(f"deu garantia de {given}")
     if pickups:
         last = pickups[-1]
-        parts.append(f"ficou de buscar o aparelho{days.due(last.due_on, last.said, last.due_time, 'em')}")
-    hopeless = _hopeless(case, quotes)
-    if hopeless is not None:
-        what = "um dos consertos" if several else "o conserto"
-        verdict = "não compensa" if hopeless.mention.length == "dear" else "não é possível"
-        parts.append(f"disse{days.said(hopeless.at)} que {what} {verdict}")
+        fetches = "fazer a retirada" if thing is None else f"buscar {thing}"
+        parts.append(f"ficou de {fetches}{days.due(last.due_on, last.said, last.due_time, 'em')}")
+    waived, hopeless = _waived_fee(case), _hopeless(case, quotes)
+    parts += _say_verdicts(waived, hopeless, days, several=several)
     if ready is not None:
-        parts.append(_say_ready(ready, deadlines, quotes, case, days))
+        parts.append(_say_ready(ready, deadlines, quotes, case, days, several=several))
     if bill:
         parts.append(f"informou {_say_bill(bill)}{days.said(bill[-1].said.at)}")
     if not parts:
@@ -520,10 +612,35 @@ def offer(case: Case, *, several: bool = False, names_device: bool = True) -> Cl
         *(one.outcome_ref for one in deadlines[-1:]),
         ready.ref if ready else None,
         hopeless.ref if hopeless else None,
-        case.remarks["said_number"].ref if _other_price(case, prices) is not None else None,
+        waived.ref if waived else None,
+        case.remarks["said_number"].ref if _other_price(case, prices, own=True) is not None else None,
     )
     orders = [one.outcome_order for one in deadlines[-1:] if one.outcome_order is not None]
-    return Claim(kind="offer", text=f"A loja {join_words(parts)}.", messages=refs, orders=orders)
+    said = join_words(parts).replace(" de garantia e ", " de garantia, e ")
+    return Claim(kind="offer", text=f"A loja {said}.", messages=refs, orders=orders)
+
+
+def _own_warranties(
+    warranties: list[Commitment], quotes: Sequence[Commitment], *, mixed: bool
+) -> list[Commitment]:
+    """Return the warranties that surely belong to the offer, with their length."""
+    # Another offer had another warranty, and each of two prices may have its own.
+    many = mixed or len(_amounts(quotes)) > 1 or len(warranties) > 1
+    if (quotes or mixed) and warranties and (many or warranties[-1].said.at < quotes[0].said.at):
+        return []
+    return warranties if warranties and warranties[-1].said.mention.length else []
+
+
+def _say_verdicts(waived: Said | None, hopeless: Said | None, days: _Days, *, several: bool) -> list[str]:
+    """Write that the shop does not charge a fee, and that a repair is impossible or does not pay."""
+    parts = []
+    if waived is not None:
+        parts.append(f"disse{days.said(waived.at)} que não vai cobrar {_FEES[waived.mention.length or '']}")
+    if hopeless is not None:
+        what = "um dos consertos" if several else "o conserto"
+        verdict = "não compensa" if hopeless.mention.length == "dear" else "não é possível"
+        parts.append(f"disse{days.said(hopeless.at)} que {what} {verdict}")
+    return parts
 
 
 def _say_asked(quotes: Sequence[Commitment], case: Case) -> str:
@@ -614,7 +731,7 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
     last = decided[-1]
     prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
     priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
-    takes_back = last.said.mention.sort == "cancel"
+    takes_back = last.said.mention.sort in {"cancel", "called_off"}
     # What is refused before another price may be an extra.
     until = last.said.at if last.said.mention.kind == "quote_approved" else None
     is_vague = not _names_part(decided) and not plain_prices(case, until)
@@ -633,7 +750,10 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
             [last],
         )
     if takes_back:
-        return f"desistiu do serviço{days.said(last.said.at)}", [last]
+        on = days.said(last.said.at)
+        # "Vou ter que cancelar" may be said of a visit.
+        is_visit = last.said.mention.sort == "called_off"
+        return (f"cancelou{on} o que estava combinado" if is_visit else f"desistiu do serviço{on}"), [last]
     if is_priced:
         part = "" if plain_prices(case, last.said.at) else "uma parte d"
         return f"recusou {part}o orçamento{days.said(last.said.at)}", [last]
@@ -676,22 +796,49 @@ def _is_made(payment: Commitment) -> bool:
     return payment.outcome == "kept" or payment.said.mention.sort != "to_come"
 
 
-def _say_pickup(pickup: Commitment, case: Case, days: _Days) -> str:
+def _say_pickup(pickup: Commitment, case: Case, days: _Days, thing: str | None) -> str:
     """Write an agreed pick-up; "a retirada" leaves open who comes."""
     # Before the customer decided and the shop promised a day, they may bring the device, or buy a cable.
     there = any(
         one.said.mention.kind in _DEVICE_IS_THERE and one.said.at <= pickup.said.at
         for one in case.commitments
     ) or (case.ready is not None and case.ready.at <= pickup.said.at)
+    if pickup.said.mention.sort == "weak":
+        there = case.ready is not None and case.ready.at <= pickup.said.at
     # Who buys a cable collects no device.
-    if (there or not pickup.due_on) and "said_shops" not in case.remarks:
+    if (
+        there or (not pickup.due_on and pickup.said.mention.sort != "weak")
+    ) and "said_shops" not in case.remarks:
         on = days.due(pickup.due_on, pickup.said, pickup.due_time, "para")
-        return f"combinou a retirada do aparelho{on}"
+        return f"combinou a retirada{_of(thing)}{on}"
     return f"ficou de passar na loja{days.due(pickup.due_on, pickup.said, pickup.due_time, 'em')}"
 
 
-def decision(case: Case) -> Claim | None:
-    """Return the decisions and announcements of the customer: approval, payment, pick-up."""
+def _of(thing: str | None) -> str:
+    """Write "do aparelho", "da bicicleta"; nothing where it is not known what the shop has."""
+    if thing is None:
+        return ""
+    return f" de {thing}" if thing.startswith("um") else f" d{thing}"
+
+
+def _say_collected(collected: Said, case: Case, thing: str | None) -> str:
+    """Write that the device left the shop."""
+    is_handed = collected.mention.length == "handed"
+    if "said_shops" in case.remarks:
+        thing = "o que foi comprado"
+    elif case.orders > 1:
+        thing = "um aparelho"
+    if thing is None:
+        return f"a {'entrega' if is_handed else 'retirada'} já foi feita"
+    ending = "a" if thing.startswith(("a ", "uma ")) else "o"
+    return f"{thing} já foi {'entregue' if is_handed else f'retirad{ending}'}"
+
+
+def decision(case: Case, thing: str | None = "o aparelho") -> Claim | None:
+    """Return the decisions and announcements of the customer: approval, payment, pick-up.
+
+    `thing` is what the shop works on, with its article; None where no message names it.
+    """
     decided = sorted(
         (
             one
@@ -739,17 +886,15 @@ def decision(case: Case) -> Claim | None:
             parts.append(f"informou{days.said(one.said.at)} que fez um pagamento{confirmed}")
     if first_paid:
         parts.append(_say_decision(decided, case, days)[0])
-    parts += [_say_pickup(one, case, days) for one in pickups]
+    parts += [_say_pickup(one, case, days, thing) for one in pickups]
     if case.brings is not None:
         said, day = case.brings
-        parts.append(f"ficou de levar o aparelho{days.due(day, said, None, 'em')}")
+        what = thing or "o aparelho"
+        parts.append(f"ficou de levar {what}{days.due(day, said, None, 'em')}")
     text = f"O cliente {join_words(parts)}" if parts else ""
     if collected is not None:
-        what = "um aparelho" if case.orders > 1 else "o aparelho"
-        if "said_shops" in case.remarks:
-            what = "o que foi comprado"
-        how = "entregue" if collected.mention.side == "staff" else "retirado"
-        text += f"; {what} já foi {how}" if text else f"{what.capitalize()} já foi {how}"
+        said_so = _say_collected(collected, case, thing)
+        text += f"; {said_so}" if text else f"{said_so[:1].upper()}{said_so[1:]}"
     if not text:
         return None
     used += [*payments[-1:], *pickups]

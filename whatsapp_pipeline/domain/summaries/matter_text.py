@@ -20,7 +20,8 @@ _SYMPTOMS_SHOWN = 3
 _TOPICS_SHOWN = 3
 _DEVICES_SHOWN = 2
 _ANSWER = timedelta(days=1)
-_FEMININE = ("a", "televisão")
+_FEMININE = ("a", "televisão", "moto", "chave")
+_MASCULINE = frozenset({"guarda-roupa"})
 _IS = "está "
 # "Está com a bateria ruim" without a device: "bateria ruim".
 _STATE = re.compile(r"^está (?:com (?:[oa] )?)?")
@@ -43,7 +44,12 @@ _IS_PART_OF = {
     "freezer": frozenset({"geladeira"}),
     "controle remoto": frozenset({"videogame"}),
     "caixa de som": frozenset({"fone"}),
+    "carro": frozenset({"chave"}),
 }
+_FURNITURE = frozenset(
+    {"tapete", "armário", "sofá", "poltrona", "mala", "guarda-roupa", "colchão", "cortina", "persiana"}
+    | {"bota", "sapato", "tênis"}
+)
 # The topic of who meant to write to somebody else.
 _WRONG_NUMBER = "engano"
 _PURPOSES = {
@@ -52,6 +58,30 @@ _PURPOSES = {
     "said_frauds": "Quem escreveu não é cliente: a mensagem parece um golpe.",
     "said_sells": "Quem escreveu não é cliente: o contato é comercial.",
 }
+
+
+# What nobody calls "aparelho", with its article.
+_NO_APPLIANCES: Mapping[str, str | None] = {
+    "carro": "o carro",
+    "moto": "a moto",
+    "bicicleta": "a bicicleta",
+    "bicicleta elétrica": "a bicicleta",
+    "patinete": "o patinete",
+    "violão": "o violão",
+    "guitarra": "a guitarra",
+    "piano": "o piano",
+    "sofá": "o sofá",
+    "mala": "a mala",
+    # No word fits one and several of them.
+    **dict.fromkeys(("óculos", "cortina", "sapato", "bota", "tênis", "cadeira", "chave", "guarda-roupa")),
+    **dict.fromkeys(("colchão", "tapete", "persiana", "armário", "mesa", "poltrona", "portão eletrônico")),
+}
+
+
+def thing_of(terms: Sequence[CaseTerm]) -> str | None:
+    """Return what the case is about as a sentence names it again, if it is known: "o aparelho", "a moto"."""
+    devices = [term["name"] for term in terms if term["kind"] == "device"]
+    return _NO_APPLIANCES.get(devices[0], "o aparelho") if devices else None
 
 
 class CaseTerm(TypedDict):
@@ -64,8 +94,10 @@ class CaseTerm(TypedDict):
 
 
 def _with_article(noun: str) -> str:
+    if noun == "óculos":
+        return noun
     first = noun.split(maxsplit=1)[0]
-    return f"{'uma' if first.endswith(_FEMININE) else 'um'} {noun}"
+    return f"{'uma' if first.endswith(_FEMININE) and noun not in _MASCULINE else 'um'} {noun}"
 
 
 def _plural(noun: str) -> str:
@@ -131,6 +163,9 @@ def _named(
     )
     if corrects is not None and any(one["evidence"] == corrects.ref for one in devices):
         devices = [one for one in devices if one["evidence"] == corrects.ref]
+    if any(one["name"] not in _FURNITURE for one in devices):
+        # Beside a device, furniture is where it stands or what it fell from.
+        devices = [one for one in devices if one["name"] not in _FURNITURE]
     names = {one["name"] for one in devices}
     whole = [one for one in devices if names.isdisjoint(_IS_PART_OF.get(one["name"], ()))]
     # The device of the message that describes a fault is the one with the fault.
@@ -181,15 +216,17 @@ def matter(
     if shops is not None and not named.symptoms and all(it["evidence"] == shops.ref for it in named.devices):
         return _claim("O cliente procurou um produto para comprar", shops.ref)
     devices = [one["evidence"] for one in (*named.devices, *named.several)]
-    if named.symptoms:
-        return _claim(_say_fault(named), *devices, *(one["evidence"] for one in named.symptoms))
+    if named.symptoms and (fault := _say_fault(named)):
+        return _claim(fault, *devices, *(one["evidence"] for one in named.symptoms))
     return _without_fault(named, devices, remarks)
 
 
 def _without_fault(named: _Named, devices: Sequence[str], remarks: Mapping[str, Said]) -> Claim | None:
     """Return the device without a fault, otherwise what the customer asked about."""
     topics = [one["evidence"] for one in named.topics]
-    if named.words:
+    declines, asks = remarks.get("said_declines"), remarks.get("said_asks")
+    is_declined = declines is not None and asks is not None and declines.at >= asks.at
+    if named.words and not (is_declined and asks is not None and {asks.ref} == {*devices, *topics}):
         asked = f" e perguntou sobre {_say_topics(named.topics)}" if topics else ""
         return _claim(f"O cliente escreveu sobre {named.words}{asked}", *devices, *topics)
     device, invoice = remarks.get("said_device"), remarks.get("said_invoice")
@@ -228,8 +265,7 @@ def _say_fault(named: _Named) -> str:
     if named.words:
         return f"O cliente escreveu sobre {named.words}{_say_symptoms(named.symptoms)}"
     if named.complains:
-        # What leaks may be a tap that a technician broke.
-        return "O cliente descreveu um problema"
+        return ""  # what leaks may be a tap that a technician broke
     said = join_words([_STATE.sub("", one["name"]) for one in named.symptoms])
     return f"O cliente relatou {'um problema' if len(named.symptoms) == 1 else 'problemas'}: {said}"
 

@@ -47,6 +47,8 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_pending", "staff", "pending", None),
     ("said_forgot", "customer", "forgot", None),
     ("said_lowers", "staff", "lowers", "no_lowers"),
+    ("said_moves", "staff", "moves", None),
+    ("said_waives", "staff", "waives", "no_waives"),
     ("said_number", "staff", "number", None),
     ("said_agrees", "customer", "agrees", "no_agrees"),
     ("said_reconsiders", "customer", "reconsiders", None),
@@ -57,6 +59,8 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
 
 # A repair that costs more than it gives, and is not impossible.
 _TOO_DEAR = re.compile(r"\b(?:compensa|vale)\b")
+# A price of a new device, which the shop may not sell.
+_OF_NEW = re.compile(r"(?:semi)?nov[oa]\b|usad[oa]\b")
 
 
 class _Rule(NamedTuple):
@@ -120,10 +124,15 @@ def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
     for rule in _rules():
         shown = rule.shows.search(text) if bits & rule.bit else None
         if shown and not (rule.cancels and rule.cancels.search(text)):
-            bid = shown.groupdict().get("bid")
+            groups = shown.groupdict()
+            bid = groups.get("bid")
             first, last = (text[:at].count(" ") for at in (shown.start(), shown.end()))
             amount = None if bid is None else Decimal(bid)
             is_dear = rule.kind == "said_hopeless" and _TOO_DEAR.search(shown[0])
             length = "dear" if is_dear else None
+            if rule.kind == "said_number" and _OF_NEW.match(shown[0]):
+                length = "new"
+            if rule.kind == "said_waives":
+                length = groups.get("fee") or groups.get("fee2")
             found.append(Mention(rule.kind, rule.side, first, last, amount=amount, length=length))
     return tuple(found)

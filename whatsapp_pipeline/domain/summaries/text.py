@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
-from whatsapp_pipeline.domain.commitments.status import Followed, Said
+from whatsapp_pipeline.domain.commitments.status import Commitment, Followed, Said
 from whatsapp_pipeline.domain.summaries.case_text import (
     Case,
     awaited,
@@ -25,7 +25,7 @@ from whatsapp_pipeline.domain.summaries.case_text import (
     unanswered_offer,
     undecided_offer,
 )
-from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm, matter, purpose
+from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm, matter, purpose, thing_of
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import (
     ORDER_STATUS,
@@ -38,11 +38,13 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "15"
+TEXT_VERSION = "16"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # A remark that is older says little about how the customer feels now.
 _MOOD_AGE = timedelta(days=90)
+# Thanks so near to a refusal are courtesy.
+_ONE_TALK = timedelta(days=1)
 # A figure of fewer exchanges, or of a few conversations, says nothing.
 _REPLIES_SHOWN, _PERCENTILE_SHOWN, _CONVERSATIONS_SHOWN = 5, 10, 5
 # A topic of one message is named only where nothing else is known.
@@ -111,14 +113,16 @@ def _contact(facts: Facts) -> Claim:
     if facts.messages == 1:
         text = f"Houve só uma mensagem, {speaker}, em {say_date(facts.first_at)}."
         return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref), orders=[])
-    when = (
-        f"em {say_date(facts.first_at)}"
-        if facts.first_at.date() == facts.last_at.date()
-        else f"de {say_date(facts.first_at)} a {say_date(facts.last_at)}"
+    text = f"A última mensagem foi {speaker}, em {say_date(facts.last_at)}."
+    return Claim(kind="contact", text=text, messages=unique_refs(facts.last_ref), orders=[])
+
+
+def _refuses_politely(facts: Facts, praise: Said) -> bool:
+    """Return whether praise comes with a refusal: "vou fazer em outro lugar, obrigado pela gentileza"."""
+    return any(
+        one.said.mention.kind == "quote_refused" and abs(one.said.at - praise.at) <= _ONE_TALK
+        for one in facts.followed.commitments
     )
-    talks = "Houve uma conversa" if facts.conversations == 1 else f"Houve {facts.conversations} conversas"
-    text = f"{talks} {when}; a última mensagem foi {speaker}."
-    return Claim(kind="contact", text=text, messages=unique_refs(facts.first_ref, facts.last_ref), orders=[])
 
 
 def _sentiment(facts: Facts) -> Claim | None:
@@ -132,6 +136,7 @@ def _sentiment(facts: Facts) -> Claim | None:
         said is None
         or said.at < facts.last_at - _MOOD_AGE
         or (opposite is not None and opposite.at > said.at)
+        or (is_positive and _refuses_politely(facts, said))
     ):
         return None
     text = f"O cliente mostrou {'satisfação' if is_positive else 'insatisfação'} com a loja."
@@ -202,6 +207,19 @@ def _is_closed(facts: Facts, case: Case) -> bool:
     return pending is None or pending.at < max(ends)
 
 
+def _say_awaited(deadlines: Sequence[Commitment], last_at: datetime, *, after_shop: bool) -> str:
+    """Write that the news of ready work are missing; after its day they are late.
+
+    `after_shop`: the shop is the subject of the words before.
+    """
+    many = len(deadlines) > 1
+    what = f"{'os serviços prometidos' if many else 'o serviço prometido'}{say_promised(deadlines)}"
+    if all(one.due_on is not None and one.due_on < last_at.date() for one in deadlines):
+        shop = "" if after_shop else "a loja "
+        return f"{shop}ainda não avisou se {what} {'ficaram prontos' if many else 'ficou pronto'}"
+    return f"falta a loja avisar quando {what} {'ficarem prontos' if many else 'ficar pronto'}"
+
+
 def _open(facts: Facts, case: Case) -> Claim | None:
     if not facts.conversations:
         return None
@@ -211,18 +229,16 @@ def _open(facts: Facts, case: Case) -> Claim | None:
     parts = []
     asks = facts.followed.asks
     owes = facts.waiting_since is not None and asks is not None and asks.at >= facts.waiting_since
-    if owes and facts.waiting_since is not None:
-        parts.append(f"a loja deve uma resposta ao cliente desde {say_date(facts.waiting_since)}")
+    if owes and asks is not None and facts.waiting_since is not None:
+        # What was said before the first question may have closed the talk before it.
+        since = next((one.at for one in facts.followed.asked if one.at >= facts.waiting_since), asks.at)
+        parts.append(f"a loja deve uma resposta ao cliente desde {say_date(since)}")
     if quotes:
         said = say_quotes(quotes)
         what = f"ao {said}" if plain_prices(case) else "aos valores informados"
         parts.append(f"falta a resposta do cliente {what}")
     if deadlines:
-        many = len(deadlines) > 1
-        what, ends = (
-            ("os serviços prometidos", "ficaram prontos") if many else ("o serviço prometido", "ficou pronto")
-        )
-        parts.append(f"falta a loja avisar que {what}{say_promised(deadlines)} {ends}")
+        parts.append(_say_awaited(deadlines, facts.last_at, after_shop=bool(owes) and not quotes))
     brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
     if brings is not None:
         parts.append("falta o cliente levar o aparelho")
@@ -262,9 +278,10 @@ _NOT_WRITTEN = frozenset({"audio", "media", "image", "video", "document"})
 
 def _nothing(facts: Facts) -> Claim | None:
     """Say why nothing is known of the matter; where all is written, that would help nobody."""
-    if _NOT_WRITTEN.isdisjoint(facts.types or ()):
+    not_written = sum(number for name, number in (facts.types or {}).items() if name in _NOT_WRITTEN)
+    if not not_written or 2 * not_written < facts.customer:
         return None
-    text = "Parte da conversa não está escrita; o assunto não foi identificado."
+    text = "O assunto não foi identificado, porque parte da conversa está em áudios, fotos ou arquivos."
     return Claim(kind="nothing", text=text, messages=unique_refs(facts.last_ref), orders=[])
 
 
@@ -283,11 +300,15 @@ def compose(facts: Facts) -> list[Claim]:
     )
     no_customer = purpose(case, facts.case)
     if no_customer is not None:
-        return _shortened([no_customer, _contact(facts)], facts.last_at.year)
+        return _shortened([no_customer], facts.last_at.year)
     devices = sum(term["kind"] == "device" for term in facts.case)
     several = devices > 1 or any(term["name"] == SEVERAL for term in facts.case)
     names_device = devices > 0 or bool(facts.orders) or "said_device" in case.remarks
-    offered, decided = offer(case, several=several, names_device=names_device), decision(case)
+    thing = thing_of(facts.case) if not several else "um dos aparelhos"
+    if not devices and names_device:
+        thing = "o aparelho"
+    offered = offer(case, several=several, names_device=names_device, thing=thing)
+    decided = decision(case, thing)
     others = [
         offered,
         decided,

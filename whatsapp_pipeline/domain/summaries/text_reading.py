@@ -16,7 +16,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL, SYMPTOMS_DIGEST
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "20"
+RULES_VERSION = "21"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -221,6 +221,20 @@ def _leaves(forms: list[str]) -> bool:
     return never or any(a == "nao" and b in _STAYS_AWAY for a, b in pairwise(forms))
 
 
+_ACCEPTS = frozenset({"ok", "beleza", "certo", "combinado", "entendi", "paciencia", "jeito", "blz"})
+_ACCEPTING = frozenset({("esta", "bom"), ("esta", "bem"), ("tudo", "bem"), ("o", "que"), ("sem", "problema")})
+
+
+def _accepts(forms: list[str]) -> bool:
+    """Return whether a message ends by agreeing, or only hopes: "fazer o quê, tá bom", "tomara que dê"."""
+    words = [form for form in forms if form not in _MARKS]
+    if words[:1] == ["tomara"] or words[:2] == ["espero", "que"]:
+        return True
+    if len(words) > _SHORT * 2:
+        return False
+    return bool(words) and (words[-1] in _ACCEPTS or tuple(words[-2:]) in _ACCEPTING)
+
+
 def _says_what_comes(forms: list[str]) -> bool:
     """Return whether a message says that its writer comes, or does something else next."""
     going = any(a in _GOES and b in _GOES_ON for a, b in pairwise(forms))
@@ -342,6 +356,8 @@ class MessageReader:
 
     def _asks(self, forms: list[str], score: float, topics: tuple[str, ...], *, is_described: bool) -> bool:
         """Return whether a message surely needs an answer: a question, a complaint, a fault."""
+        if "?" not in forms and len(forms) <= _LONGEST_FAREWELL and _accepts(forms):
+            return False  # "aff, tá bom", "espero que seja verdade"
         if "?" not in forms and not _THANKS.isdisjoint(forms) and score > -OPINION:
             return False  # "parou de pingar, obrigado"
         if "?" not in forms and len(forms) <= _LONGEST_FAREWELL and _leaves(forms):

@@ -165,7 +165,7 @@ class TopicReader:
 
 
 # Names of one device that end like a plural.
-_SINGULAR = frozenset({"microondas", "fones", "airpods", "ps", "galaxys"})
+_SINGULAR = frozenset({"microondas", "fones", "airpods", "ps", "galaxys", "oculos", "tenis"})
 # "Controle da tv", "carregador do notebook": what belongs to a device. The message is not about the device.
 _ACCESSORIES = frozenset(
     {"controle", "carregador", "carregadores", "fonte", "cabo", "capa", "capinha", "pelicula", "suporte"}
@@ -175,7 +175,44 @@ _OF = frozenset({"do", "da", "de", "para", "dos", "das", "meu", "minha"})
 _PHONE_MODELS = frozenset({"redmi", "galaxy", "samsung", "poco", "xiaomi", "infinix", "hot"})
 # "Fiquei sem carro", "vou de carro", "o técnico quebrou o carro".
 _WITHOUT = frozenset({"sem", "de", "um", "outro"})
+_MOTO_WORDS = frozenset({"g", "e", "edge", "one", "boy", "taxi", "z"})
+# What somebody does with a device that the conversation is not about.
+_AT = frozenset({"no", "na", "pelo", "pela", "num", "numa", "o", "a", "do", "meu", "minha"})
+_USES = frozenset(
+    {
+        *("trabalho", "trabalha", "trabalhar", "trabalhando", "estudo", "estudar", "estudando", "vi", "vejo"),
+        *("assisto", "assistir", "assistindo", "escrevendo", "escrevo", "digitando", "mandei", "mando"),
+        *(
+            "mandando",
+            "falando",
+            "falo",
+            "ligando",
+            "pesquisei",
+            "pesquisando",
+            "acesso",
+            "acessei",
+            "joguei",
+        ),
+        *("jogo", "jogando", "leio", "ler", "lendo", "usa", "tirei", "gravei"),
+    }
+)
+_BESIDE = frozenset({"atras", "lado", "cima", "embaixo", "debaixo", "perto", "frente", "dentro"})
 _NO_CAMERA = frozenset({"traseira", "frontal", "do", "da", "dele", "dela", "principal"})
+
+
+def _is_in_passing(forms: list[str], start: int, before: str, after: str) -> bool:
+    """Return whether a device is only used, or says where something is, or is another word."""
+    one = forms[start]
+    if one == "armario" and before == "de":
+        return True  # "um piano de armário"
+    if one in {"carro", "moto"} and before in _WITHOUT:
+        return True
+    if one == "moto" and ((after[:1] in {"g", "e"} and after[1:2].isdigit()) or after in _MOTO_WORDS):
+        return True
+    if before in _AT and not _USES.isdisjoint(forms[max(0, start - 7) : start]):
+        return True  # "trabalho o dia todo no computador"
+    # "Fica atrás da geladeira."
+    return before in _OF | {"o", "a", "ao"} and not _BESIDE.isdisjoint(forms[max(0, start - 3) : start])
 
 
 def _names_no_device(forms: list[str], start: int, end: int) -> bool:
@@ -184,7 +221,7 @@ def _names_no_device(forms: list[str], start: int, end: int) -> bool:
     after = forms[end] if end < len(forms) else ""
     if forms[start] == "notebook" and end == start + 1 and (before in _PHONE_MODELS or after.isdigit()):
         return True
-    if forms[start] == "carro" and before in _WITHOUT:
+    if _is_in_passing(forms, start, before, after):
         return True
     if after in {"nao", "nem"} and forms[end + 1 : end + 2] and forms[end + 1].startswith("reconhec"):
         return True  # "o pc nem reconhece": of what is plugged into it

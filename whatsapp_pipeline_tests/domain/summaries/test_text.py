@@ -251,7 +251,7 @@ def test_a_promise_whose_day_is_not_known_names_none() -> None:
     made = settle([Said("chat:1", at, mention, None)], {}, national_holidays(None))
     texts = _texts(commitments=made, last_at=at)
     assert texts["offer"] == "A loja prometeu o serviço sem dizer o dia."
-    assert texts["open"] == "Em aberto: falta a loja avisar que o serviço prometido ficou pronto."
+    assert texts["open"] == "Em aberto: falta a loja avisar quando o serviço prometido ficar pronto."
     late = [*made, *committed("a garantia é de 90 dias", "staff", day=6)]
     assert _texts(commitments=late)["offer"] == (
         "A loja prometeu o serviço sem dizer o dia e deu garantia de 90 dias."
@@ -287,7 +287,7 @@ def test_a_later_quote_does_not_hide_the_deadline_of_approved_work() -> None:
         *committed("a película fica 30", "staff", 5, day=7),
     ]
     assert (
-        "falta a loja avisar que o serviço prometido para 10/01 ficou pronto"
+        "falta a loja avisar quando o serviço prometido para 10/01 ficar pronto"
         in _texts(commitments=said)["open"]
     )
 
@@ -296,7 +296,7 @@ def test_a_later_quote_does_not_hide_the_deadline_of_approved_work() -> None:
     ("earlier", "words"),
     [
         ("fica 350", "ficou de passar na loja em"),
-        ("fica pronto amanhã", "combinou a retirada do aparelho para"),
+        ("fica pronto amanhã", "ficou de passar na loja em"),
     ],
 )
 def test_who_comes_before_anything_was_decided_may_bring_the_device(earlier: str, words: str) -> None:
@@ -379,7 +379,7 @@ def test_a_price_for_work_that_is_ready_waits_for_no_answer_but_for_the_pick_up(
     collected = _case(
         (0, "staff", "o micro-ondas está pronto, ficou em 210"), (1, "customer", "peguei, obrigada")
     )
-    assert collected["decision"] == "O aparelho já foi retirado."
+    assert collected["decision"] == "A retirada já foi feita."
     assert collected["open"] == "Nenhuma resposta pendente."
 
 
@@ -456,7 +456,8 @@ def test_each_device_has_its_day() -> None:
     texts = _case((0, "staff", "o notebook sai na sexta e a impressora na terça"), orders=2)
     assert texts["offer"] == "A loja prometeu os serviços para 03/01 e 07/01."
     assert (
-        "falta a loja avisar que os serviços prometidos para 03/01 e 07/01 ficaram prontos" in texts["open"]
+        "falta a loja avisar quando os serviços prometidos para 03/01 e 07/01 ficarem prontos"
+        in texts["open"]
     )
 
 
@@ -492,7 +493,7 @@ def test_a_device_is_no_longer_to_be_brought_once_an_order_was_opened() -> None:
 
 def test_a_device_that_was_collected_and_is_brought_again_is_not_collected() -> None:
     collected = (0, "customer", "já peguei, obrigada")
-    assert _case(collected)["decision"] == "O aparelho já foi retirado."
+    assert _case(collected)["decision"] == "A retirada já foi feita."
     assert _case(collected, (2, "customer", "vou levar segunda"))["decision"] == (
         "O cliente ficou de levar o aparelho em 06/01."
     )
@@ -677,7 +678,7 @@ def test_a_deadline_after_something_else_is_none() -> None:
 
 def test_a_warranty_of_another_offer_is_left_out() -> None:
     new = (0, "staff", "motor novo fica 1.350, com 1 ano de garantia")
-    assert "deu garantia de 1 ano" in _case(new)["offer"]
+    assert "com 1 ano de garantia" in _case(new)["offer"]
     assert "garantia" not in _case(new, (0, "customer", "e usado?"), (0, "staff", "usado sai 700"))["offer"]
 
 
@@ -688,7 +689,7 @@ def test_a_visit_that_is_agreed_approves_no_quote() -> None:
 
 def test_a_fault_beside_a_complaint_and_no_device_is_put_on_none() -> None:
     terms = _terms(symptom=["vaza"], topic=["reclamação"])
-    assert _texts(case=terms)["matter"] == "O cliente descreveu um problema."
+    assert "matter" not in _texts(case=terms)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_the_summary_tells_the_case(empty: Connection) -> None:
         "A loja passou orçamento de R$ 350,00 em 06/01, prometeu o serviço para 09/01 às 15:00"
         " e deu garantia de 90 dias.",
         "O cliente aprovou o orçamento em 06/01 e combinou a retirada do aparelho para 10/01.",
-        "Em aberto: falta a loja avisar que o serviço prometido para 09/01 às 15:00 ficou pronto.",
+        "Em aberto: falta a loja avisar quando o serviço prometido para 09/01 às 15:00 ficar pronto.",
     ):
         assert sentence in summary
     assert "%" not in summary
@@ -212,7 +212,7 @@ def test_summaries_by_increments_are_those_of_a_rebuild(empty: Connection) -> No
             "orçamento aproximado de R$ 200,00 a R$ 300,00",
             "falta a resposta do cliente ao orçamento aproximado",
             "ficou de levar o aparelho em 10/01",
-            "falta a loja avisar que o serviço prometido para 13/01",
+            "avisar quando o serviço prometido para 13/01",
             "falta o cliente buscar o aparelho",
             "combinou a retirada do aparelho para 15/01",
             "o aparelho já foi retirado",

@@ -198,7 +198,7 @@ SUMMARIES: list[dict[str, Any]] = [
         "first_interaction_date": datetime(2025, 1, 6, 9, 0),
         "last_interaction_date": datetime(2025, 1, 7, 9, 0),
         "last_speaker": "customer",
-        "evidence_message_ids": [13, 14],
+        "evidence_message_ids": [14],
         "facts": _NO_FACTS | {"types": {"text": 2}},
     },
     _NO_FIGURES
