@@ -34,6 +34,15 @@ def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
         conn.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.SQL(", ").join(grown)))
 
 
+def analyze_sample(conn: Connection, table: str) -> None:
+    """Analyze a large temporary table from 3,000 of its rows, which takes a tenth of the usual time.
+
+    Call it inside a transaction, whose later ANALYZE statements have the same limit.
+    """
+    conn.execute("SET LOCAL default_statistics_target = 10")
+    conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+
+
 def forget_deleted_rows(conn: Connection, tables: Sequence[str]) -> None:
     """Remove deleted rows of tables from disk, and their values from the server's statistics (`pg_stats`).
 

@@ -258,7 +258,7 @@ class Parts:
         values = {"contacts": [number for (number,) in contacts], "gap": gap}
         count = self.conn.execute(load("summaries/summaries_messages"), values).rowcount
         self.conn.execute(load("summaries/summaries_sessions"), values)
-        self.conn.execute("ANALYZE work_messages")
+        statistics.analyze_sample(self.conn, "work_messages")
         return StagedPart(self, part, messages=count)
 
 
@@ -305,9 +305,9 @@ class ReadPart:
             "customer_only": list(customer_only),
         }
         conn.execute(load("summaries/summaries_talk"), values)
-        conn.execute("ANALYZE work_talk")
+        statistics.analyze_sample(conn, "work_talk")
         conn.execute(load("summaries/summaries_replies"), values)
-        conn.execute("ANALYZE work_replies")
+        statistics.analyze_sample(conn, "work_replies")
         conn.execute(load("summaries/summaries_conversations"), values)
         conn.execute(
             """

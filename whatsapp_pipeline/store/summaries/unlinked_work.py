@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
@@ -148,7 +149,7 @@ class UnlinkedChats:
             "conversations": [-key for key in keys if key < 0],
         }
         self.conn.execute(load("summaries/unlinked_messages"), values)
-        self.conn.execute("ANALYZE work_messages")
+        statistics.analyze_sample(self.conn, "work_messages")
         return keys
 
     def note_read(self, part: int) -> None:
