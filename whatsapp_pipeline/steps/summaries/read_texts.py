@@ -16,7 +16,7 @@ from whatsapp_pipeline.domain.summaries.text_reading import MessageReader, Readi
 from whatsapp_pipeline.steps.worker_process import WorkerLostError, WorkerProcess, answer_requests
 
 # Reading fewer texts takes less time than starting another process.
-_SPREAD_TEXTS = 20_000
+_SPREAD_TEXTS = 5_000
 
 
 class TextReader:

@@ -18,7 +18,7 @@ from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
-from whatsapp_pipeline.store.summaries.summary_work import truncate_part_tables
+from whatsapp_pipeline.store.summaries.summary_work import read_chats_by_index, truncate_part_tables
 
 # A person decided that these are no customer's: a supplier, a private chat, a wrong number. The work of
 # somebody who is only not registered yet counts. Of several decisions the narrowest and then the newest holds
@@ -142,6 +142,7 @@ class UnlinkedChats:
     def stage(self, part: int) -> list[int]:
         """Stage the messages of one part; return the keys of its chats."""
         truncate_part_tables(self.conn)
+        read_chats_by_index(self.conn)
         rows = self.conn.execute("SELECT key FROM work_unlinked WHERE part = %s ORDER BY key", (part,))
         keys = [key for (key,) in rows.fetchall()]
         values = {
