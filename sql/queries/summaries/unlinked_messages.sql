@@ -6,9 +6,8 @@ SELECT key, row_number() OVER (PARTITION BY key ORDER BY {message_order}), sourc
        hashtextextended(body, 0), CASE WHEN direction IN ('from', 'to') THEN 1 END
   FROM (
         SELECT coalesce(m.id_chat_file, -m.conversation_id) AS key, m.source, m.message_id, m.at, m.file, m.ordinal,
-               said.direction, m.type, nullif(m.text, '') AS body
+               speaking_side(m.side, m.type) AS direction, m.type, nullif(m.text, '') AS body
           FROM messages_all m
-          CROSS JOIN LATERAL speaking_side(m.side, m.type) AS said (direction)
          WHERE (m.id_chat_file = ANY (%(chats)s) OR m.conversation_id = ANY (%(conversations)s))
            -- An answer of an assistant that was not sent reached no customer, so it is not counted.
            AND m.side IS DISTINCT FROM 'unsent'
