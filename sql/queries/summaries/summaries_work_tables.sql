@@ -6,13 +6,11 @@ CREATE TEMP TABLE work_contacts (
 CREATE TEMP TABLE work_messages (
     id_contato bigint, seq bigint, source text, id bigint, at timestamp, direction text, type text, body text,
     text_hash bigint, conversation integer, opens boolean);
-CREATE INDEX ON work_messages (id_contato, seq);
 CREATE TEMP TABLE work_talk (
     id_contato bigint, seq bigint, ref text, at timestamp, direction text, conversation integer, opens boolean, size integer,
     score numeric, weight numeric, opinion boolean, closes boolean,
     evidence_start integer, evidence_end integer, topics text[], equipment text[], parts text[], problem boolean,
     urgent boolean, symptoms text[]);
-CREATE INDEX ON work_talk (id_contato, seq);
 CREATE TEMP TABLE work_sessions (
     id_contato bigint, id_ordem_servico bigint, started_at timestamp, ended_at timestamp,
     confidence double precision);

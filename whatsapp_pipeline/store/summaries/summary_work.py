@@ -259,6 +259,7 @@ class Parts:
         values = {"contacts": [number for (number,) in contacts], "gap": gap}
         count = self.conn.execute(load("summaries/summaries_messages"), values).rowcount
         self.conn.execute(load("summaries/summaries_sessions"), values)
+        self.conn.execute("CREATE INDEX work_messages_place ON work_messages (id_contato, seq)")
         statistics.analyze_sample(self.conn, "work_messages")
         return StagedPart(self, part, messages=count)
 
@@ -306,6 +307,7 @@ class ReadPart:
             "customer_only": list(customer_only),
         }
         conn.execute(load("summaries/summaries_talk"), values)
+        conn.execute("CREATE INDEX work_talk_place ON work_talk (id_contato, seq)")
         statistics.analyze_sample(conn, "work_talk")
         conn.execute(load("summaries/summaries_replies"), values)
         statistics.analyze_sample(conn, "work_replies")
@@ -353,7 +355,8 @@ class MeasuredPart:
 
 
 def truncate_part_tables(conn: Connection) -> None:
-    """Empty the tables that hold one part."""
+    """Empty the tables that hold one part, and drop the indexes that are made once they are filled."""
+    conn.execute("DROP INDEX IF EXISTS work_messages_place, work_talk_place")
     names = sql.SQL(", ").join(sql.Identifier(name) for name in _PART_TABLES)
     conn.execute(sql.SQL("TRUNCATE {}").format(names))
 
