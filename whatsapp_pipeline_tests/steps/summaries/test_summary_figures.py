@@ -299,10 +299,10 @@ CLAIMS: list[list[tuple[str, list[str], list[int]]]] = [
         ("offer", ["chat:6"], []),
         ("orders", ["chat:8", "chat:3", "chat:1"], [71, 72, 70]),
         ("sentiment", ["chat:12"], []),
-        ("contact", ["chat:1", "webhook:2"], []),
+        ("contact", ["webhook:2"], []),
         ("open", ["webhook:2", "chat:8"], [71]),
     ],
-    [("contact", ["chat:13", "chat:14"], []), ("open", ["chat:14"], [])],
+    [("contact", ["chat:14"], []), ("open", ["chat:14"], [])],
     [("contact", ["chat:15"], [])],
 ]
 
