@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import requests
 import yaml
@@ -57,6 +58,8 @@ class ClusterOptions:
         workers: How many workers are started at first.
         most_runs: How many runs the daemon lets execute at once; None for as many as workers.
         poll_seconds: How often the daemon looks for lost runs; None for what deploy/dagster/celery.yaml has.
+        lost_host_seconds: When both ends of a database connection give up a host that is cut off; None for
+            the pipeline's own limits, a minute.
         pages: The folder of the ERP's saved pages; each worker gets a copy on its disk.
         serves: Which of the receiver and the console are started.
     """
@@ -66,6 +69,7 @@ class ClusterOptions:
     workers: int = 2
     most_runs: int | None = None
     poll_seconds: int | None = None
+    lost_host_seconds: int | None = None
     serves: tuple[str, ...] = ("receiver", "console")
 
 
@@ -83,8 +87,17 @@ class RunningCluster:
 
     @property
     def url(self) -> str:
-        """The URL of the pipeline's database."""
-        return self.database.url(DATABASE)
+        """The URL of the pipeline's database, with the limits for lost hosts."""
+        url = self.database.url(DATABASE)
+        if (seconds := self.options.lost_host_seconds) is None:
+            return url
+        limits = {
+            "keepalives_idle": seconds // 3,
+            "keepalives_interval": seconds // 3,
+            "keepalives_count": 2,
+            "tcp_user_timeout": seconds * 1000,
+        }
+        return f"{url}?{urlencode(limits)}"
 
     @property
     def web(self) -> str:

@@ -32,13 +32,18 @@ _LOST_HOST = {
 }
 
 
+def _lost_host_limits(url: str) -> dict[str, str]:
+    """Return the limits after which each side gives up a lost host; the URL's own values win."""
+    given = conninfo_to_dict(url)
+    return {name: str(given.get(name, value)) for name, value in _LOST_HOST.items()}
+
+
 def with_lost_host_limits(url: str) -> str:
     """Return the URL with the limits after which the client gives up a lost server.
 
     What the URL sets itself stays.
     """
-    given = conninfo_to_dict(url)
-    return make_conninfo(url, **{name: value for name, value in _LOST_HOST.items() if name not in given})
+    return make_conninfo(url, **_lost_host_limits(url))
 
 
 def describe(url: str) -> str:
@@ -89,11 +94,13 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
         # Local times are those of the archive's zone and not of the server or the role.
-        limits = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in _LOST_HOST.items()}
+        limits = {
+            f"tcp_{name.removeprefix('tcp_')}": value for name, value in _lost_host_limits(url).items()
+        }
         session = {"TimeZone": settings.load_settings().zone, **limits}
         conn.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
-            (list(session), [str(value) for value in session.values()]),
+            (list(session), list(session.values())),
         )
         yield conn
 

@@ -15,6 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whatsapp_pipeline.cli.db import _as_url
+from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline_tests.processes import free_port, wait_for
 
 _MAIN = "from whatsapp_pipeline.cli import main; main()"
@@ -97,6 +98,22 @@ def test_a_reader_sees_no_message(environment: dict[str, str], user: subprocess.
         assert conn.execute("SELECT count(*) FROM v_customers").fetchone() == (0,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("SELECT count(*) FROM v_messages")
+
+
+@pytest.mark.slow
+def test_limits_for_a_lost_host_in_the_url_are_those_of_the_server_too(
+    environment: dict[str, str], user: subprocess.Popen[str]
+) -> None:
+    url = _url(environment).stdout.strip()
+    limits = {"keepalives_idle": "11", "keepalives_count": "9", "tcp_user_timeout": "17000"}
+    with connect(make_conninfo(url, **limits)) as conn:
+        rows = conn.execute("SELECT name, setting FROM pg_settings WHERE name LIKE 'tcp\\_%'").fetchall()
+    assert dict(rows) == {
+        "tcp_keepalives_idle": "11",
+        "tcp_keepalives_interval": "10",  # the URL says nothing of it
+        "tcp_keepalives_count": "9",
+        "tcp_user_timeout": "17000",
+    }
 
 
 @pytest.mark.slow
