@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 # A run that is not over after so long hangs.
 _LONGEST_RUN = 400
 _OUTAGE_SECONDS = 20
-_WAITS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid)))"
+_WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE %s = ANY(pg_blocking_pids(pid)) AND backend_type = 'client backend'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,26 @@ class ClusterDrill:
     @contextmanager
     def mid_month(self, table: str = "chat_messages") -> Iterator[Caught]:
         """Launch the next month and yield its run while it waits to write into a table."""
+        with self.mid_months(1, table) as [caught]:
+            yield caught
+
+    @contextmanager
+    def mid_months(self, count: int, table: str = "chat_messages") -> Iterator[list[Caught]]:
+        """Launch the next months and yield their runs while all of them wait to write into a table.
+
+        The first that is released releases all.
+        """
         with connect(self.cluster.url) as conn, connect(self.cluster.url) as onlooker:
             conn.execute("BEGIN")
             conn.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
-            month = next(self.months)
-            run_id = self.launch(month)
+            runs = {month: self.launch(month) for month in islice(self.months, count)}
             pid = conn.info.backend_pid
             await_that(
-                lambda: onlooker.execute(_WAITS, (pid,)).fetchone() == (True,),
-                f"the run of {month} did not come to {table}",
+                lambda: onlooker.execute(_WAITING, (pid,)).fetchone() == (count,),
+                f"the runs of {', '.join(runs)} did not come to {table}",
                 180,
             )
-            yield Caught(month, run_id, self._worker_of(run_id), conn)
+            yield [Caught(month, run_id, self._worker_of(run_id), conn) for month, run_id in runs.items()]
 
     def _worker_of(self, run_id: str) -> str:
         """Return the name of the host whose worker has the run."""
@@ -197,10 +209,24 @@ class ClusterDrill:
         if not all(ended.ok for ended in runs.follow()):
             raise ClusterError("the run of the summaries failed")
 
-    def run_on_one_machine(self, url: str) -> None:
-        """Do the same on the same files with one process, into another database."""
+    def load_on_one_machine(self, url: str) -> None:
+        """Load the files as they are with one process, into another database."""
+        self._command_on_one_machine(url, "migrate")
+        self._run_on_one_machine(url)
+
+    def follow_on_one_machine(self, url: str) -> None:
+        """Do there what the cluster did since: erase, and load new and rewritten files."""
+        if self.erased:
+            self._command_on_one_machine(url, "privacy", "erase", "--contact", self.erased, "--yes")
+        self._run_on_one_machine(url)
+
+    def _run_on_one_machine(self, url: str) -> None:
+        pages = str(self.cluster.options.pages)
+        self._command_on_one_machine(url, "run", "--archive", str(self.root), "--erp", pages)
+
+    def _command_on_one_machine(self, url: str, *command: str) -> None:
         host = self.cluster.prepare(WORKSTATION)
-        (host.outside / "alone").mkdir()
+        (host.outside / "alone").mkdir(exist_ok=True)
         shutil.copy(PROJECT_ROOT / "dagster.yaml", host.outside / "alone")
         variables = {
             **self.cluster.environment(host),
@@ -213,11 +239,7 @@ class ClusterDrill:
             "CELERY_BROKER_URL": "",
             "CELERY_RESULT_BACKEND": "",
         }
-        program = str(Path(sys.executable).with_name("whatsapp-pipeline"))
-        run = ("run", "--archive", str(self.root), "--erp", str(self.cluster.options.pages))
-        erase = ("privacy", "erase", "--contact", self.erased or "", "--yes")
-        for command in (("migrate",), run, *((erase, run) if self.erased else ())):
-            host.run([program, *command], variables)
+        host.run([str(Path(sys.executable).with_name("whatsapp-pipeline")), *command], variables)
 
 
 def _is_over(attempts: list[dg.DagsterRun]) -> bool:
@@ -265,6 +287,33 @@ def frozen_worker(drill: ClusterDrill) -> Seen:
         seen = drill.ended(caught.run_id, since, f"{caught.worker} frozen, tried again after {noticed:.0f} s")
     drill.await_all_workers()
     return seen
+
+
+def three_workers(drill: ClusterDrill) -> Seen:
+    """Let three workers fail at once: one loses its child, one is killed, one is frozen for a while."""
+    with drill.mid_months(3) as [first, second, third]:
+        for child in drill.cluster.workers[first.worker].children():
+            child.kill()
+        drill.cluster.workers[second.worker].kill()
+        frozen = drill.cluster.workers[third.worker]
+        frozen.signal_group(signal.SIGSTOP)
+        since = time.monotonic()
+        first.release()
+        drill.restart(second.worker)
+        try:
+            await_that(lambda: len(drill.attempts(third.run_id)) > 1, "the run was not tried again", 120)
+        finally:
+            frozen.signal_group(signal.SIGCONT)
+        ends = [drill.ended(one.run_id, since) for one in (first, second, third)]
+    drill.await_all_workers()
+    words = "; ".join(
+        f"{one.worker} {what}: {end.words.partition(' (')[0]}"
+        for one, what, end in zip(
+            (first, second, third), ("lost its child", "killed", "frozen"), ends, strict=True
+        )
+    )
+    state = next((end.state for end in ends if end.state != "ok"), "ok")
+    return Seen(words, max(end.seconds for end in ends), state)
 
 
 def cut_worker(drill: ClusterDrill) -> Seen:
@@ -438,7 +487,16 @@ FAULTS: dict[str, Callable[[ClusterDrill], Seen]] = {
     "stop the object store for 20 s": absent_store,
     "a second daemon": second_daemon,
     "a worker with other code": older_code,
-    "new and rewritten files between runs": changed_files,
     "an erasure with copies on three hosts": erased_customer,
+    "new and rewritten files between runs": changed_files,
+}
+# The last fault of all loads every month that is left: the erasure must hold for those, too.
+SHORT = {
+    "kill a child, kill a worker, freeze one": three_workers,
+    **{
+        name: fault
+        for name, fault in FAULTS.items()
+        if fault not in {killed_child, killed_worker, frozen_worker}
+    },
 }
 SMALLEST = {name: FAULTS[name] for name in ("kill -9 a worker, main and child",)}

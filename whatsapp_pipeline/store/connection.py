@@ -94,9 +94,7 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
         # Local times are those of the archive's zone and not of the server or the role.
-        limits = {
-            f"tcp_{name.removeprefix('tcp_')}": value for name, value in _lost_host_limits(url).items()
-        }
+        limits = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in _lost_host_limits(url).items()}
         session = {"TimeZone": settings.load_settings().zone, **limits}
         conn.execute(
             "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
