@@ -188,6 +188,8 @@ def _require_free_ports(places: Places, *, receives: bool) -> None:
 
 def _environment() -> dict[str, str]:
     return {
+        # gRPC's own lines, for example about a connection that it repairs, have no format of ours.
+        "GRPC_VERBOSITY": "ERROR",
         **os.environ,
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT)),
         # `dg dev` takes no workspace file, so `dagster dev` is what there is.
