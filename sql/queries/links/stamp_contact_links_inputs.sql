@@ -8,7 +8,7 @@ WITH chats AS MATERIALIZED (
 SELECT (SELECT sum(hash_record_extended(c, 0)) FROM chats c),
        (SELECT sum(hash_record_extended(
             ROW(s.id_chat_file, s.order_numbers, s.devices), 0))
-        FROM chats c JOIN chat_sessions s ON s.id_chat_file = c.id),
+        FROM chats c CROSS JOIN LATERAL (SELECT * FROM chat_sessions s WHERE s.id_chat_file = c.id OFFSET 0) s),
        (SELECT sum(hash_record_extended(
             ROW(p.id_chat_file, p.raw, p.key, p.kind, p.occurrences), 0))
-        FROM chats c JOIN chat_phones p ON p.id_chat_file = c.id)
+        FROM chats c CROSS JOIN LATERAL (SELECT * FROM chat_phones p WHERE p.id_chat_file = c.id OFFSET 0) p)

@@ -73,11 +73,11 @@ class ContactLinking(MonthLinking):
         self._corrections: dict[str, float] | None = None
         self._contact_names: str | None = None
 
-    def parts(self, conn: Connection, month: str) -> dict[str, str]:
+    def parts(self, conn: Connection, month: str, before: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return hashes of what the month's links depend on, by part and without orders."""
         return {
             "rules": f"{rules_hash()} {self._options!r}",
-            "contacts": self._contacts_part(conn, month),
+            **(self._parts_before(conn, month) if before is None else before),
             **link_parts.month_parts(conn, "contact_links", month),
         }
 

@@ -61,7 +61,7 @@ class MonthLinking(ABC):
             fingerprints.store_fingerprint(conn, self.stage, month, inputs)
             same = link_parts.orders_version(conn) == self._orders
             orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
-            parts = {**self.parts(conn, month), **before, "orders": orders}
+            parts = {**self.parts(conn, month, before), "orders": orders}
             link_parts.keep_parts(conn, self.stage, month, parts)
         elif differing := queue_refresh.repair_month(conn, month):
             self._log.warning(
@@ -73,8 +73,11 @@ class MonthLinking(ABC):
         return count_links(month, self.unit, self._tally(conn, month), changed)
 
     @abstractmethod
-    def parts(self, conn: Connection, month: str) -> dict[str, str]:
-        """Return hashes of what the month's links depend on, by part and without orders, for the planner."""
+    def parts(self, conn: Connection, month: str, before: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return hashes of what the month's links depend on, by part and without orders, for the planner.
+
+        `before`: the result of `_parts_before`, if it was computed already.
+        """
 
     @abstractmethod
     def fits_before(self, conn: Connection, month: str) -> list[Fitted]:

@@ -69,7 +69,7 @@ class OrderLinking(MonthLinking):
         self._policy: OrderPolicy | None = None
         self._due: bool | None = None
 
-    def parts(self, conn: Connection, month: str) -> dict[str, str]:
+    def parts(self, conn: Connection, month: str, before: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return hashes of what the month's links depend on, by part and without orders."""
         rules = f"{rules_hash()} {self._options.method}"
         return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
