@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import polars as pl
 
@@ -105,6 +105,16 @@ _CHAT_SCHEMA: Mapping[str, pl.DataType] = {
 }
 
 
+# Statements that write the evidence of chats, some of which may be known.
+_EVIDENCE: Sequence[LiteralString] = (
+    "sessions_gone",
+    "sessions_update",
+    "sessions_insert",
+    "phones_gone",
+    "phones_upsert",
+)
+
+
 class KnownFile(NamedTuple):
     """The data of a file in the database that shows whether it changed."""
 
@@ -188,6 +198,10 @@ def write_index(
     key. A chat that is no longer in its file gets the status `vanished`.
     """
     _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
+    if not _knows_any(conn):
+        inserted = conn.execute(queries.load("chats/index_insert")).rowcount
+        _write_evidence(conn, sessions, phones, ("sessions_insert", "phones_upsert"))
+        return IndexCounts(inserted, 0, [])
     if any(chat.chat_number > 1 for chat in chats):
         _renumber(conn)
     changed = conn.execute(queries.load("chats/index_changed_keys")).fetchall()
@@ -195,14 +209,26 @@ def write_index(
     updated += conn.execute(queries.load("chats/index_update_failed")).rowcount
     updated += conn.execute(queries.load("chats/index_chats_gone")).rowcount
     inserted = conn.execute(queries.load("chats/index_insert")).rowcount
-    _write_evidence(conn, sessions, phones)
+    _write_evidence(conn, sessions, phones, _EVIDENCE)
     return IndexCounts(inserted, updated, [row[0] for row in changed])
 
 
-def _write_evidence(conn: Connection, sessions: pl.DataFrame, phones: pl.DataFrame) -> None:
+def _knows_any(conn: Connection) -> bool:
+    """Return whether a row has the path of an incoming chat. The first index of an archive has none."""
+    row = conn.execute(
+        """SELECT EXISTS (
+               SELECT FROM incoming_chats i
+               CROSS JOIN LATERAL (SELECT FROM chat_files f WHERE f.file_path = i.file_path OFFSET 0) f)"""
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _write_evidence(
+    conn: Connection, sessions: pl.DataFrame, phones: pl.DataFrame, statements: Sequence[LiteralString]
+) -> None:
     _copy(conn, "incoming_sessions", "chat_sessions", sessions)
     _copy(conn, "incoming_phones", "chat_phones", phones)
-    for name in ("sessions_gone", "sessions_update", "sessions_insert", "phones_gone", "phones_upsert"):
+    for name in statements:
         conn.execute(queries.load(f"chats/index_{name}"))
 
 
