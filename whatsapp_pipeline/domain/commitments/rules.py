@@ -61,6 +61,7 @@ Kind: TypeAlias = Literal[
     "said_lowers",
     "said_waives",
     "said_moves",
+    "said_amount",
     "said_number",
     "said_agrees",
 ]
@@ -71,7 +72,7 @@ REMARK_KINDS = frozenset(
         *("said_reconsiders", "said_bids", "said_consents", "said_device"),
         *("said_invoice", "said_declines", "said_visits", "said_thanks"),
         *("said_pending", "said_locates", "said_frauds", "said_receipt", "said_forgot"),
-        *("said_lowers", "said_waives", "said_moves", "said_number", "said_agrees"),
+        *("said_lowers", "said_waives", "said_moves", "said_amount", "said_number", "said_agrees"),
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {

@@ -682,6 +682,8 @@ def _staff_commitments(case: Case) -> list[Commitment]:
 def _refusal_holds(refusal: Commitment, case: Case) -> bool:
     """Return whether nothing after a refusal shows that the work goes on."""
     at, done, brings = refusal.said.at, case.followed.done, case.followed.brings
+    if done is not None and done.at <= at <= done.at + _ONE_OFFER:
+        return False  # of something else, when the work was ready
     if refusal.said.mention.sort == "weak":
         return False
     goes_on = any(
@@ -796,6 +798,20 @@ def _is_made(payment: Commitment) -> bool:
     return payment.outcome == "kept" or payment.said.mention.sort != "to_come"
 
 
+def _paid_amount(payment: Commitment, case: Case) -> Decimal | None:
+    """Return the amount of a payment, if the words name it and the shop had asked for it."""
+    said = case.remarks.get("said_amount")
+    if said is None or said.ref != payment.said.ref or said.mention.amount is None:
+        return None
+    asked = {
+        one.said.mention.amount or Decimal()
+        for one in case.followed.commitments
+        if one.said.mention.kind == "price_quoted" and one.said.at <= said.at
+    }
+    sums = {a + b for a in asked for b in asked if a != b} | {a / 2 for a in asked}
+    return said.mention.amount if said.mention.amount in asked | sums else None
+
+
 def _say_pickup(pickup: Commitment, case: Case, days: _Days, thing: str | None) -> str:
     """Write an agreed pick-up; "a retirada" leaves open who comes."""
     # Before the customer decided and the shop promised a day, they may bring the device, or buy a cable.
@@ -834,10 +850,10 @@ def _say_collected(collected: Said, case: Case, thing: str | None) -> str:
     return f"{thing} já foi {'entregue' if is_handed else f'retirad{ending}'}"
 
 
-def decision(case: Case, thing: str | None = "o aparelho") -> Claim | None:
+def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = False) -> Claim | None:
     """Return the decisions and announcements of the customer: approval, payment, pick-up.
 
-    `thing` is what the shop works on, with its article; None where no message names it.
+    `thing` is what the shop works on, with its article; None where no message names it, or several.
     """
     decided = sorted(
         (
@@ -880,6 +896,8 @@ def decision(case: Case, thing: str | None = "o aparelho") -> Claim | None:
         days, parts = _Days(), []
     for one in payments[-1:]:
         confirmed = ", confirmado pela loja" if one.outcome == "kept" else ""
+        paid = _paid_amount(one, case)
+        confirmed = f" de {say_money(paid)}{confirmed}" if paid is not None else confirmed
         if one.said.mention.sort == "to_come":
             parts.append(f"fez um pagamento{confirmed}")
         else:
@@ -893,7 +911,7 @@ def decision(case: Case, thing: str | None = "o aparelho") -> Claim | None:
         parts.append(f"ficou de levar {what}{days.due(day, said, None, 'em')}")
     text = f"O cliente {join_words(parts)}" if parts else ""
     if collected is not None:
-        said_so = _say_collected(collected, case, thing)
+        said_so = _say_collected(collected, case, "um dos aparelhos" if several else thing)
         text += f"; {said_so}" if text else f"{said_so[:1].upper()}{said_so[1:]}"
     if not text:
         return None

@@ -48,6 +48,7 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_forgot", "customer", "forgot", None),
     ("said_lowers", "staff", "lowers", "no_lowers"),
     ("said_moves", "staff", "moves", None),
+    ("said_amount", "customer", "pays_amount", "no_pays_amount"),
     ("said_waives", "staff", "waives", "no_waives"),
     ("said_number", "staff", "number", None),
     ("said_agrees", "customer", "agrees", "no_agrees"),

@@ -38,7 +38,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "16"
+TEXT_VERSION = "17"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # A remark that is older says little about how the customer feels now.
@@ -304,11 +304,11 @@ def compose(facts: Facts) -> list[Claim]:
     devices = sum(term["kind"] == "device" for term in facts.case)
     several = devices > 1 or any(term["name"] == SEVERAL for term in facts.case)
     names_device = devices > 0 or bool(facts.orders) or "said_device" in case.remarks
-    thing = thing_of(facts.case) if not several else "um dos aparelhos"
-    if not devices and names_device:
+    thing = thing_of(facts.case) if not several else None
+    if not devices and not several and names_device:
         thing = "o aparelho"
     offered = offer(case, several=several, names_device=names_device, thing=thing)
-    decided = decision(case, thing)
+    decided = decision(case, thing, several=several)
     others = [
         offered,
         decided,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL, SYMPTOMS_DIGEST
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "21"
+RULES_VERSION = "22"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -221,6 +222,11 @@ def _leaves(forms: list[str]) -> bool:
     return never or any(a == "nao" and b in _STAYS_AWAY for a, b in pairwise(forms))
 
 
+# A second thing that is broken, whatever it is.
+_SECOND = re.compile(
+    r"\be (?:tambem )?(?:o |a )?(?:um|uma|meu|minha|outro|outra) \w+ (?:\w+ ){0,3}?"
+    r"(?:sem|que|nao|com|esta|parou|quebr\w+|travando)\b"
+)
 _ACCEPTS = frozenset({"ok", "beleza", "certo", "combinado", "entendi", "paciencia", "jeito", "blz"})
 _ACCEPTING = frozenset({("esta", "bom"), ("esta", "bem"), ("tudo", "bem"), ("o", "que"), ("sem", "problema")})
 
@@ -273,6 +279,8 @@ class MessageReader:
         topics, equipment, parts, several = self._topics.read_forms(forms)
         commitments = read_commitments(text, forms)
         symptoms = read_symptoms(forms) if mood.problem or topics or equipment else ()
+        if len(symptoms) > 1 and (len(equipment) > 1 or _SECOND.search(" ".join(forms))):
+            symptoms = ()  # "uma tv sem imagem e um soundbar sem som"
         if (
             score <= -OPINION
             and any(one.kind == "quote_refused" for one in commitments)

@@ -745,3 +745,33 @@ def test_a_visit_of_the_customer_is_no_pick_up() -> None:
 )
 def test_resignation_asks_for_no_answer(said: str) -> None:
     assert not any(one.kind == "said_asks" for one in reader().read(said).commitments)
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        ("fiz o pix dos 480", " de R$ 480,00"),
+        ("paguei os 480 agora", " de R$ 480,00"),
+        ("mandei o pix de 240", " de R$ 240,00"),  # half of it
+        ("transferi os 480", " de R$ 480,00"),
+        ("fiz o pix de 77", ""),  # nobody asked for it
+        ("pix feito", ""),
+    ],
+)
+def test_the_amount_of_a_payment_is_one_that_the_shop_asked_for(said: str, amount: str) -> None:
+    found = sentences("0C a tela trincou", "0L a tela fica R$ 480,00", f"2C {said}")
+    assert f"fez um pagamento{amount}." in found["decision"]
+
+
+def test_what_is_offered_beside_ready_work_is_neither_its_price_nor_its_refusal() -> None:
+    found = sentences(
+        "0C meu violão descolou", "0L fica 180", "0C pode fazer", "2L o violão está pronto",
+        "3L tenho uma guitarra à venda por 500 se quiser", "3C não quero, obrigado",
+    )  # fmt: skip
+    assert "500" not in found["offer"]
+    assert "recusou" not in found.get("decision", "")
+
+
+def test_faults_of_two_things_are_put_on_neither() -> None:
+    found = sentences("0C tenho uma tv sem imagem e um forninho sem força, não liga")
+    assert found["matter"] == "O cliente escreveu sobre uma televisão."
