@@ -23,6 +23,29 @@ def empty(conn: Connection) -> Connection:
     return conn
 
 
+def add_sessions(conn: Connection, chat: int, sessions: dict[int, Meeting]) -> None:
+    """Put sessions of a chat into the tables, each with its order."""
+    for number, (id_, (first, last, confidence)) in enumerate(sessions.items(), 1):
+        conn.execute(
+            "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, data_conclusao, id_contato)"
+            " VALUES (%s, %s, '3', '2025-01-09', 1)",
+            (id_, str(id_)),
+        )
+        conn.execute(
+            "INSERT INTO chat_sessions (id_chat_file, number, started_at, ended_at, message_count,"
+            " id_ordem_servico, order_match_status, order_match_confidence)"
+            " VALUES (%s, %s, %s, %s, 1, %s, 'linked', %s)",
+            (
+                chat,
+                number,
+                START + timedelta(minutes=first),
+                START + timedelta(minutes=last),
+                id_,
+                confidence,
+            ),
+        )
+
+
 @pytest.mark.parametrize(
     ("sessions", "order"),
     [
@@ -42,28 +65,33 @@ def test_the_order_of_a_conversation(
     empty: Connection, sessions: dict[int, Meeting], order: int | None
 ) -> None:
     chat = add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(60, "to", "R$ 100")])
-    for number, (id_, (first, last, confidence)) in enumerate(sessions.items(), 1):
-        empty.execute(
-            "INSERT INTO ordens_servico (id, numero_ordem_servico, situacao, data_conclusao, id_contato)"
-            " VALUES (%s, %s, '3', '2025-01-09', 1)",
-            (id_, str(id_)),
-        )
-        empty.execute(
-            "INSERT INTO chat_sessions (id_chat_file, number, started_at, ended_at, message_count,"
-            " id_ordem_servico, order_match_status, order_match_confidence)"
-            " VALUES (%s, %s, %s, %s, 1, %s, 'linked', %s)",
-            (
-                chat,
-                number,
-                START + timedelta(minutes=first),
-                START + timedelta(minutes=last),
-                id_,
-                confidence,
-            ),
-        )
+    add_sessions(empty, chat, sessions)
     summarize(empty, SummaryOptions(), log=LOG)
     rows = empty.execute("SELECT id_ordem_servico, resolved_at::date::text FROM customer_conversations")
     assert rows.fetchall() == [(order, "2025-01-09" if order else None)]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "order"),
+    [
+        pytest.param({11: (0, 60, 0.9)}, 11, id="one"),
+        pytest.param({11: (0, 30, 0.9)}, 11, id="it ends with the message"),
+        pytest.param({11: (30, 60, 0.9)}, 11, id="it begins with the message"),
+        pytest.param({11: (0, 29, 0.9), 12: (31, 60, 0.9)}, None, id="one ends before, one begins after"),
+        pytest.param({11: (0, 60, 0.8), 12: (0, 60, 0.9)}, 12, id="the surest"),
+        pytest.param({11: (0, 29, 0.9), 12: (0, 60, 0.1)}, 12, id="the surest of those at that time"),
+        pytest.param({11: (0, 60, None), 12: (0, 60, 0.1)}, 12, id="one that is not sure at all comes last"),
+        pytest.param({11: (0, 60, 0.9), 12: (10, 60, 0.9)}, 12, id="the latest of equally sure ones"),
+        pytest.param({12: (0, 60, 0.9), 11: (0, 60, 0.9)}, 11, id="the lowest number of equal ones"),
+    ],
+)
+def test_the_order_of_a_quote(empty: Connection, sessions: dict[int, Meeting], order: int | None) -> None:
+    add_chat(empty, 1, "a", [Said(0, "from", "quanto fica?"), Said(30, "to", "fica 350 reais")])
+    for id_, session in sessions.items():  # those of one chat do not overlap
+        add_sessions(empty, add_chat(empty, 1, f"b{id_}", [Said(-600, "from", "oi")]), {id_: session})
+    summarize(empty, SummaryOptions(), log=LOG)
+    rows = empty.execute("SELECT kind, id_ordem_servico FROM commitments")
+    assert rows.fetchall() == [("price_quoted", order)]
 
 
 @pytest.mark.parametrize(("situacao", "resolved"), [("3", "2025-01-09"), ("1", None), ("7", None)])

@@ -53,6 +53,20 @@ def test_a_part_is_measured_without_the_other_contacts(conn: Connection) -> None
         assert [facts.id_contato for facts in measured.facts()] == [2]
 
 
+def test_the_planner_knows_the_size_of_a_part(conn: Connection) -> None:
+    """Otherwise it expects one contact and compares each contact of a part with all of its messages."""
+    contacts, options = range(101, 121), SummaryOptions()
+    with conn.transaction(force_rollback=True):
+        for contact in contacts:
+            add_contact(conn, contact)
+            add_chat(conn, contact, f"{contact}", [Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100")])
+        with open_work(conn, "options", contacts) as staged:
+            staged.cut(START, options.frequency, rebuild=False, part_size=10)
+            row = conn.execute("EXPLAIN (FORMAT JSON) SELECT FROM work_contacts WHERE part = 1").fetchone()
+    assert row is not None
+    assert row[0][0]["Plan"]["Plan Rows"] == 5
+
+
 def test_the_work_tables_are_dropped_after_an_error(conn: Connection) -> None:
     with pytest.raises(ValueError, match="no such month"), open_work(conn, "options"):
         raise ValueError("no such month")
