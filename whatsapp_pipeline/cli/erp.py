@@ -26,30 +26,43 @@ def erp() -> None:
     show_default=True,
     help="The redirect address registered with the application in the ERP.",
 )
-@click.option("--code", help="The code, or the whole address the ERP led to.  [default: asked for]")
+@click.option(
+    "--code",
+    help="The code, or the redirect address that contains it, of a page that an earlier call printed.  "
+    "[default: the command prints a page and asks for the address]",
+)
 def authorize(redirect_uri: str, code: str | None) -> None:
-    """Allow this program to read the ERP: once, and again if no run has used the access for a day.
+    """Allow this program to read the ERP.
+
+    Run this once, and again after a day in which no run has read the ERP: the refresh token is then expired.
 
     Open the printed page, sign in and allow the access. The ERP then sends the browser to the redirect
     address, which need not exist. Paste that address, or the code in it, here.
     """
     configured = settings.load_settings()
     tokens = open_tokens(configured)
-    state = secrets.token_urlsafe(12)
     if code is None:
+        state = secrets.token_urlsafe(12)
         page = tokens.authorize_page(redirect_uri, state)
         say(f"Open this page, sign in and allow the access:\n\n  {page}\n")
-        code = click.prompt("Paste the address you were led to, or the code in it")
-    tokens.exchange_code(_code_in(str(code).strip(), state), redirect_uri)
-    say(f"Authorised; the tokens are in {token_store(configured).place} and renew themselves.")
+        pasted = click.prompt("Paste the address that the browser shows now, or the code in it")
+        text = _parse_code(str(pasted).strip(), state)
+    else:
+        # An earlier call printed the page. The state of that page is not stored, so it is not compared.
+        text = _parse_code(code.strip(), None)
+    tokens.exchange_code(text, redirect_uri)
+    say(f"Authorised. The tokens are in {token_store(configured).place}; runs that read the ERP renew them.")
 
 
-def _code_in(text: str, state: str) -> str:
-    """Return the code in an address; another state belongs to another authorisation."""
+def _parse_code(text: str, state: str | None) -> str:
+    """Return the code in a redirect address, or `text` itself if it has no code.
+
+    Raises UsageError if `state` is given and the address has another one.
+    """
     query = parse_qs(urlsplit(text).query)
     if "code" not in query:
         return text
-    if query.get("state", [state])[0] != state:
+    if state is not None and query.get("state", [state])[0] != state:
         raise click.UsageError("that address belongs to another authorisation; start again")
     return query["code"][0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -348,6 +349,18 @@ def test_authorize_takes_the_address_the_browser_was_led_to(
     shown = runner.invoke(erp, ["status", "--erp", "tiny"], env=environment)
     assert shown.exit_code == 0, shown.output
     assert "contacts  B: 2" in shown.output
+    strange = runner.invoke(
+        erp, ["authorize"], env=environment, input="http://localhost/?code=x&state=other\n"
+    )
+    assert strange.exit_code == 2
+    assert "that address belongs to another authorisation; start again" in strange.output
+    page = re.search(r"state=([\w-]+)", asked.output)
+    assert page, asked.output
+    later = f"http://localhost/?state={page[1]}&code=sandbox-code"
+    done = runner.invoke(erp, ["authorize", "--code", later], env=environment)
+    assert done.exit_code == 0, done.output
+    saved = json.loads((tmp_path / "tiny_tokens.json").read_text())
+    assert saved["access_token"] in sandbox.access_tokens
     again = runner.invoke(erp, ["authorize", "--code", "http://localhost/?code=used-up"], env=environment)
     assert isinstance(again.exception, TokenError)
     assert json.loads((tmp_path / "tiny_tokens.json").read_text()) == saved
