@@ -90,6 +90,5 @@ def _months(text: str | None) -> Months | None:
     try:
         return Months(first, last if dots else first)
     except PipelineError as error:
-        raise click.BadParameter(
-            f"{text!r} is no month and no range; write 2025-01 or 2025-01..2025-03"
-        ) from error
+        words = f"{error} (a range is 2025-01..2025-03)"
+        raise click.BadParameter(words, param_hint="--month") from error

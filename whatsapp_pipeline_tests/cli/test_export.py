@@ -330,12 +330,15 @@ def test_elsewhere_plain_lines_show_rows_rate_and_time_left(url: str, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["messages", "--month", "2025-13"], "is no month and no range; write 2025-01 or 2025-01..2025-03"),
-        (["messages", "--month", "2025-03..2025-01"], "is no month and no range"),
-        (["messages", "--month", "0000-01"], "is no month and no range"),
-        (["messages", "--month", "2025-01.."], "is no month and no range"),
-        (["messages", "--month", "..2025-01"], "is no month and no range"),
-        (["messages", "--month", "2025-01..9999-12"], "is no month and no range"),
+        (
+            ["messages", "--month", "2025-13"],
+            "'2025-13' is no month; write it as 2025-01 (a range is",
+        ),
+        (["messages", "--month", "2025-03..2025-01"], "--month: 2025-03 is after 2025-01; name the first"),
+        (["messages", "--month", "0000-01"], "'0000-01' is no month"),
+        (["messages", "--month", "2025-01.."], "'' is no month"),
+        (["messages", "--month", "..2025-01"], "'' is no month"),
+        (["messages", "--month", "2025-01..9999-12"], "'9999-12' is no month"),
         (["messages", "--format", "parquet", "--decimal-comma"], "--decimal-comma goes with --format csv"),
     ],
 )
