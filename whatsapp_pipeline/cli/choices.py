@@ -32,10 +32,10 @@ def choose_customer(conn: Connection, who: str, *, default_area_code: str | None
     except SeveralCustomersError as error:
         labels = contact_labels(conn, error.ids)
         lines = [f"{id_}  {labels.get(id_, '')}".rstrip() for id_ in error.ids]
-        place = _choose(lines)
-        if place is None:
+        index = _choose(lines)
+        if index is None:
             raise
-        return error.ids[place]
+        return error.ids[index]
 
 
 def choose_order(conn: Connection, text: str) -> int:
@@ -49,10 +49,10 @@ def choose_order(conn: Connection, text: str) -> int:
         raise PipelineError(f"there is no order with the id or number {text.strip()!r} in ordens_servico")
     if len(found) == 1:
         return found[0].id
-    place = _choose([_order_line(order) for order in found])
-    if place is None:
+    index = _choose([_order_line(order) for order in found])
+    if index is None:
         raise PipelineError(f"{len(found)} orders have the number {text.strip()}; give one of these ids")
-    return found[place].id
+    return found[index].id
 
 
 def _choose(lines: list[str]) -> int | None:
@@ -60,14 +60,15 @@ def _choose(lines: list[str]) -> int | None:
     for rank, line in enumerate(lines[:_LISTED], 1):
         say(f"  {rank}  {line}", err=True)
     if len(lines) > _LISTED:
-        say(f"  there are more than {_LISTED}; write more of it to see the others", err=True)
+        say(f"  only the first {_LISTED} are listed; if yours is not among them, give its id", err=True)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    chosen = click.prompt("which", type=click.IntRange(1, min(len(lines), _LISTED)), err=True)
-    return int(chosen) - 1
+    numbers = click.IntRange(1, min(len(lines), _LISTED))
+    return int(click.prompt("Number of the one you mean", type=numbers, err=True)) - 1
 
 
 def _order_line(order: OrderFound) -> str:
     opened = f"{order.opened:%Y-%m-%d}" if order.opened else "no date"
-    details = ", ".join(value for value in (order.equipment, order.status) if value)
-    return f"id {order.id}: number {order.number}, contact {order.id_contato}, {opened}, {details}"
+    contact = "no contact" if order.id_contato is None else f"contact {order.id_contato}"
+    details = [value for value in (order.equipment, order.status) if value]
+    return f"id {order.id}: " + ", ".join([f"number {order.number}", contact, opened, *details])

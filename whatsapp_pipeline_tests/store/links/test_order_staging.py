@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from whatsapp_pipeline.cli.choices import choose_order
+from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.links import order_links as store
 from whatsapp_pipeline.store.links import overrides
@@ -368,3 +370,17 @@ def test_an_order_is_found_as_people_type_it(empty: Connection) -> None:
     empty.execute("UPDATE ordens_servico SET data_emissao = NULL, situacao = NULL WHERE id = 502")
     assert [order.id for order in find_orders(empty, "30001")] == [501, 500, 502]
     assert find_orders(empty, "30001")[2][2:] == (2, None, "", "")
+
+
+def test_an_order_of_no_contact_is_listed_without_empty_fields(
+    empty: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_order(empty, 500, 1, number="30001", opened=date(2025, 1, 1), equipment="TV")
+    add_order(empty, 501, 1, number="30001")
+    empty.execute("UPDATE ordens_servico SET id_contato = NULL, data_emissao = NULL WHERE id = 501")
+    with pytest.raises(PipelineError, match="2 orders have the number 30001; give one of these ids"):
+        choose_order(empty, "30001")
+    assert capsys.readouterr().err.splitlines() == [
+        "  1  id 500: number 30001, contact 1, 2025-01-01, TV",
+        "  2  id 501: number 30001, no contact, no date",
+    ]
