@@ -32,7 +32,6 @@ class ConsoleConfig:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     zone: str = "America/Sao_Paulo"
-    area_code: str | None = None
     dagster_url: str = "http://127.0.0.1:3000"
     pool_size: int = 4
     link_keys: tuple[tuple[str, bytes], ...] = ()
@@ -89,7 +88,6 @@ def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig
         tls_cert=cert,
         tls_key=key,
         zone=settings.zone,
-        area_code=settings.default_area_code,
         dagster_url=settings.dagster_ui_url,
         link_keys=tuple(
             parse_link_keys([key.get_secret_value() for key in settings.console_link_keys]).items()
