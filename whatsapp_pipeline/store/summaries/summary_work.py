@@ -52,7 +52,12 @@ _PART_TABLES = (
 )
 
 
-_BATCH = 5000  # texts that are read together
+_BATCH = 5000  # texts that are analysed together
+# The columns of message_readings in the order of the values of `_reading_line`.
+_READING_COLUMNS = (
+    "text_hash, rules, score, weight, evidence_start, evidence_end, closes,"
+    " topics, equipment, parts, problem, urgent, commitments, symptoms"
+)
 
 
 class ContactFacts(NamedTuple):
@@ -402,12 +407,12 @@ def _unread_texts(conn: Connection, rules: str, limit: int) -> Iterator[list[Any
 def _save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, Reading]]) -> None:
     """Store what the rules read in texts, by text hash."""
     conn.execute("TRUNCATE work_readings")
-    with conn.cursor().copy("COPY work_readings FROM STDIN") as copy:
-        # Lines of our own making: adapting ten values a row took as long as reading the text.
+    with conn.cursor().copy(f"COPY work_readings ({_READING_COLUMNS}) FROM STDIN") as copy:
+        # The lines are formatted here: psycopg's conversion of the values took as long as analysing the text.
         copy.write("".join([_reading_line(text_hash, rules, reading) for text_hash, reading in readings]))
     conn.execute(
-        """
-        INSERT INTO message_readings AS kept SELECT * FROM work_readings
+        f"""
+        INSERT INTO message_readings ({_READING_COLUMNS}) SELECT {_READING_COLUMNS} FROM work_readings
         ON CONFLICT (text_hash) DO UPDATE SET
             rules = excluded.rules, score = excluded.score, weight = excluded.weight,
             evidence_start = excluded.evidence_start, evidence_end = excluded.evidence_end,

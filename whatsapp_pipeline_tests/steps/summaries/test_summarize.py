@@ -53,6 +53,22 @@ def one(conn: Connection) -> dict[str, Any]:
     return row
 
 
+def test_readings_are_stored_whatever_the_order_of_the_columns(empty: Connection) -> None:
+    add_contact(empty, 1)
+    add_chat(empty, 1, "a", [Said(0, "from", "Péssimo, demorou"), Said(5, "to", "Desculpe")])
+    run(empty)
+    columns = "text_hash, rules, score, weight, evidence_start, evidence_end, closes, symptoms, urgent"
+    before = empty.execute(f"SELECT {columns} FROM message_readings ORDER BY 1").fetchall()
+    assert len(before) == 2
+    with empty.transaction(force_rollback=True):
+        empty.execute("TRUNCATE message_readings")
+        empty.execute("ALTER TABLE message_readings RENAME COLUMN score TO earlier")
+        empty.execute("ALTER TABLE message_readings ALTER COLUMN earlier DROP NOT NULL")
+        empty.execute("ALTER TABLE message_readings ADD COLUMN score numeric(4, 3)")
+        run(empty, rebuild=True)
+        assert empty.execute(f"SELECT {columns} FROM message_readings ORDER BY 1").fetchall() == before
+
+
 def test_figures_of_one_customer(empty: Connection) -> None:
     add_contact(empty, 1)
     chat = add_chat(
