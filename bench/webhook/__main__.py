@@ -105,7 +105,7 @@ def processing(server: Postgres, count: int) -> float:
     with connect(server.url) as conn:
         conn.execute("TRUNCATE webhook_inbox, conversations, leads CASCADE")
         rows = [
-            records.scan(records.encode_record(body, delivery_id=uuid4()), complete=True).records[0]
+            records.scan(records.encode_record(body, delivery_id=uuid4()), final=True).records[0]
             for body in bodies(count, 4)
         ]
         inbox.add_deliveries(conn, rows)

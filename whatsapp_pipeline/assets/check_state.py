@@ -4,7 +4,9 @@ What belongs here: severity and metadata of the state, and earlier results. What
 (checks/qa.py) and comparing counts with tolerances (domain/quality.py).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+from __future__ import annotations
+
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,33 +19,39 @@ from whatsapp_pipeline.domain.quality import Month, Standing, month_name
 from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS
 from whatsapp_pipeline.templates.row_links import console_links
 
-_LISTED = 60  # rows of a check's table: all red months, and as many others as fit
-_NARROW = 12  # a run of more months lists no healthy ones
+# Maximum number of months that the table lists one by one, red months first. Others are summed by state.
+_LISTED_MONTHS = 60
+# A run of more months than this lists only red and accepted months.
+_LISTED_RUN_MONTHS = 12
 _DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
 def evaluation(
-    standing: Standing, here: Collection[Month], earlier: Sequence[Mapping[str, str]] = (), note: str = ""
+    standing: Standing,
+    run_months: Collection[Month],
+    earlier: Sequence[Mapping[str, str]] = (),
+    note: str = "",
 ) -> dg.AssetCheckResult:
-    """Return Dagster's result for a standing.
+    """Return the AssetCheckResult for the verdicts of one check.
 
-    It is an error, which blocks, only if a month of this run is red; other red months make it a warning.
+    Its severity is ERROR if the rule's severity is `error` and a month of this run is red, otherwise WARN.
+    Dagster blocks later assets only on ERROR, and only for a blocking check.
 
     Args:
         standing: The verdicts of all months.
-        here: Months of the present run.
+        run_months: Months of this run.
         earlier: Earlier results of the check, newest first (`earlier_results`).
         note: Additional text of the description.
     """
     rule = standing.rule
-    is_error = rule.severity == "error" and bool(standing.in_months(here).of("red"))
-    words = standing.words(here if rule.monthly else None)
+    is_error = rule.severity == "error" and bool(standing.in_months(run_months).of("red"))
+    words = standing.words(run_months if rule.monthly else None)
     if earlier and (change := standing.failing - int(earlier[0]["failing"])):
         words += f"; {abs(change):,} {'more' if change > 0 else 'fewer'} than before"
     metadata: dict[str, Any] = {
         "failing": standing.failing,
         "examined": standing.examined,
-        "failing_rows": table(_failing_rows(standing)),
+        "failing_rows": text_table(_failing_rows(standing)),
         "sample_truncated": standing.failing > SAMPLE_ROWS,
         "how_to_fix": rule.how_to_fix,
     }
@@ -52,9 +60,9 @@ def evaluation(
     if rule.why:
         metadata["why_it_matters"] = rule.why
     if rule.monthly:
-        metadata["by_month"] = table(_by_month(standing, here), empty="nothing to examine")
+        metadata["by_month"] = text_table(_by_month(standing, run_months), empty="nothing to examine")
     if earlier:
-        metadata["earlier_runs"] = table([dict(row) for row in earlier])
+        metadata["earlier_runs"] = text_table([dict(row) for row in earlier])
     return dg.AssetCheckResult(
         passed=standing.passed,
         severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
@@ -66,17 +74,20 @@ def evaluation(
 def _failing_rows(standing: Standing) -> list[dict[str, Any]]:
     """Return sample rows, those of red months first."""
     rows = (dict(row) for verdict in standing.verdicts for row in verdict.result.sample)
-    return [row for _, row in zip(range(SAMPLE_ROWS), rows, strict=False)]
+    return list(itertools.islice(rows, SAMPLE_ROWS))
 
 
-def _by_month(standing: Standing, here: Collection[Month]) -> list[dict[str, Any]]:
-    """Return one row per month that is red or belongs to this run, and then the sums of the others."""
-    narrow = len(here) <= _NARROW
+def _by_month(standing: Standing, run_months: Collection[Month]) -> list[dict[str, Any]]:
+    """Return one row per red or accepted month, and per month of a run of at most 12 months.
+
+    One row of sums follows for each state of the other months.
+    """
+    lists_run = len(run_months) <= _LISTED_RUN_MONTHS
     shown = [
         verdict
         for verdict in standing.verdicts
-        if verdict.state in {"red", "accepted"} or (narrow and verdict.month in here)
-    ][:_LISTED]
+        if verdict.state in {"red", "accepted"} or (lists_run and verdict.month in run_months)
+    ][:_LISTED_MONTHS]
     rows = [
         {
             "month": month_name(verdict.month),
@@ -100,7 +111,7 @@ def _by_month(standing: Standing, here: Collection[Month]) -> list[dict[str, Any
     return rows
 
 
-def table(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing found") -> dg.TableMetadataValue:
+def text_table(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing found") -> dg.TableMetadataValue:
     """Return rows as a table of texts; rows may have different columns."""
     names = list(dict.fromkeys(name for row in rows for name in row)) or ["result"]
     records = [
@@ -116,10 +127,10 @@ def table(rows: Sequence[Mapping[str, Any]], *, empty: str = "nothing found") ->
 def earlier_results(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, limit: int = 5
 ) -> list[dict[str, str]]:
-    """Return the last results of the check, newest first: time, failing, examined, passed.
+    """Return up to `limit` results, newest first, each with the texts when, failing, examined and passed.
 
-    A run over a range of months leaves one row per month that is never evaluated; the query by status skips
-    these.
+    For a run over a range of months, Dagster stores one planned record per month that never gets a result.
+    The status excludes these records.
     """
     found = []
     for record in instance.event_log_storage.get_asset_check_execution_history(

@@ -16,7 +16,7 @@ from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.run_tags import RETRIED
 from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.steps.operations.retention import delete_old
-from whatsapp_pipeline.store.operations.console_views import delete_views_before
+from whatsapp_pipeline.store.operations.console_views import delete_views_older_than
 
 backups = dg.define_asset_job(
     "backups",
@@ -87,7 +87,7 @@ def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None
     """Delete old records of who looked at which messages."""
     months = settings.load_settings().console_audit_months
     with database.connect(application_name="whatsapp-pipeline retention") as conn:
-        deleted = delete_views_before(conn, months)
+        deleted = delete_views_older_than(conn, months)
     context.log.info(
         f"{deleted} records of views older than {months} months deleted",
         extra=fields(counts={"views_deleted": deleted}),

@@ -1,4 +1,8 @@
-"""`backup now|list` and `restore`: backups of the database, and restoring one."""
+"""`backup now|list` and `restore`: take, list and restore backups of the database.
+
+What belongs here: the commands and the logger of the command line. What does not: the steps
+(steps/operations/backup.py, steps/operations/privacy.py).
+"""
 
 from __future__ import annotations
 
@@ -29,16 +33,19 @@ def cli_log() -> logging.Logger:
 
 @click.group(cls=Group)
 def backup() -> None:
-    """Take and list backups of the database (BACKUP_DIR, SHARED_DIR or .local/backups)."""
+    """Take and list backups of the database.
+
+    They are kept in BACKUP_DIR, otherwise in SHARED_DIR, otherwise in .local/backups.
+    """
 
 
 @backup.command("now")
-@click.option("--reason", default="by hand", show_default=True, help="What the list shall say.")
+@click.option("--reason", default="by hand", show_default=True, help="Reason, shown by `backup list`.")
 def backup_now(reason: str) -> None:
     """Back up the database, and verify the backup by restoring it into a scratch database."""
     configured = settings.load_settings()
     taken = step.take(pipeline_url(configured), backup_options(configured), reason=reason, log=cli_log())
-    say(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {taken.verified}, {taken.seconds:.1f} s")
+    say(f"{taken.file}: {taken.size_bytes / 1e6:.1f} MB, {_verification(taken)}, {taken.seconds:.1f} s")
 
 
 @backup.command("list")
@@ -50,40 +57,53 @@ def backup_list() -> None:
     for item in found:
         say(
             f"{item.file}  {item.size_bytes / 1e6:8.1f} MB  {sum(item.tables.values()):>10,} rows  "
-            f"{item.verified}  ({item.reason})"
+            f"{_verification(item)}  ({item.reason})"
         )
+
+
+def _verification(backup: step.Backup) -> str:
+    return f"verified by {'a trial restore' if backup.verified == 'restored' else 'its table list only'}"
 
 
 @click.command()
 @click.option(
-    "--into", "into", help="URL of the database to restore into.  [default: the pipeline's own, if empty]"
+    "--into",
+    "into",
+    help="URL of the database to restore into; one that has tables needs --overwrite.  "
+    "[default: the pipeline's own]",
 )
 @click.option("--file", "name", help="File name of the backup, as listed.  [default: the newest]")
-@click.option("--overwrite", is_flag=True, help="Replace what is in a database that is not empty.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Also restore into a database that has tables: replace the tables of the backup, keep the others.",
+)
 def restore_command(into: str | None, name: str | None, overwrite: bool) -> None:
-    """Restore a backup into a database, in one transaction.
+    """Load a backup into a database, in one transaction.
 
-    People whose data was erased since the backup are erased from the restored database too.
+    A second transaction then erases the people whose data was erased since the backup. If it fails, the
+    command fails: run the command again with --overwrite.
     """
     from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
     configured = settings.load_settings()
     options = backup_options(configured)
-    chosen = _choose(step.kept(options.place), name)
+    chosen = _choose(step.kept(options.place), name, options)
     own = pipeline_url(configured)  # starts the embedded server, because `--into` may be one of its databases
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
     erased = reapply_erasures(url, configured, log=cli_log(), here=url == own)
     if url == own:
-        options.register(url)  # the restored register is as old as the backup
+        options.register(url)  # the restored list of data files is as old as the backup: update it
     say(f"{chosen.file}: {sum(rows.values()):,} rows in {len(rows)} tables restored")
     if erased:
-        say(f"people erased since that backup were erased again ({erased} changes)")
+        say(f"people erased since that backup were erased again ({erased} rows changed)")
 
 
-def _choose(found: list[step.Backup], name: str | None) -> step.Backup:
+def _choose(found: list[step.Backup], name: str | None, options: step.BackupOptions) -> step.Backup:
     if not found:
-        raise PipelineError("there are no backups; BACKUP_DIR names the folder they are in")
+        place = options.store.address if options.store else options.folder
+        raise PipelineError(f"there are no backups in {place}; set BACKUP_DIR to the folder that has them")
     if name is None:
         return found[0]
     for item in found:

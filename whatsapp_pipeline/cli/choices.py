@@ -1,4 +1,4 @@
-"""Choosing an order or customer from typed text, when several fit.
+"""Choosing an order or customer when several match the typed text.
 
 What belongs here: asking on a terminal, and listing without one. What does not: finding orders and customers
 (store/links/order_lookup.py, steps/summaries/customer.py).
@@ -22,8 +22,9 @@ _LISTED = 20
 def choose_customer(conn: Connection, who: str, *, default_area_code: str | None) -> int:
     """Return the id of the contact for `who`: an id, a phone or a name.
 
-    If several fit, they are listed with the names and phones that the role may read, and the user chooses at
-    the terminal. Raises PipelineError if there is none, or several without a terminal.
+    If several contacts match, they are listed, and the user chooses at the terminal. The list has only the
+    columns that the database role may read. Raises PipelineError if no contact matches, or if several match
+    and there is no terminal.
     """
     from whatsapp_pipeline.steps.summaries.customer import SeveralCustomersError, find_customer
 
@@ -42,7 +43,7 @@ def choose_order(conn: Connection, text: str) -> int:
     """Return the id of the order for `text`: first as an id, then as numero_ordem_servico.
 
     If several orders have the number, they are listed, and the user chooses at the terminal. Raises
-    PipelineError if there is none, or several without a terminal.
+    PipelineError if no order has it, or if several have it and there is no terminal.
     """
     found = find_orders(conn, text)
     if not found:
@@ -56,7 +57,7 @@ def choose_order(conn: Connection, text: str) -> int:
 
 
 def _choose(lines: list[str]) -> int | None:
-    """List the choices and ask at the terminal; return the position, None without a terminal."""
+    """List the choices and ask for one. Return its index in `lines`, or None without a terminal."""
     for rank, line in enumerate(lines[:_LISTED], 1):
         say(f"  {rank}  {line}", err=True)
     if len(lines) > _LISTED:

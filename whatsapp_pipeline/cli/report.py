@@ -1,4 +1,7 @@
-"""`report`: the QA report as one HTML page."""
+"""`report`: the QA report as one HTML page.
+
+What belongs here: the command. What does not: the report (steps/operations/qa_report.py).
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ from whatsapp_pipeline.errors import PipelineError
 @click.option("--names", is_flag=True, help="Show names and titles, which are masked otherwise.")
 def report(month: str | None, every: bool, html: Path | None, names: bool) -> None:
     """Write the QA report: links, orders, findings, checks, runs, and what a person should review."""
-    if (month is None) != every:
-        raise click.UsageError("give --month YYYY-MM or --all")
+    if bool(month) == every:
+        raise click.UsageError("give either --month YYYY-MM or --all")
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Imported here because they are heavy and only this command needs them.
     from whatsapp_pipeline.assets.history import run_history
@@ -43,7 +46,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     configured = settings.load_settings()
     folder = LocalFolder(html.parent) if html else report_folder(configured)
     name = html.name if html else f"qa-{month or 'all'}.html"
-    # A report in a folder of the user's is not deleted by an erasure, but named.
+    # With --html, the file is registered as an export. An erasure lists outdated exports, but deletes
+    # reports.
     new = NewFile("export" if html else "report", place_in(configured, folder, name), first_month=month)
     with (
         open_database(configured) as conn,
@@ -52,9 +56,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
     ):
         known = [str(row["month"]) for row in status.months(conn)]
         if month is not None and month not in known:
-            raise PipelineError(
-                f"no chats of {month} in the database; there are {', '.join(known) or 'none'}"
-            )
+            held = f"it has chats of {known[0]} to {known[-1]}" if known else "it has no chats yet"
+            raise PipelineError(f"the database has no chats of {month}; {held}")
         rules = shown_rules(conn)
         made = make(
             conn,
@@ -65,8 +68,8 @@ def report(month: str | None, every: bool, html: Path | None, names: bool) -> No
             show_names=names,
         )
         path = write_report(folder, name, made.html)
-        written.size = made.counts()["bytes"]
+        written.size = made.counts()["bytes"]  # used for an object store, where the size is not read
     say(
-        f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; {made.reviewed} of "
-        f"{made.sampled} in the review sample have a verdict → {path}"
+        f"{month or 'all months'}: {made.chats:,} chats, {made.linked:,} linked; a person reviewed "
+        f"{made.reviewed} of {made.sampled} sampled chats. Report: {path}"
     )

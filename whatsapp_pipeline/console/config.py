@@ -1,6 +1,6 @@
-"""The addresses of the console: host names, TLS, proxies.
+"""The configuration of the console, read from the settings and checked.
 
-What belongs here: reading the console's part of the settings and refusing what is unsafe. What does not:
+What belongs here: the console's part of the settings, and rejecting unsafe combinations. What does not:
 serving (server.py).
 """
 
@@ -19,14 +19,14 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class ConsoleConfig:
-    """Everything about the console that is not in the database."""
+    """The console's configuration: its listen address from the command line, the rest from the settings."""
 
     host: str = "127.0.0.1"
     port: int = 8090
     hosts: tuple[str, ...] = _LOOPBACK_NAMES
-    """Host names that requests may name, without a port."""
+    """Names that the Host header of a request may have, without the port. Links have the first one."""
     proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
-    """Networks whose forwarding headers are believed."""
+    """Networks of the proxies whose forwarding headers the console trusts."""
     user_header: str | None = None
     """Header in which a trusted proxy names the user that it has authenticated."""
     tls_cert: Path | None = None
@@ -35,9 +35,9 @@ class ConsoleConfig:
     dagster_url: str = "http://127.0.0.1:3000"
     pool_size: int = 4
     link_keys: tuple[tuple[str, bytes], ...] = ()
-    """Ids and secrets of the keys that sign links to single orders; the first makes new ones."""
+    """Ids and secrets of the keys with which links to single orders may be signed."""
     archive: str | None = None
-    """Folder or URL of the exported chats, for the files that customers sent."""
+    """Folder or URL of the exported chats. The console reads attachments from it."""
     public_url: str | None = None
     """The address that browsers use (CONSOLE_URL); None: it was not set."""
 
@@ -47,11 +47,12 @@ class ConsoleConfig:
         if self.public_url is not None:
             return self.public_url
         if self.proxies and self.hosts[0] not in _LOOPBACK_NAMES:
-            return f"https://{self.hosts[0]}"  # the proxy's port, which is not the console's own
+            # No port: browsers reach the proxy at the default port of HTTPS, not at the console's port.
+            return f"https://{self.hosts[0]}"
         return f"{'https' if self.tls_cert else 'http'}://{self.hosts[0]}:{self.port}"
 
     def is_trusted_proxy(self, address: str) -> bool:
-        """Return whether a network address is that of a proxy whose headers are believed."""
+        """Return whether `address` is in the network of a trusted proxy."""
         try:
             peer = ipaddress.ip_address(address)
         except ValueError:
@@ -65,16 +66,16 @@ def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig
     Raises SettingError when it would listen beyond this machine without TLS and without a proxy, or when a
     setting is malformed.
     """
-    proxies = tuple(_network(text) for text in settings.console_proxies)
+    proxies = tuple(_parse_proxy_network(text) for text in settings.console_proxies)
     cert, key = settings.console_tls_cert, settings.console_tls_key
     if (cert is None) != (key is None):
         raise SettingError("CONSOLE_TLS_CERT and CONSOLE_TLS_KEY go together: set both or none")
-    for path in filter(None, (cert, key)):
-        if not path.is_file():
-            raise SettingError(f"CONSOLE_TLS_CERT or CONSOLE_TLS_KEY: there is no file {path.name}")
+    for name, path in (("CONSOLE_TLS_CERT", cert), ("CONSOLE_TLS_KEY", key)):
+        if path is not None and not path.is_file():
+            raise SettingError(f"{name}: there is no file {path}")
     if not is_loopback(host) and cert is None and not proxies:
         raise SettingError(
-            f"the console does not listen on {host} in plain HTTP: anybody on the network could read along. "
+            f"the console does not listen on {host} without TLS: anybody on the network could read messages. "
             "Set CONSOLE_TLS_CERT and CONSOLE_TLS_KEY, or CONSOLE_PROXIES for a proxy that has TLS"
         )
     if settings.console_user_header and not proxies:
@@ -98,14 +99,14 @@ def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
+    """Return whether `host` is a loopback address, which only this machine can reach."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def _parse_proxy_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:

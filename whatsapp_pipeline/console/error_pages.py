@@ -1,7 +1,7 @@
-"""Pages that say why there is no page.
+"""Error pages of the console: their kinds and HTTP statuses, and the kind for an exception.
 
-What belongs here: the kinds of refusal, their status and the page, and which kind an error is. What does not:
-deciding to refuse.
+What belongs here: rendering an error page, and choosing its kind. What does not: the texts (words.py), and
+the checks that reject a request (guard.py, access.py).
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _STATUS = {
 }
 
 
-class NoPageError(Exception):
-    """There is no page for this request; `kind` is one of this module's kinds."""
+class PageError(Exception):
+    """Stop answering a request and show an error page. `kind` is a key of `_STATUS`."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -47,9 +47,10 @@ class NoPageError(Exception):
 
 
 def error_response(kind: str, *, is_embedded: bool = False) -> HTMLResponse:
-    """Return the page of a refusal. It shows nothing of the request.
+    """Return the error page of a kind. The page repeats no text from the request.
 
-    A page in another program's frame has no link to the console, because a browser shows no other page there.
+    With `is_embedded`, the page has no link to the console: the other pages forbid framing, so a browser
+    would not show them in another program's frame.
     """
     title, text = words.REFUSALS[kind]
     values = {"title": title, "text": text, "is_embedded": is_embedded}
@@ -58,7 +59,8 @@ def error_response(kind: str, *, is_embedded: bool = False) -> HTMLResponse:
     return HTMLResponse(page, status_code=_STATUS[kind], headers=headers)
 
 
-# The first that fits counts: QueryCanceled is an OperationalError too.
+# The first class that matches decides. OperationalError must be last: some classes above it are derived from
+# it.
 _REFUSED_BY: tuple[tuple[type[Exception], str], ...] = (
     (psycopg.errors.InsufficientPrivilege, "not_allowed"),
     (psycopg.errors.QueryCanceled, "too_slow"),
@@ -70,16 +72,19 @@ _REFUSED_BY: tuple[tuple[type[Exception], str], ...] = (
 
 
 def refusal_of(error: Exception) -> str:
-    """Return the kind of page for an error, and log those that nobody expects."""
-    if isinstance(error, NoPageError):
+    """Return the kind of error page for an exception.
+
+    An exception that an operator has to act on is logged: a missing privilege, no database, an unknown error.
+    """
+    if isinstance(error, PageError):
         return error.kind
     kind = next((kind for known, kind in _REFUSED_BY if isinstance(error, known)), "failure")
     if kind in {"not_allowed", "no_database", "failure"}:
-        # The places only: the text of an error can quote what a customer wrote.
+        # Only file names and line numbers are logged: the text of an error can contain a customer's message.
         places = [f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)]
         at = " < ".join(reversed(places[-8:]))
         _LOG.error(
-            "a page failed: %s at %s",
+            "request failed: %s at %s",
             type(error).__name__,
             at,
             extra=fields(error=type(error).__name__, at=at),

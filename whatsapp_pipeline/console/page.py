@@ -18,7 +18,7 @@ from whatsapp_pipeline.archive.attachments import AttachmentFiles
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.access import Access, Visitor
 from whatsapp_pipeline.console.config import ConsoleConfig
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.message_words import labelled, said_words
 from whatsapp_pipeline.console.static_files import static_address
 from whatsapp_pipeline.store.connection import Connection
@@ -55,10 +55,10 @@ class Page:
         return parse_form(self.body)
 
     def number(self, name: str) -> int:
-        """Return a number of the path; raises NoPageError (not_found) for anything else."""
+        """Return a number of the path; raises PageError (not_found) for anything else."""
         value = number_or_none(self.request.path_params.get(name, ""))
         if value is None:
-            raise NoPageError("not_found")
+            raise PageError("not_found")
         return value
 
     def day(self, name: str) -> date | None:

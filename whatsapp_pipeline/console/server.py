@@ -15,7 +15,7 @@ from whatsapp_pipeline.console.pools import ConsolePools
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations import console_access as store
 from whatsapp_pipeline.store.operations.console_logins import ensure_logins
-from whatsapp_pipeline.store.operations.console_views import delete_views_before
+from whatsapp_pipeline.store.operations.console_views import delete_views_older_than
 from whatsapp_pipeline.store.operations.suppression import key_in_use
 
 FIRST_USER = "admin"
@@ -78,7 +78,7 @@ def serve_console(
 
     key, urls = prepare_logins(url)
     with connect(url) as conn:
-        delete_views_before(conn, audit_months)
+        delete_views_older_than(conn, audit_months)
         link = first_login(conn, config.url) if prints_link else None
         awaited = awaits_first_login(conn)
         store.add_link_users(conn, [key for key, _ in config.link_keys])

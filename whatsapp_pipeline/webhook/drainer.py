@@ -183,10 +183,10 @@ class Drainer:
                 offset = offsets.get(path, 0)
                 wanted = _READ_BYTES
                 data = os.pread(file.fileno(), wanted, offset)
-                found = records.scan(data, complete=final)
+                found = records.scan(data, final=final)
                 if not found.records and len(data) == wanted:  # one record is larger than one read
                     data = os.pread(file.fileno(), wanted + records.MAX_BODY_BYTES, offset)
-                    found = records.scan(data, complete=final)
+                    found = records.scan(data, final=final)
                 if not found.records:
                     break
                 inbox.add_deliveries(conn, found.records)

@@ -1,8 +1,11 @@
-"""The record format of spool and quarantine files, and reading whole records from damaged files.
+"""The record format of spool and quarantine files.
 
 A record consists of: magic (8 bytes), length of the body (4), CRC-32 (4), time received in microseconds (8),
-delivery id (16), body. The CRC-32 covers the length and everything after the checksum. Numbers are
-big-endian.
+delivery id (16), body. The CRC-32 is computed over time, delivery id and body, with the length as its start
+value. Numbers are big-endian.
+
+What belongs here: writing records, and reading the complete ones from damaged files. What does not: the
+files and their folders (spool.py, quarantine.py).
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ def encode_record(
         time.time_ns() // 1000 if received_at is None else (received_at - _EPOCH) // timedelta(microseconds=1)
     )
     rest = struct.pack(">Q16s", micros, (delivery_id or uuid4()).bytes)
-    checksum = zlib.crc32(body, zlib.crc32(rest, len(body)))
+    checksum = zlib.crc32(body, zlib.crc32(rest, len(body)))  # the second argument is the start value
     return b"".join((MAGIC, struct.pack(">II", len(body), checksum), rest, body))
 
 
@@ -48,22 +51,23 @@ class Scan:
     ending: Ending
 
 
-def scan(data: bytes, *, complete: bool) -> Scan:
-    """Read records from the start of `data`; `complete` means that no writer appends to the file any more.
+def scan(data: bytes, *, final: bool) -> Scan:
+    """Read records from the start of `data`; `final` means that no writer appends to the file any more.
 
-    The ending is `end` when no data is left. It is `torn` when the rest may be an incomplete record: one that
-    is still being written, or in a complete file one whose writer crashed. Otherwise it is `corrupt`.
+    The ending is `end` when no data is left. It is `torn` when the data may end in an incomplete record,
+    because its writer is still writing or has crashed. In a final file, an end of only zeros is `torn` too.
+    Otherwise the ending is `corrupt`.
     """
     records: list[Record] = []
     offset = 0
     while offset < len(data):
         found = _record_at(data, offset)
         if isinstance(found, str):
-            # After a crash the file may end in part of a record, or in zeros that nobody wrote.
-            if found == "corrupt" and complete and not data[offset:].strip(b"\0"):
+            # After a crash the file may end in zeros that the file system added. They are no damaged record.
+            if found == "corrupt" and final and not data[offset:].strip(b"\0"):
                 found = "torn"
             # A record with a damaged length looks incomplete, but other records follow it.
-            elif found == "torn" and complete and data.find(MAGIC, offset + 1) >= 0:
+            elif found == "torn" and final and data.find(MAGIC, offset + 1) >= 0:
                 found = "corrupt"
             return Scan(records, offset, found)
         records.append(found)
@@ -71,7 +75,7 @@ def scan(data: bytes, *, complete: bool) -> Scan:
     return Scan(records, offset, "end")
 
 
-def _record_at(data: bytes, offset: int) -> Record | Ending:
+def _record_at(data: bytes, offset: int) -> Record | Literal["torn", "corrupt"]:
     if offset + _HEADER.size > len(data):
         tail = data[offset : offset + len(MAGIC)]
         return "torn" if MAGIC.startswith(tail) else "corrupt"
@@ -89,7 +93,7 @@ def _record_at(data: bytes, offset: int) -> Record | Ending:
 
 
 def salvage(data: bytes) -> list[Record]:
-    """Read every whole record of a damaged file, at any offset."""
+    """Read every complete record of a damaged file, at any offset."""
     records: list[Record] = []
     offset = data.find(MAGIC)
     while offset >= 0:
@@ -103,7 +107,7 @@ def salvage(data: bytes) -> list[Record]:
 
 
 def read_file(path: Path) -> Iterator[Record]:
-    """Read every whole record of a file; yield nothing if the file was deleted meanwhile."""
+    """Read every complete record of a file; yield nothing if the file was deleted meanwhile."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -19,7 +19,11 @@ from whatsapp_pipeline.console.access import token_hash
 from whatsapp_pipeline.console.passwords import is_password
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations import api_tokens, console_access
-from whatsapp_pipeline.store.operations.console_views import delete_views_before, record_views, view_subject
+from whatsapp_pipeline.store.operations.console_views import (
+    delete_views_older_than,
+    record_views,
+    view_subject,
+)
 from whatsapp_pipeline_tests.console.running import drop_roles
 from whatsapp_pipeline_tests.processes import free_port
 
@@ -90,7 +94,7 @@ def test_the_record_of_views_is_listed_by_customer_user_and_day(
         "UPDATE console_views SET window_start = window_start - interval '25 months' WHERE id_user ="
         " (SELECT id FROM console_users WHERE name = 'otto')"
     )
-    assert delete_views_before(conn, 24) == 1
+    assert delete_views_older_than(conn, 24) == 1
     assert len(run("audit").output.splitlines()) == 2
 
 

@@ -243,7 +243,7 @@ def test_one_owner_at_a_time(conn: Connection, directory: Path) -> None:
 def test_records_come_back_as_they_went() -> None:
     delivery_id = uuid4()
     data = records.encode_record(b"body", delivery_id=delivery_id)
-    found = records.scan(data, complete=True)
+    found = records.scan(data, final=True)
     assert found.ending == "end"
     assert found.records[0][0] == delivery_id
     assert found.records[0][2] == b"body"

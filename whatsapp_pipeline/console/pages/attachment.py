@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import parse_ref
 from whatsapp_pipeline.store.conversations.message_stream import attachment_of
@@ -17,7 +17,7 @@ def attachment(page: Page) -> Response:
     source, number = parse_ref(page.request.path_params["ref"])
     named = attachment_of(page.conn, number) if source == "chat" else None
     if named is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     page.record("export", {(named.id_contato, f"chat:{named.id_chat_file}")})
     for path in named.paths:
         found = page.files.open(path, named.name)
@@ -27,7 +27,7 @@ def attachment(page: Page) -> Response:
                 media_type="application/octet-stream",
                 headers={"content-length": str(found.size), "content-disposition": _disposition(named.name)},
             )
-    raise NoPageError("no_attachment")
+    raise PageError("no_attachment")
 
 
 def _disposition(name: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.list_cursors import case_cursor, parse_case_cursor
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.domain.summaries.metrics import business_hours_between
@@ -57,9 +57,9 @@ def handle(page: Page) -> Response:
     fields = page.form()
     days = fields.get("days", "")
     if not customer_names(page.conn, [number]):
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     if days not in map(str, DAYS):
-        raise NoPageError("bad_request")
+        raise PageError("bad_request")
     note = page.clean(fields.get("note", ""), longest=500)
     until = page.now.date() + timedelta(days=int(days))
     handle_case(page.conn, number, until=until, note=note, made_by=page.visitor.name)

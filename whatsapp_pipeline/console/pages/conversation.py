@@ -13,7 +13,7 @@ from datetime import date, datetime
 from itertools import groupby
 from urllib.parse import urlencode
 
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.store.conversations import message_stream as store
 from whatsapp_pipeline.store.conversations.message_stream import (
@@ -29,11 +29,11 @@ _MOST_HITS = 500
 
 
 def parse_ref(text: str) -> tuple[str, int]:
-    """Return source and id of a message's name; raises NoPageError (not_found) for anything else."""
+    """Return source and id of a message's name; raises PageError (not_found) for anything else."""
     found = re.fullmatch(r"(chat|webhook):([0-9]{1,19})", text)
     number = number_or_none(found[2]) if found else None
     if found is None or number is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     return found[1], number
 
 
@@ -149,7 +149,7 @@ def _wanted_part(
         if ref := page.text(name):
             located = store.locate(page.conn, *parse_ref(ref))
             if located is None:
-                raise NoPageError("not_found")
+                raise PageError("not_found")
             if name == "around":
                 here = f"{located.source}:{located.message_id}"
                 return _Part(located.place, half, half, here=here)

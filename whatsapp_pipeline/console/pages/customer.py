@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.addresses import customer_address, message_address, order_address
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
@@ -48,9 +48,9 @@ def save_note(page: Page) -> Response:
     number = page.number("id")
     note = page.form().get("note", "").replace("\r\n", "\n")
     if customer_head(page.conn, number, with_phones=False) is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     if len(note.strip()) > 2000:
-        raise NoPageError("too_large")
+        raise PageError("too_large")
     set_note(page.conn, number, note, page.visitor.name)
     page.record("note", {(number, "")})
     return page.redirect(customer_address(number))
@@ -59,11 +59,11 @@ def save_note(page: Page) -> Response:
 def read_head(page: Page, number: int) -> dict[str, Any]:
     """Return the data beside the conversation, for the template.
 
-    Raises NoPageError (not_found) for nobody.
+    Raises PageError (not_found) for nobody.
     """
     found = customer_head(page.conn, number, with_phones=page.visitor.may("analyst"))
     if found is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     summary = found["summary"]
     if summary:
         summary |= {name: datetime.fromisoformat(summary[name]) for name in _DATES if summary[name]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.store.conversations.dead_letters import (
     count_dead_deliveries,
@@ -38,6 +38,6 @@ def replay_deliveries(page: Page) -> Response:
     wanted = page.form().get("delivery", "")
     number = number_or_none(wanted)
     if wanted != "all" and number is None:
-        raise NoPageError("bad_request")
+        raise PageError("bad_request")
     count = replay_dead_deliveries(page.conn, page.visitor.session, None if number is None else [number])
     return page.redirect(f"/deliveries?replayed={count}")

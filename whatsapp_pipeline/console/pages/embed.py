@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.console.access import Visitor
-from whatsapp_pipeline.console.error_pages import NoPageError, error_response, refusal_of
+from whatsapp_pipeline.console.error_pages import PageError, error_response, refusal_of
 from whatsapp_pipeline.console.guard import content_policy
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
@@ -76,7 +76,7 @@ def _order_page(page: Page, link: OrderLink) -> Response:
     may_read = page.visitor.may("analyst")
     found = order_by_id(page.conn, link.order, with_device=True)
     if found is None or (found.numero or str(found.id)) != link.number:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     sessions = sessions_of_order(page.conn, found.id, with_messages=may_read)
     days, older, newer = [], None, None
     if may_read:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.addresses import message_address
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import parse_ref, read_conversation, seen_in
 from whatsapp_pipeline.store.conversations.chat_heads import chat_head
@@ -16,7 +16,7 @@ def message(page: Page) -> Response:
     """Open the customer's page at a message; for a chat without a customer, the chat alone."""
     found = locate(page.conn, *parse_ref(page.request.path_params["ref"]))
     if found is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     ref = f"{found.source}:{found.message_id}"
     if found.id_contato is not None:
         return page.redirect(message_address(ref, customer=found.id_contato))
@@ -30,7 +30,7 @@ def show_chat(page: Page) -> Response:
     scope = StreamScope("chat" if source == "chat" else "webhook", number)
     head = chat_head(page.conn, scope)
     if head is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     conversation, messages = read_conversation(page, scope, f"/chats/{source}:{number}")
     page.record("view", {(head.id_contato, f"{source}:{number}"), *seen_in(messages)})
     return page.render("chat.html", head=head, source=source, conversation=conversation)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from whatsapp_pipeline.console.addresses import order_address
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.domain.summaries.wording import ORDER_STATUS
@@ -72,15 +72,15 @@ def show_order(page: Page) -> Response:
 
 
 def find_order(page: Page) -> OrderListed | list[OrderListed]:
-    """Return the order of an address, or those that it may mean; raises NoPageError (not_found)."""
+    """Return the order of an address, or those that it may mean; raises PageError (not_found)."""
     if page.text("id"):
         number = number_or_none(page.text("id"))
         one = None if number is None else order_by_id(page.conn, number, with_device=True)
         if one is None:
-            raise NoPageError("not_found")
+            raise PageError("not_found")
         return one
     wanted = page.clean(page.request.path_params["number"])
     found = orders_numbered(page.conn, wanted, with_device=True) if wanted.strip("#0 ") else []
     if not found:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     return found[0] if len(found) == 1 else found

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from whatsapp_pipeline.console import words
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.list_cursors import parse_queue_cursor, queue_cursor
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
@@ -170,7 +170,7 @@ def _scopes(page: Page, found: ItemToReview, kind: DecisionKind, id_: int | None
     try:
         offers = scopes_of(page.conn, found)
     except PipelineError:
-        raise NoPageError("not_found") from None
+        raise PageError("not_found") from None
     if kind == "not_contact":  # a refusal is about the chat alone
         offers = [offer for offer in offers if offer.scope == "chat"]
     effects = scope_effects(page.conn, offers, kind, id_)
@@ -214,7 +214,7 @@ def post_decision(page: Page) -> Response:
     except AlreadyDecidedError:
         return _decided_meanwhile(page, found, newest_unseen(page.conn, found, shown))
     except PipelineError:
-        raise NoPageError("bad_request") from None
+        raise PageError("bad_request") from None
     return page.redirect(f"/review/next?{urlencode({'done': outcome.id_override})}")
 
 
@@ -275,10 +275,10 @@ def _item(page: Page) -> ItemToReview:
     source, number = page.request.path_params["source"], page.number("id")
     session = page.number("session") if "session" in page.request.path_params else None
     if source not in {"chat", "webhook"} or (session is not None and session > 2**31 - 1):
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     found = item_to_review(page.conn, source, number, session)
     if found is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     return found
 
 
@@ -289,20 +289,20 @@ def _choice(text: str, found: ItemToReview) -> tuple[Any, int | None]:
     id_ = number_or_none(match[2]) if match and match[2] else None
     fits = kind.endswith("order") == (found.session_number is not None)
     if match is None or not fits or (match[2] and id_ is None):
-        raise NoPageError("bad_request")
+        raise PageError("bad_request")
     return kind, id_
 
 
 def _whom(page: Page, kind: str, id_: int | None) -> str:
-    """Name the customer or order of a choice; raises NoPageError (not_found) for nobody's id."""
+    """Name the customer or order of a choice; raises PageError (not_found) for nobody's id."""
     if id_ is None:
         return ""
     if kind == "order":
         one = order_by_id(page.conn, id_, with_device=False)
         if one is None:
-            raise NoPageError("not_found")
+            raise PageError("not_found")
         return str(one.numero or one.id)
     names = customer_names(page.conn, [id_])
     if id_ not in names:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     return names[id_] or words.NO_NAME

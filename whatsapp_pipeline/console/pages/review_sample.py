@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from whatsapp_pipeline.console import words
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page, number_or_none
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.search import customers_named
@@ -52,7 +52,7 @@ def blind_item(page: Page) -> Response:
     number = page.number("id")
     found = next_links(page.conn, None, limit=1, chat=number)
     if not found:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     return _sample_page(page, found[0])
 
 
@@ -65,7 +65,7 @@ def judge_link(page: Page) -> Response:
     answer = re.fullmatch(r"contact:([0-9]{1,19})|nobody|unsure", fields.get("answer", ""))
     contact = number_or_none(answer[1]) if answer and answer[1] else None
     if answer is None or (answer[1] and (contact is None or not customer_names(page.conn, [contact]))):
-        raise NoPageError("bad_request")
+        raise PageError("bad_request")
     note = page.clean(fields.get("reason", ""), longest=500) or words.SAMPLE_REASON
     given = BlindAnswer(contact, answer[0] != "unsure", note, page.visitor.name)
     try:
@@ -73,7 +73,7 @@ def judge_link(page: Page) -> Response:
     except AlreadyDecidedError:
         return page.render("review_sample_judged.html", status=409)
     except PipelineError:
-        raise NoPageError("not_found") from None
+        raise PageError("not_found") from None
     lost = "&kept=0" if outcome.not_kept is not None else ""
     return page.redirect(f"/review/sample?judged={number}{lost}")
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.addresses import customer_address
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import by_day, seen_in
 from whatsapp_pipeline.console.pages.order import shown_order
@@ -67,7 +67,7 @@ def _customer(page: Page) -> _Of:
     number = page.number("id")
     head = customer_head(page.conn, number, with_phones=False)
     if head is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     title = f"{head['nome'] or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {number})"
     return _Of(StreamScope("customer", number), number, title, customer_address(number), f"cliente-{number}")
 
@@ -75,7 +75,7 @@ def _customer(page: Page) -> _Of:
 def _order(page: Page) -> _Of:
     found = order_by_id(page.conn, page.number("id"), with_device=False)
     if found is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     shown = shown_order(found)
     title = f"{words.ORDER} {shown.number}" + (f", {shown.name}" if shown.name else "")
     return _Of(StreamScope("order", found.id), found.id_contato, title, shown.address, f"os-{found.id}")

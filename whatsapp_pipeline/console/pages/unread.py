@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from whatsapp_pipeline.archive.raw_lines import lines_near
-from whatsapp_pipeline.console.error_pages import NoPageError
+from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.store.chats.rereads import request_reread, reread_of_file, waiting_files
 from whatsapp_pipeline.store.exceptions import findings_of_file, unread_files
@@ -47,7 +47,7 @@ def unread_file(page: Page) -> Response:
     findings = findings_of_file(page.conn, path, limit=_FINDINGS + 1)
     reread = reread_of_file(page.conn, path)
     if not findings and reread is None:
-        raise NoPageError("not_found")
+        raise PageError("not_found")
     shown = findings[:_FINDINGS]
     root = page.config.archive
     lines = {one.line for one in shown if one.line is not None}
@@ -74,10 +74,10 @@ def read_otherwise(page: Page) -> Response:
     path = page.clean(fields.get("path", ""), longest=_PATH_LENGTH)
     form, date_order = fields.get("format", ""), fields.get("date_order", "")
     if form not in {"", "auto", *FORMATS} or date_order not in {"", "auto", *DATE_ORDERS}:
-        raise NoPageError("bad_request")
+        raise PageError("bad_request")
     options = reading_options(form, date_order, page.clean(fields.get("owner", "")))
     if not options:
-        raise NoPageError("bad_request")
+        raise PageError("bad_request")
     stored = request_reread(page.conn, path, options, requested_by=page.visitor.name)
     return page.redirect(_address(path) + ("&saved=1" if stored else "&saved=0"))
 

@@ -27,7 +27,7 @@ from whatsapp_pipeline.steps.conversations.live_sessions import make_live_sessio
 from whatsapp_pipeline.steps.links.live_links import link_live
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts, inbox
-from whatsapp_pipeline.store.conversations.conversations import stored_messages
+from whatsapp_pipeline.store.conversations.conversations import message_contexts
 from whatsapp_pipeline.store.conversations.deliveries import Received, Stored, store_items
 from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
@@ -210,7 +210,7 @@ def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
     log = detail_log()
     if not log.isEnabledFor(logging.DEBUG):
         return
-    for message_id, conversation_id, kind, context in stored_messages(conn, inbox_ids):
+    for message_id, conversation_id, kind, context in message_contexts(conn, inbox_ids):
         log.debug(
             "message stored",
             extra=fields(

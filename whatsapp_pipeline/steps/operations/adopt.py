@@ -15,7 +15,7 @@ from whatsapp_pipeline.domain.conversations import wa_identity
 from whatsapp_pipeline.domain.transcripts.columns import body_hashes
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect, describe
-from whatsapp_pipeline.store.conversations.conversations import remember_identities
+from whatsapp_pipeline.store.conversations.conversations import insert_identities
 from whatsapp_pipeline.store.locks import named_lock
 from whatsapp_pipeline.store.migrate import apply_within
 from whatsapp_pipeline.store.operations import first_migration
@@ -107,7 +107,7 @@ def _carry_over(conn: Connection, tables: Sequence[str], zone: str) -> list[stor
         store.carry_grants(conn, table)
         if table == "conversations":
             names = store.conversation_names(conn)
-            remember_identities(conn, [(account, wa_identity(name), id_) for id_, account, name in names])
+            insert_identities(conn, [(account, wa_identity(name), id_) for id_, account, name in names])
     return carried
 
 

@@ -1,8 +1,8 @@
 """Conversations and their messages: finding or creating a conversation, adding and reading messages.
 
-What belongs here: the identities (names) of a correspondent, and the three public functions
-`get_or_create_conversation`, `add_conversation_message` and `get_last_messages`. What does not: storing the
-items of deliveries in bulk (deliveries) and the inbox (inbox).
+What belongs here: finding, creating, merging and renaming conversations by the identities of their
+correspondents, and adding and reading messages. What does not: storing the items of deliveries in bulk
+(deliveries) and the inbox (inbox).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def get_or_create_conversation(
 def add_conversation_message(
     conn: Connection, conversation_id: int, role: Literal["user", "assistant", "system"], text: str
 ) -> int:
-    """Append a message that came from no delivery to a conversation and return its id."""
+    """Append a message that did not arrive by the webhook. Return the message's id."""
     if not text.strip():
         raise PipelineError(f"a message of conversation {conversation_id} needs text")
     row = conn.execute(
@@ -88,8 +88,8 @@ def get_last_messages(
 ) -> list[StoredMessage]:
     """Read the last `limit` messages, oldest first; with `up_to`, those up to and including that message.
 
-    Messages are ordered by the provider's time, then by inbox id, then by the position in the delivery. The
-    text of a message that its author revoked is `[revoked]`.
+    Messages are ordered by `sent_at`, then in the order of receipt; among messages of the same time, local
+    ones are last. The text of a message that its author revoked is `[revoked]`.
     """
     rows = conn.execute(
         f"""
@@ -109,10 +109,10 @@ def get_last_messages(
     return [StoredMessage(*row) for row in reversed(rows)]
 
 
-def stored_messages(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[int, int, str, int]]:
-    """Return (message, conversation, type, size of the context) of each message of some deliveries.
+def message_contexts(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[int, int, str, int]]:
+    """Return (message id, conversation id, type, number of context messages) per message of the deliveries.
 
-    The context is what `get_last_messages` returns up to the message: at most 20 messages, itself included.
+    The context is what `get_last_messages` returns up to the message: at most 20 messages, this one included.
     """
     return conn.execute(
         f"""
@@ -134,8 +134,8 @@ def resolve_conversations(
 ) -> tuple[list[int], int]:
     """Find or create the conversation of each correspondent; return their ids, and how many were created.
 
-    The caller holds `lock_accounts`. If two names turn out to be one person's, their conversations are merged
-    into the oldest one, so the result does not depend on which name came first.
+    The caller must have called `lock_accounts`. If identities of one person have different conversations,
+    these are merged into the oldest one. So the order in which identities arrive does not matter.
     """
     groups = _Groups(correspondents)
     known = conn.execute(
@@ -165,7 +165,7 @@ def resolve_conversations(
         for identity in identities
         if (root[0], identity.value) not in seen
     ]
-    _remember(conn, [(root[0], identity, conversation[root]) for root, identity in fresh])
+    insert_identities(conn, [(root[0], identity, conversation[root]) for root, identity in fresh])
     joined = {conversation[root] for root, ids in existing.items() if len(ids) > 1}
     _rename(conn, sorted(joined | {conversation[root] for root, _ in fresh if root not in made}))
     return [conversation[groups.root(_node(c))] for c in correspondents], len(made)
@@ -177,7 +177,10 @@ def _node(correspondent: Correspondent) -> tuple[str, str]:
 
 
 class _Groups:
-    """Groups of names that belong to one correspondent, by union-find over (account, canonical)."""
+    """Groups of identities that belong to one correspondent, by union-find over (account, canonical).
+
+    `members` has the identities of each group as the keys of a dict, which keeps their order.
+    """
 
     def __init__(self, correspondents: Sequence[Correspondent]) -> None:
         self._parent: dict[tuple[str, str], tuple[str, str]] = {}
@@ -213,7 +216,8 @@ def _create(
         """
         INSERT INTO conversations (tenant_id, phone_number_id, external_id, is_group)
         SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[])
-        -- A conversation that another program inserted has no identities yet: use that row.
+        -- Another program may have inserted the row, without identities. The update changes nothing, but
+        -- makes RETURNING return that row.
         ON CONFLICT (channel, phone_number_id, external_id) DO UPDATE SET is_active = conversations.is_active
         RETURNING phone_number_id, external_id, id
         """,
@@ -228,7 +232,8 @@ def _create(
     return {root: ids[root[0], identity.value] for root, identity in zip(roots, best, strict=True)}
 
 
-def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
+def insert_identities(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
+    """Insert the identities of conversations; each item is (account, identity, conversation id)."""
     if not names:
         return
     conn.execute(
@@ -240,7 +245,8 @@ def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> N
             ON CONFLICT (channel, phone_number_id, value) DO NOTHING
             RETURNING conversation_id
         )
-        -- A new number is evidence for linking a conversation to a contact, so link it again.
+        -- A new identity can change the contact of a conversation. With sessions_due, the next run computes
+        -- the conversation's sessions and links again.
         UPDATE conversations SET sessions_due = true
          WHERE id IN (SELECT conversation_id FROM added) AND NOT sessions_due
         """,
@@ -253,11 +259,6 @@ def _remember(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> N
             [conversation_id for _, _, conversation_id in names],
         ),
     )
-
-
-def remember_identities(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
-    """Store identities as (account, identity, conversation id) for conversations that have none yet."""
-    _remember(conn, names)
 
 
 def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
@@ -277,21 +278,32 @@ def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
 
 
 def _rename(conn: Connection, ids: Sequence[int]) -> None:
-    """Set each conversation's external id to the best of all its identities, independent of their order."""
+    """Set each conversation's external id to its preferred identity (order of preference: rename.sql)."""
     if ids:
         conn.execute(queries.load("conversations/rename"), {"conversations": list(ids)})
 
 
 def note_renamings(conn: Connection, renamings: Sequence[tuple[int, str, datetime, Renaming]]) -> None:
-    """Store which names replaced which (conversation, account, time, names); rename the conversations."""
+    """Store when identities were replaced and adopted, and choose the external ids again.
+
+    Each item is (conversation id, account, time, renaming).
+    """
     if not renamings:
         return
     sides: dict[str, list[tuple[str, str, datetime]]] = {
-        "replaced_at": [(a, i.canonical, at) for _, a, at, names in renamings for i in names.old],
-        "adopted_at": [(a, i.canonical, at) for _, a, at, names in renamings for i in names.new],
+        "replaced_at": [
+            (account, identity.canonical, at)
+            for _, account, at, renaming in renamings
+            for identity in renaming.old
+        ],
+        "adopted_at": [
+            (account, identity.canonical, at)
+            for _, account, at, renaming in renamings
+            for identity in renaming.new
+        ],
     }
-    for column, names in sides.items():
-        if names:
+    for column, rows in sides.items():
+        if rows:
             conn.execute(
                 sql.SQL(
                     """
@@ -303,7 +315,7 @@ def note_renamings(conn: Connection, renamings: Sequence[tuple[int, str, datetim
                      WHERE i.phone_number_id = n.account AND i.canonical = n.canonical
                     """
                 ).format(column=sql.Identifier(column)),
-                [list(values) for values in zip(*names, strict=True)],
+                [list(values) for values in zip(*rows, strict=True)],  # one array per column
             )
     ids = sorted({conversation_id for conversation_id, *_ in renamings})
     _rename(conn, ids)

@@ -18,23 +18,30 @@ ViewAction: TypeAlias = Literal["view", "search", "print", "export", "note"]
 
 
 def view_subject(key: bytes, id_contato: int | None, chat: str) -> bytes:
-    """Return the keyed hash that names a customer in the record; `chat` names who is no customer yet."""
+    """Return the keyed hash that identifies a customer in `console_views`.
+
+    Without `id_contato`, it is the hash of the chat.
+    """
     if id_contato is not None:
         return hash_of(key, "contact", str(id_contato))
     return hash_of(key, "chat", f"console:{chat}")
 
 
 def record_views(conn: Connection, session: bytes, action: ViewAction, subjects: Iterable[bytes]) -> None:
-    """Record that the session's user sees messages of these subjects; in the transaction that reads them.
+    """Record that the user of the session sees messages of these subjects.
 
-    Raises psycopg.errors.InvalidAuthorizationSpecification when the session has ended.
+    Call it in the transaction that reads the messages. Raises
+    psycopg.errors.InvalidAuthorizationSpecification when the session has ended or its user was disabled.
     """
     if wanted := list(subjects):
         conn.execute("SELECT console_record_views(%s, %s, %s)", (session, action, wanted))
 
 
 class ViewRecord(NamedTuple):
-    """The views of one subject by one person in ten minutes."""
+    """The views of one subject by one user with one action, in a period of ten minutes.
+
+    `pages` counts the pages with messages of the subject.
+    """
 
     name: str
     action: str
@@ -47,7 +54,7 @@ class ViewRecord(NamedTuple):
 def views(
     conn: Connection, *, subject: bytes | None, user: str | None, since: datetime | None, limit: int
 ) -> list[ViewRecord]:
-    """Return the newest records, those of a subject or a user only where one is given."""
+    """Return up to `limit` records, newest first; a filter that is None is not applied."""
     with conn.cursor(row_factory=class_row(ViewRecord)) as cursor:
         return cursor.execute(
             """
@@ -62,7 +69,7 @@ def views(
         ).fetchall()
 
 
-def delete_views_before(conn: Connection, months: int) -> int:
+def delete_views_older_than(conn: Connection, months: int) -> int:
     """Delete records that are older than `months` months; return how many."""
     return conn.execute(
         "DELETE FROM console_views WHERE window_start < now() - make_interval(months => %s)", (months,)

@@ -1,13 +1,16 @@
-"""Fitting the name model on the client's own table of contacts, without labels.
+"""Fitting the name model on the client's own contacts.
 
-What belongs here: hiding contacts, simulating titles, fitting, and measuring calibration on held-out titles.
-What does not: how titles are written (simulation.py), and the logit (name_model.py).
+The training titles are simulated. Titles that people decided are added.
+
+What belongs here: splitting contacts into known and unknown ones, fitting on titles of both, and measuring
+the calibration. What does not: making the titles (simulation.py), and the logit (name_model.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import starmap
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +33,13 @@ from whatsapp_pipeline.domain.matching.reliability import reliability_bands
 HIDDEN_SHARE = 0.15
 TITLES_PER_FIT = 14000
 HELD_OUT_SHARE = 0.2
-# Number of simulated titles that one decision of a person counts as much as.
+# Weight in the fit of a title that a person decided; a simulated title has the weight 1.
 EXAMPLE_IMPORTANCE = 5.0
-_BATCH = 300
+_TITLES_PER_BATCH = 300
 _PAIRS_TO_FIT = 40
+# Titles compared with their candidates; the index of each title's right pair, -1 for "none"; each title's
+# weight.
+_Batch: TypeAlias = tuple[Comparison, npt.NDArray[np.int64], Doubles]
 
 
 def fit_name_model(
@@ -43,14 +49,21 @@ def fit_name_model(
     examples: Sequence[tuple[str, int | None]] = (),
     titles: int = TITLES_PER_FIT,
 ) -> NameModel:
-    """Fit a model to `contacts`: hide some, simulate titles of hidden and shown ones, learn to distinguish
-    them.
+    """Fit a name model to `contacts`.
 
-    `examples` are titles that a person decided: (title, id of the contact, or None for nobody in the table).
-    The same arguments give the same model. The model of an empty table always answers "none".
+    Some contacts are left out of the table. Their titles teach the model when to answer "none". Every fifth
+    batch of titles is held out, to measure the calibration. If there is only one batch, the calibration is
+    measured on the training titles themselves. The same arguments give the same model. The model of an empty
+    table always answers "none".
+
+    Args:
+        contacts: The client's contacts.
+        seed: Seed of the random choices.
+        examples: Pairs of a title and the id of the contact that a person chose; None if no contact fits.
+        titles: Number of titles to simulate.
     """
     rounds = max(1, min(4, 3000 // max(len(contacts), 1)))
-    batches: list[tuple[Comparison, npt.NDArray[np.int64], Doubles]] = []
+    batches: list[_Batch] = []
     for number in range(rounds):
         shown, hidden = _hide(contacts, titles // rounds, seed + number)
         if not shown:
@@ -62,8 +75,9 @@ def fit_name_model(
         batches.extend(starmap(_trim, _compare_examples(table, decided, EXAMPLE_IMPORTANCE / rounds)))
     if not batches:
         return _empty_model(seed)
-    held = batches[1 :: round(1 / HELD_OUT_SHARE)] or batches
-    trained = [batch for i, batch in enumerate(batches) if i % round(1 / HELD_OUT_SHARE) != 1]
+    step = round(1 / HELD_OUT_SHARE)
+    held = batches[1::step] or batches  # a single batch: there is nothing to hold out
+    trained = [batch for i, batch in enumerate(batches) if i % step != 1]
     del batches
     together = _join(trained)
     del trained  # features of a large table take 100 MB, so a second copy is not kept
@@ -89,7 +103,7 @@ def _empty_model(seed: int) -> NameModel:
 def _hide(
     contacts: Sequence[ContactName], titles: int, seed: int
 ) -> tuple[list[ContactName], list[ContactName]]:
-    """Return the contacts that the table shows, and those hidden from it, as many as the titles need."""
+    """Return the contacts of the table, and those left out: 15%, but at most one per two titles."""
     count = min(int(len(contacts) * HIDDEN_SHARE), max(titles // 2, 1))
     hidden = set(np.random.default_rng(seed).permutation(len(contacts))[:count].tolist())
     shown = [contact for i, contact in enumerate(contacts) if i not in hidden]
@@ -98,9 +112,13 @@ def _hide(
 
 def _compare_examples(
     table: ContactTable, examples: Sequence[SimulatedTitle], importance: float
-) -> Iterator[tuple[Comparison, npt.NDArray[np.int64], Doubles]]:
-    for first in range(0, len(examples), _BATCH):
-        batch = examples[first : first + _BATCH]
+) -> Iterator[_Batch]:
+    """Yield the comparison of each batch of titles with their candidates, the right answers and the weights.
+
+    A right contact that is not among the candidates counts as "none", because the model cannot choose it.
+    """
+    for first in range(0, len(examples), _TITLES_PER_BATCH):
+        batch = examples[first : first + _TITLES_PER_BATCH]
         comparison = compare_titles(table, [clean_title(example.title) for example in batch])
         ids = table.ids[comparison.contact]
         truth = np.full(len(batch), -1, dtype=np.int64)
@@ -112,18 +130,16 @@ def _compare_examples(
         yield comparison, truth, np.full(len(batch), importance)
 
 
-def _trim(
-    comparison: Comparison, truth: npt.NDArray[np.int64], importance: Doubles
-) -> tuple[Comparison, npt.NDArray[np.int64], Doubles]:
-    """Keep only the candidates that influence the fit: the best by rough score, and the right one."""
+def _trim(comparison: Comparison, truth: npt.NDArray[np.int64], importance: Doubles) -> _Batch:
+    """Keep the best `_PAIRS_TO_FIT` candidates per title by rough score, and always the right one."""
     counts = np.diff(comparison.start)
     title = np.repeat(np.arange(len(counts)), counts)
-    order = np.lexsort((-comparison.fit, title))
+    order = np.lexsort((-comparison.fit, title))  # by title, then the best candidates first
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order)) - comparison.start[title[order]]
     keep = rank < _PAIRS_TO_FIT
     keep[truth[truth >= 0]] = True
-    moved = np.cumsum(keep) - 1
+    moved = np.cumsum(keep) - 1  # the new index of each pair that is kept
     start = np.concatenate([[0], np.cumsum(keep)])[comparison.start]
     trimmed = Comparison(
         start,
@@ -135,32 +151,34 @@ def _trim(
     return trimmed, np.where(truth >= 0, moved[np.maximum(truth, 0)] if len(moved) else -1, -1), importance
 
 
-def _join(
-    parts: Sequence[tuple[Comparison, npt.NDArray[np.int64], Doubles]],
-) -> tuple[Comparison, npt.NDArray[np.int64], Doubles]:
-    offsets = np.concatenate([[0], np.cumsum([len(part[0].contact) for part in parts])])
-    starts = [part[0].start[:-1] + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
+def _join(batches: Sequence[_Batch]) -> _Batch:
+    """Join batches into one; the indexes of pairs are moved."""
+    offsets = np.concatenate([[0], np.cumsum([len(batch[0].contact) for batch in batches])])
+    starts = [batch[0].start[:-1] + offset for batch, offset in zip(batches, offsets[:-1], strict=True)]
     joined = Comparison(
         np.concatenate([*starts, offsets[-1:]]),
-        np.concatenate([part[0].contact for part in parts]),
-        np.concatenate([part[0].values for part in parts]),
-        np.concatenate([part[0].none_values for part in parts]),
-        np.concatenate([part[0].fit for part in parts]),
+        np.concatenate([batch[0].contact for batch in batches]),
+        np.concatenate([batch[0].values for batch in batches]),
+        np.concatenate([batch[0].none_values for batch in batches]),
+        np.concatenate([batch[0].fit for batch in batches]),
     )
     truth = np.concatenate(
         [
-            np.where(part[1] >= 0, part[1] + offset, -1)
-            for part, offset in zip(parts, offsets[:-1], strict=True)
+            np.where(batch[1] >= 0, batch[1] + offset, -1)
+            for batch, offset in zip(batches, offsets[:-1], strict=True)
         ]
     )
-    return joined, truth, np.concatenate([part[2] for part in parts])
+    return joined, truth, np.concatenate([batch[2] for batch in batches])
 
 
 def _reliability(
-    parts: Sequence[tuple[Comparison, npt.NDArray[np.int64], Doubles]], candidate: Doubles, none: Doubles
+    batches: Sequence[_Batch], candidate: Doubles, none: Doubles
 ) -> tuple[tuple[ReliabilityBand, ...], float]:
-    """Return the bands of the best candidate's posterior over held-out titles, and their mean error."""
-    comparison, truth, _ = _join(parts)
+    """Compare the posterior of each title's best candidate with how often the best candidate is right.
+
+    Returns the comparison by bands of posteriors, and the mean absolute difference.
+    """
+    comparison, truth, _ = _join(batches)
     result = posteriors(comparison, candidate, none)
     top = np.zeros(len(truth))
     right = np.zeros(len(truth), dtype=bool)

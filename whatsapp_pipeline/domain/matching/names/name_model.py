@@ -39,8 +39,8 @@ class NameModel:
 
     `prior_none`: the share of chats without a contact that the weights assume. `contacts`: the size of the
     table that they were fitted on; for a table of another size they are badly calibrated and must be fitted
-    again. `calibration_error`: mean distance between posterior and share of right answers over held-out
-    titles.
+    again. `calibration_error`: mean distance between posterior and share of right answers, over titles that
+    were held out if there were enough of them.
     """
 
     weights: dict[str, float]
