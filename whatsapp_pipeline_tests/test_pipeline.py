@@ -339,7 +339,7 @@ def test_interrupted_it_says_so_and_that_it_goes_on(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert "interrupted; the same command goes on where it stopped" in errors
+    assert "interrupted; run the same command again to continue" in errors
 
 
 def test_two_runs_of_the_same_months_at_once_take_turns(

@@ -1,7 +1,8 @@
-"""Lines of a chat's file as they stand in it, for a person who looks at what could not be read.
+"""Reading the lines around given line numbers of a chat file, to show them beside a finding.
 
-What belongs here: reading some lines and their neighbours in one pass, without the transcripts' reader and
-its data frames, which a web server should not load. What does not: reading chats (domain/transcripts/).
+What belongs here: reading several lines, and the lines around them, in one pass. The console's web server
+uses this module because it does not import polars, as the transcript reader does. What does not: reading
+chats (domain/transcripts/).
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from whatsapp_pipeline.archive.local_files import leads_out, open_regular
 from whatsapp_pipeline.archive.sources import UnreadableFileError, open_source
 from whatsapp_pipeline.errors import PipelineError
 
-_LONGEST = 2000  # characters of a line; the rest is passed over
-_FURTHEST = 2_000_000  # lines that are read to get to the last one
-_PATIENCE_SECONDS = 5.0  # that a person waits for an object store
+_MAX_LINE_CHARS = 2000  # the rest of a longer line is skipped
+_MAX_LINE_NUMBER = 2_000_000  # a higher line number is ignored
+# Seconds of retries when an object store does not answer. It is short, because a person waits for the page.
+_PATIENCE_SECONDS = 5.0
 
 
 def lines_near(
     root: str, path: str, lines: Collection[int], *, context: int
 ) -> dict[int, list[tuple[int, str]]]:
-    """Return (number, text) of each of the 1-based `lines` and of `context` lines either side of it.
+    """Return, for each of the 1-based `lines`, the (number, text) pairs of that line and its context.
 
-    Nothing is returned of a file that is missing or can't be read, or of a zip with several transcripts,
-    where the number of a line does not say which transcript it is in.
+    The context is `context` lines before and after. The result is empty if the file is missing or can't be
+    read. It is also empty for a zip with several transcripts, because a line number does not identify the
+    transcript.
     """
-    wanted = {line: list[tuple[int, str]]() for line in lines if 0 < line <= _FURTHEST}
+    wanted = {line: list[tuple[int, str]]() for line in lines if 0 < line <= _MAX_LINE_NUMBER}
     if not wanted:
         return {}
     last = max(wanted) + context
@@ -43,7 +46,7 @@ def lines_near(
                     for line, found in wanted.items():
                         if abs(number - line) <= context:
                             found.append((number, text))
-                break
+                break  # there is only one transcript
     except (UnreadableFileError, PipelineError, OSError):
         return {}
     return {line: found for line, found in wanted.items() if found}
@@ -57,21 +60,25 @@ def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:
     else:
         text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="\n")
     number = 1
-    while number <= last and (line := text.readline(_LONGEST)):
-        yield number, _as_read(line.rstrip("\r\n"))
-        while not line.endswith("\n") and (line := text.readline(_LONGEST)):
-            pass
+    while number <= last and (line := text.readline(_MAX_LINE_CHARS)):
+        yield number, _decode(line.rstrip("\r\n"))
+        while not line.endswith("\n") and (line := text.readline(_MAX_LINE_CHARS)):
+            pass  # skip the rest of a long line
         number += 1
 
 
-def _as_read(line: str) -> str:
-    """Return a line as the transcripts' reader has it: one that is not UTF-8 is Windows-1252."""
+def _decode(line: str) -> str:
+    r"""Decode a line that is not UTF-8 as Windows-1252, as the transcript reader does.
+
+    The transcript reader also takes `\r` as the line end in a file without `\n`, and replaces NUL. This
+    module does neither.
+    """
     if not any("\udc80" <= character <= "\udcff" for character in line):
         return line
     raw = line.encode("utf-8", "surrogateescape")
     try:
         return raw.decode("cp1252")
-    except UnicodeDecodeError:  # it does not define five bytes
+    except UnicodeDecodeError:  # Windows-1252 leaves five byte values undefined
         return raw.decode("latin-1")
 
 
@@ -83,7 +90,7 @@ def _open_raw(root: str, path: str) -> BinaryIO:
         if leads_out(folder, full):
             raise OSError("the path leads out of the archive")
         return open(full, "rb", opener=partial(open_regular, folder))
-    from whatsapp_pipeline.archive.object_store import ObjectStore, open_store
+    from whatsapp_pipeline.archive.object_store import ObjectStore, open_store  # slow to import
 
     return ObjectStore(open_store(root), patience=_PATIENCE_SECONDS).open(
         open_store(f"{root.rstrip('/')}/{path}").path

@@ -35,16 +35,21 @@ class IndexConfig(StepConfig):
     sample: int | None = Field(
         default=None,
         ge=1,
-        description="Take only so many files a month, stratified; for a first careful try.",
+        description="Index at most this number of files per month, a stratified sample, for a first test.",
     )
-    seed: int = Field(default=0, description="Which sample: the same seed takes the same files.")
+    seed: int = Field(
+        default=0,
+        description="Seed of the sample. With the same seed and the same files, the sample is the same.",
+    )
     verify_hashes: bool = Field(
-        default=False, description="Read every file again, also where size and time say that nothing changed."
+        default=False,
+        description="Read every file again, even if its size and modification time are unchanged.",
     )
     accept_missing: bool = Field(
         default=False,
-        description="Mark files as missing however many they are. Otherwise a run stops before it writes "
-        "when more than MAX_MISSING_SHARE of a month's known files are not in the archive.",
+        description="Set the status of missing files even if there are many of them. If this is off and more "
+        "than MAX_MISSING_SHARE of a month's known files are missing from the archive, the run stops and "
+        "writes nothing.",
     )
 
 
@@ -55,16 +60,21 @@ class LoadConfig(StepConfig):
         default=None,
         ge=1,
         le=1000,
-        description="Files in one transaction. Left out: LOAD_BATCH_SIZE (800); 50 to 100 are careful.",
+        description="Number of files per transaction. Default: LOAD_BATCH_SIZE (800). Use 50 to 100 if other "
+        "people use the database.",
     )
     writers: int = Field(
-        default=2, ge=1, le=8, description="Connections that load at once, where a month has enough for them."
+        default=2,
+        ge=1,
+        le=8,
+        description="Largest number of parallel connections. A month gets one connection per 5,000 messages "
+        "to load, and at least one.",
     )
     delay_seconds: float | None = Field(
         default=None,
         ge=0,
-        description="Rest between batches, for a database that others work on; one connection loads then. "
-        "Left out: LOAD_DELAY_SECONDS (0).",
+        description="Seconds to pause between batches, if other people use the database. With a pause, only "
+        "one connection loads. Default: LOAD_DELAY_SECONDS (0).",
     )
 
 
@@ -74,8 +84,9 @@ def chat_file_index(
 ) -> Events:
     """One row per chat of the month's folder, with the evidence for linking.
 
-    The evidence is the title, the phones of headers, and the sessions with the order numbers, devices and
-    stage words in them. Unchanged files are skipped; missing ones get the status `vanished`.
+    The evidence is the title, the phones of headers, and the sessions. A session has the order numbers, the
+    devices and the words about the stage of an order (ready, approved) in its messages. Unchanged files are
+    skipped. Missing files get the status `vanished`.
     """
     from whatsapp_pipeline.steps.chats.index_chats import IndexOptions, index_month
     from whatsapp_pipeline.steps.chats.missing_files import refuse_wrong_archive
@@ -127,8 +138,8 @@ def chat_messages(
 ) -> Events:
     """Every message of the month's chats; unreadable lines are rows in `exceptions`.
 
-    A batch of files is one transaction, so a killed run continues with the next batch. When a chat is
-    exported again, its messages keep their ids.
+    Each batch of files is one transaction, so the run after a killed run loads only what was not committed.
+    When a chat is exported again, its messages keep their ids.
     """
     from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 

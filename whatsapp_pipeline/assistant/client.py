@@ -27,16 +27,17 @@ from whatsapp_pipeline.settings import Settings
 
 MAX_RESPONSE_BYTES = 2**20
 DEADLINE_SECONDS = 30.0
-_HEADERS = Retry(retry_after_max=3600)
-_LIMIT_SECONDS = 60.0  # wait after a 429 that states no time
+_RETRY_AFTER_PARSER = Retry(retry_after_max=3600)  # a longer wait is cut to this number of seconds
+# Seconds to wait after a 429 without Retry-After, or after an answer whose Retry-After can't be parsed.
+_DEFAULT_RETRY_SECONDS = 60.0
 # Values of finish_reason for an incomplete answer.
 _CUT = frozenset({"length", "max_tokens"})
 _FILTERED = frozenset({"content_filter", "content-filter", "safety", "refusal"})
 # Values of finish_reason for a complete answer. Any other value may mean that the rest is missing.
 _WHOLE = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed"})
-# setup: the key or the address is wrong, so every question would fail. limit: too many requests. outage: no
-# answer. refused: the endpoint does not accept this question. filtered: the endpoint withheld the answer.
-# unusable: the answer is not a complete text.
+# setup: the key or the address is wrong, so every question would fail. limit: too many requests. outage: the
+# request failed, or the endpoint answered with a temporary error. refused: the endpoint does not accept this
+# question. filtered: the endpoint withheld the answer. unusable: the answer is not a complete text.
 Failure = Literal["setup", "limit", "outage", "refused", "filtered", "unusable"]
 
 
@@ -56,7 +57,9 @@ class Reply:
 
 
 class AssistantError(PipelineError):
-    """The endpoint gave no usable reply. The text states the reason and quotes nothing.
+    """The endpoint gave no usable reply.
+
+    The error message states the reason and contains no text of the conversation.
 
     `failure` is the kind of failure, `retry_after` the number of seconds that the endpoint asks to wait.
     """
@@ -72,7 +75,10 @@ class Assistant(Protocol):
     """An object that can answer a conversation."""
 
     def reply(self, turns: Sequence[Turn], *, seconds: float) -> Reply:
-        """Return the reply to the last turn within `seconds`, never blank; raises AssistantError."""
+        """Return the reply to the last turn; it is never blank.
+
+        Raises AssistantError, after `seconds` at the latest.
+        """
         ...
 
 
@@ -80,7 +86,8 @@ class Assistant(Protocol):
 class OpenAiAssistant:
     """Client of `POST {base_url}/chat/completions`.
 
-    It adds the system prompt, which is not stored anywhere.
+    Every request begins with the system prompt, which comes from the settings and is not written to the
+    database.
     """
 
     base_url: str
@@ -90,18 +97,19 @@ class OpenAiAssistant:
     deadline_seconds: float = DEADLINE_SECONDS
 
     def reply(self, turns: Sequence[Turn], *, seconds: float = DEADLINE_SECONDS) -> Reply:
-        """Send one request; raises AssistantError, at the latest at the deadline."""
+        """Send one request and return the reply. Raises AssistantError if it fails, or at the deadline."""
         deadline = min(seconds, self.deadline_seconds)
         answers: queue.SimpleQueue[Reply | Exception] = queue.SimpleQueue()
 
         def ask() -> None:
             try:
-                answers.put(self._ask(turns, deadline))
+                answers.put(self._send(turns, deadline))
             except (AssistantError, requests.RequestException, ValueError) as error:
                 answers.put(error)
 
-        # A time-out of `requests` limits each read and not their sum, so a server that sends byte by byte
-        # would block this thread without end. The thread below is a daemon and ends with its socket.
+        # The `timeout` of `requests` limits each read, not the whole request. A server that sends one byte at
+        # a time could block this thread forever. So a daemon thread sends the request. After the deadline
+        # nobody waits for that thread: it ends at its next chunk, or when its read fails.
         threading.Thread(target=ask, name="assistant", daemon=True).start()
         try:
             answer = answers.get(timeout=deadline)
@@ -111,10 +119,10 @@ class OpenAiAssistant:
             raise answer
         if isinstance(answer, Exception):
             # Name only the class: the text of such an error may contain the URL or a part of the answer.
-            raise AssistantError(f"the request failed ({type(answer).__name__})", "outage") from None
+            raise AssistantError(f"the request failed ({type(answer).__name__})", "outage")
         return answer
 
-    def _ask(self, turns: Sequence[Turn], deadline: float) -> Reply:
+    def _send(self, turns: Sequence[Turn], deadline: float) -> Reply:
         system = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         stop_at = time.monotonic() + deadline
@@ -135,10 +143,10 @@ class OpenAiAssistant:
                     raise AssistantError(f"the reply is over {MAX_RESPONSE_BYTES} bytes")
                 if time.monotonic() > stop_at:
                     raise AssistantError(f"no reply within {deadline:g} s", "outage")
-        return self._read(bytes(body))
+        return self._parse_reply(bytes(body))
 
-    def _read(self, body: bytes) -> Reply:
-        """Read the answer; raises AssistantError if its text is incomplete or can't be stored."""
+    def _parse_reply(self, body: bytes) -> Reply:
+        """Parse an answer. Raises AssistantError if the text is incomplete or can't be stored."""
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -161,13 +169,17 @@ class OpenAiAssistant:
             named = re.sub(r"\W", "", ended)[:30]
             raise AssistantError(f"the answer may be incomplete (finish_reason {named})")
         try:
+            # Phones in the system prompt are the shop's own, so they are kept in the reply.
             return Reply(clean_reply(content, keep=self.system_prompt or ""), _tokens(document))
         except UnusableReplyError as error:
             raise AssistantError(str(error)) from None
 
 
 def _refusal(response: requests.Response) -> AssistantError:
-    """Return the error for an answer other than 200; its kind shows whether other questions would fail."""
+    """Return the error for an HTTP status other than 200.
+
+    Its `failure` shows whether other questions would fail too.
+    """
     status = response.status_code
     words = f"the endpoint answered HTTP {status}"
     if status in {401, 403}:
@@ -184,15 +196,15 @@ def _refusal(response: requests.Response) -> AssistantError:
 def _retry_after(response: requests.Response) -> float | None:
     text = response.headers.get("Retry-After", "").strip()
     if not text:
-        return _LIMIT_SECONDS if response.status_code == 429 else None
+        return _DEFAULT_RETRY_SECONDS if response.status_code == 429 else None
     try:
-        return float(_HEADERS.parse_retry_after(text))
+        return float(_RETRY_AFTER_PARSER.parse_retry_after(text))
     except InvalidHeader:
-        return _LIMIT_SECONDS
+        return _DEFAULT_RETRY_SECONDS
 
 
 def _text_of_parts(parts: Sequence[object]) -> str:
-    """Join the text parts of an answer; other parts are thoughts, pictures or sources."""
+    """Join the text parts of an answer. Other parts (reasoning, images, citations) are left out."""
     return "".join(
         part["text"]
         for part in parts
@@ -210,7 +222,7 @@ def _tokens(document: Mapping[str, Any]) -> int:
 
 
 def assistant_from(settings: Settings) -> OpenAiAssistant | None:
-    """Return the assistant of the settings; None if none is set.
+    """Return a client with the settings' endpoint, or None if ASSISTANT_BASE_URL is not set.
 
     ASSISTANT_SYSTEM_PROMPT is the text, or the path of a file that contains it. Raises SettingError if the
     address is set and the model is not.
@@ -224,14 +236,16 @@ def assistant_from(settings: Settings) -> OpenAiAssistant | None:
         base_url=settings.assistant_base_url,
         model=settings.assistant_model,
         api_key=api_key.get_secret_value() if api_key else None,
-        system_prompt=_prompt(settings.assistant_system_prompt),
+        system_prompt=_read_prompt(settings.assistant_system_prompt),
     )
 
 
-def _prompt(text: str | None) -> str | None:
-    if text is None or "\n" in text or len(text) > 500:
+def _read_prompt(text: str | None) -> str | None:
+    """Return the content of the file that `text` names, or `text` itself if there is no such file."""
+    if text is None or "\n" in text or len(text) > 500:  # too long to be a path
         return text
-    # `os.path.isfile` is False for a text that is no path, also if it is too long or begins with a tilde.
+    # `os.path` is used because it raises nothing: a text that is too long, or begins with an unknown `~user`,
+    # is just not a file.
     path = os.path.expanduser(text)
     if not os.path.isfile(path):
         return text

@@ -30,7 +30,7 @@ _QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}  # the project's han
 _INTERRUPTED = (
     f"{dg.DagsterExecutionInterruptedError.__module__}.{dg.DagsterExecutionInterruptedError.__name__}"
 )
-_INTERRUPTED_WORDS = "interrupted; the same command goes on where it stopped"
+_INTERRUPTED_WORDS = "interrupted; run the same command again to continue"
 _DONE = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
 _REPORTED = {*_DONE, dg.DagsterEventType.ASSET_OBSERVATION, dg.DagsterEventType.STEP_FAILURE}
 _LOGS = {
@@ -44,7 +44,11 @@ _LOGS = {
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """The result of one check in one run; `failing_by_month` counts the failing rows of red months."""
+    """The result of one check in one run.
+
+    `failing_by_month` has the number of failing rows of each month whose state is "red": more rows fail than
+    the check tolerates, and nobody accepted them.
+    """
 
     asset: str
     name: str
@@ -56,7 +60,10 @@ class CheckOutcome:
 
     @property
     def blocks(self) -> bool:
-        """True if later assets must not run. A red month of another run is only a warning."""
+        """True if later assets must not run.
+
+        The severity is ERROR only if a month of this run is red. If only other months are red, it is WARN.
+        """
         return self.blocking and not self.passed and self.severity == "ERROR"
 
 
@@ -75,13 +82,15 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """True if every step succeeded, and no blocking check found an error in the run's months."""
+        """True if every step succeeded, no pause ended the run, and no check blocks later assets."""
         return not self.errors and self.paused is None and not any(check.blocks for check in self.checks)
 
     @property
     def exit_status(self) -> int:
         """Exit status of the command: 0 success, 130 interrupted (as in shells), otherwise 1."""
-        return 130 if self.interrupted else 0 if self.ok else 1
+        if self.interrupted:
+            return 130
+        return 0 if self.ok else 1
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `run --json` prints."""
@@ -125,18 +134,20 @@ def run_chain(
     with_erp: bool,
     config: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
-    """Run contacts, then the months (one run per range without a gap), then the summaries.
+    """Run contacts, then the months, then the summaries.
 
-    `config` is by asset. with_erp=False leaves out the ERP's assets, also if an ERP is set. A failed step or
-    blocking check ends the chain, because later assets depend on it.
+    A single month is one run. A range of consecutive months, or a sample, is two runs: load, then checks.
+    `config` has the configuration of each asset by the asset's name. with_erp=False leaves out the ERP's
+    assets even if an ERP is set. A failed step or blocking check ends the chain, because later assets depend
+    on its result.
     """
     outcome = Outcome(months=list(months))
     sampled = "sample" in (config or {}).get("chat_file_index", {})
     for stage in _stages(months, sampled=sampled):
         with contextlib.ExitStack() as stack:
             # A sample leaves files out on purpose, so the results of its checks are shown but not stored.
-            forgetful = stage.tags.get(RECORD) == "false"
-            chosen = stack.enter_context(open_instance(ephemeral=True)) if forgetful else instance
+            is_recorded = stage.tags.get(RECORD) != "false"
+            chosen = instance if is_recorded else stack.enter_context(open_instance(ephemeral=True))
             result = _execute(defs, chosen, stage, config or {}, with_erp=with_erp)
             _collect(outcome, result.all_events)
         if not result.success or not outcome.ok:
@@ -172,7 +183,8 @@ def _stages(months: Sequence[str], *, sampled: bool) -> Iterator[_Stage]:
         if first == last and not sampled:
             yield _Stage("monthly_chats", tags=tags)
             continue
-        # Dagster plans every check once per month of a range, but evaluates it once.
+        # Dagster plans a check once per month of a range, but evaluates it once. So a range is loaded without
+        # checks, and a second run evaluates them.
         yield _Stage("monthly_load", tags=tags)
         chosen = ",".join(month for month in months if first <= month <= last)
         record = {RECORD: "false"} if sampled else {}
@@ -209,8 +221,9 @@ def outcome_of_launched(
 ) -> Outcome:
     """Collect the reports of runs that other processes executed, as `run_chain` does for its own.
 
-    If a run was tried again, `run_ids` has its last attempt. Its errors count; assets and checks that earlier
-    attempts completed are not repeated by a later one, so theirs are collected too.
+    If a run was tried again, `run_ids` has the last attempt, and only the errors of that attempt are
+    reported. A later attempt does not repeat assets and checks that succeeded before, so their results are
+    collected from the earlier attempts.
     """
     outcome = Outcome(months=list(months))
     for run_id in run_ids:
@@ -220,10 +233,12 @@ def outcome_of_launched(
             if earlier != run_id:
                 _collect(outcome, _events(instance, earlier, _DONE))
         _collect(outcome, _events(instance, run_id, _REPORTED))
-    # A run per month evaluates every check again; its newest result names the red months of all runs.
+    # If each month has its own run, a check has one result per run. Only the last one is kept: its table has
+    # the red months of all runs.
     outcome.checks = list({(check.asset, check.name): check for check in outcome.checks}.values())
-    places = {asset: place for place, asset in enumerate(outcome.assets)}
-    ordered = sorted(outcome.by_month.items(), key=lambda item: (places[item[0][0]], item[0][1]))
+    # Sort by asset, in the order of the runs, then by month.
+    position = {asset: number for number, asset in enumerate(outcome.assets)}
+    ordered = sorted(outcome.by_month.items(), key=lambda item: (position[item[0][0]], item[0][1]))
     outcome.by_month = dict(ordered)
     return outcome
 
@@ -244,12 +259,12 @@ def _collect(outcome: Outcome, events: Sequence[dg.DagsterEvent]) -> None:
             if (pause := observation.metadata.get(PAUSED)) is not None:
                 outcome.paused = str(pause.value)
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            outcome.checks.append(_check(event.asset_check_evaluation_data))
+            outcome.checks.append(_check_outcome(event.asset_check_evaluation_data))
         elif event.is_step_failure:
             error = event.step_failure_data.error
             interrupted = any(first_line(one).startswith(_INTERRUPTED) for one in chain(error))
             outcome.interrupted |= interrupted
-            words = _INTERRUPTED_WORDS if interrupted else _in_words(shown_error(error))
+            words = _INTERRUPTED_WORDS if interrupted else _error_line(shown_error(error))
             outcome.errors.append(f"{event.step_key}: {words}")
 
 
@@ -268,7 +283,7 @@ def _collect_materialization(outcome: Outcome, event: dg.DagsterEvent) -> None:
         outcome.by_month[asset, event.partition] = counts
 
 
-def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
+def _check_outcome(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
     table = evaluation.metadata.get("by_month")
     failing = {}
     if isinstance(table, dg.TableMetadataValue):
@@ -285,10 +300,10 @@ def _check(evaluation: dg.AssetCheckEvaluation) -> CheckOutcome:
     )
 
 
-def _in_words(error: SerializableErrorInfo | None) -> str:
+def _error_line(error: SerializableErrorInfo | None) -> str:
     """Return an error as one line; an error of this project is shown without its class name."""
     if error is None:
         return "failed"
     if error.cls_name == "DagsterAssetCheckFailedError":
-        return "a blocking check failed, and what builds on it did not run"
+        return "a blocking check failed, so the assets after it did not run"
     return own_words(error) or first_line(error) or "failed"

@@ -1,4 +1,8 @@
-"""`erp`: authorise the access to the ERP, and show whether it answers."""
+"""`erp`: authorise the access to the ERP, and show whether the ERP answers.
+
+What belongs here: the commands. What does not: reading the ERP (erp/), and synchronising
+(assets/contacts.py).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from whatsapp_pipeline.erp.source import open_erp_source, open_tokens, token_sto
 
 @click.group(cls=Group)
 def erp() -> None:
-    """Authorise the access to the ERP, and show whether it answers."""
+    """Authorise the access to the ERP, and show whether the ERP answers."""
 
 
 @erp.command()
@@ -69,7 +73,9 @@ def _parse_code(text: str, state: str | None) -> str:
 
 @erp.command("status")
 @click.option(
-    "--erp", "spec", help="`tiny`, an http(s) address or a folder of saved pages.  [default: ERP or tiny]"
+    "--erp",
+    "spec",
+    help="`tiny`, an http(s) address or a folder of saved pages.  [default: the setting ERP, otherwise tiny]",
 )
 def erp_status_command(spec: str | None) -> None:
     """Show whether the ERP can be read: the state of the tokens, and the ERP's counts."""
@@ -78,9 +84,10 @@ def erp_status_command(spec: str | None) -> None:
     if chosen == "tiny":
         tokens = token_store(configured).load()
         if tokens is None:
-            say("tokens    none: whatsapp-pipeline erp authorize")
+            say("tokens    none; run `whatsapp-pipeline erp authorize`")
         else:
-            say(f"tokens    access {_left(tokens.expires_at)}, renewal {_left(tokens.refresh_expires_at)}")
+            access, refresh = _validity(tokens.expires_at), _validity(tokens.refresh_expires_at)
+            say(f"tokens    access token: {access}; refresh token: {refresh}")
     with open_erp_source(configured, chosen) as source:
         for scope in source.contact_scopes:
             page = source.contacts_page(scope, 0, None)
@@ -88,8 +95,10 @@ def erp_status_command(spec: str | None) -> None:
         say(f"orders    {source.orders_page(0, None).total}")
 
 
-def _left(at: float | None) -> str:
-    if at is None:
-        return "until a time that the ERP did not say"
-    minutes = int((at - time.time()) // 60)
-    return f"for {minutes} min more" if minutes > 0 else "ended"
+def _validity(expires_at: float | None) -> str:
+    if expires_at is None:
+        return "valid (the ERP gave no expiry time)"
+    seconds = expires_at - time.time()
+    if seconds <= 0:
+        return "expired"
+    return f"valid for {int(seconds // 60)} min" if seconds >= 60 else "valid for less than a minute"

@@ -1,4 +1,8 @@
-"""`exceptions`: findings that something could not be read, stored or assigned, with the lines around them."""
+"""`exceptions`: findings about what could not be read, stored or assigned, with the lines around them.
+
+What belongs here: the commands. What does not: finding faults (the steps), and ignored files
+(store/chats/ignored.py).
+"""
 
 from __future__ import annotations
 
@@ -15,24 +19,34 @@ from whatsapp_pipeline.errors import PipelineError
 
 @click.group(cls=Group)
 def exceptions() -> None:
-    """List what could not be read, stored or assigned, and ignore files that are no chats."""
+    """List findings about what could not be read, stored or assigned; ignore files that are no chats."""
 
 
 @exceptions.command("list")
 @click.option("--month", type=MONTH, help="Only findings of this month.")
 @click.option("--kind", help="Only findings of this kind.")
 @click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1), help="The most that are listed."
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Largest number of findings to list.",
 )
-@click.option("--context", default=2, show_default=True, type=click.IntRange(0), help="Lines either side.")
+@click.option(
+    "--context",
+    default=2,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Number of lines to show before and after the line of a finding.",
+)
 @click.option("--archive", "root", help="Folder or URL of the chats; default: CHAT_ARCHIVE.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a finding.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding.")
 def list_exceptions_command(
     month: str | None, kind: str | None, limit: int, context: int, root: str | None, as_json: bool
 ) -> None:
     """List findings, the most severe first, each with its line and the lines around it.
 
-    The output has text of customers; it is for the person who corrects the file.
+    The output contains customers' messages. Show it only to the person who corrects the file.
     """
     from whatsapp_pipeline.resources.sources import Archive
     from whatsapp_pipeline.steps.chats.file_lines import lines_around
@@ -58,16 +72,18 @@ def list_exceptions_command(
     if as_json:
         return
     if kind is not None and kind not in known:
-        there = ", ".join(f"{name} ({number:,})" for name, number in known.items())
-        say(f"no findings of kind {kind!r}; there are: {there or 'none'}")
+        kinds = ", ".join(f"{name} ({number:,})" for name, number in known.items())
+        say(f"no findings of kind {kind!r}; the kinds are: {kinds or 'none'}")
         return
     say(f"{len(rows):,} of {total:,} findings" if total else "no findings")
 
 
 @exceptions.command("ignore")
 @click.option("--file", "path", required=True, help="Path, as `exceptions list` shows it.")
-@click.option("--reason", required=True, help="Why; it is kept.")
-@click.option("--by", help="Who decided it.  [default: the user of this machine]")
+@click.option(
+    "--reason", required=True, help="Reason; it is stored with the path and the name of the person."
+)
+@click.option("--by", help="Name of the person who decided.  [default: your login name on this machine]")
 def ignore_command(path: str, reason: str, by: str | None) -> None:
     """Ignore a file that is no chat: it is not read, and no check counts it."""
     from whatsapp_pipeline.store.chats import ignored
@@ -77,19 +93,22 @@ def ignore_command(path: str, reason: str, by: str | None) -> None:
     with open_database(settings.load_settings()) as conn:
         if messages := ignored.loaded_messages(conn, path):
             raise PipelineError(
-                f"{path} is a chat: {messages:,} messages of it are loaded. Remove the file from the archive "
-                "to read it no more"
+                f"{path} can't be ignored: {messages:,} messages were loaded from it. To exclude the file, "
+                "remove it from the archive"
             )
         if not ignored.is_known(conn, path):
-            raise PipelineError(f"{path} is in no finding and no row; `exceptions list` shows the paths")
+            raise PipelineError(
+                f"{path} is not a known file: neither chat_files nor exceptions has it; "
+                "`exceptions list` shows the paths"
+            )
         ignored.ignore_file(conn, path, reason=reason.strip(), made_by=by or getpass.getuser())
     say(f"{path} is ignored; `whatsapp-pipeline qa evaluate` shows the checks without it")
 
 
-@exceptions.command("heed")
+@exceptions.command("unignore")
 @click.option("--file", "path", required=True, help="Path, as `exceptions ignored` shows it.")
-def heed_command(path: str) -> None:
-    """Stop ignoring a file: it is read again in the next run of its month."""
+def unignore_command(path: str) -> None:
+    """Stop ignoring a file: the next run of its month reads it again."""
     from whatsapp_pipeline.store.chats import ignored
 
     with open_database(settings.load_settings()) as conn:
@@ -99,7 +118,7 @@ def heed_command(path: str) -> None:
 
 
 @exceptions.command("ignored")
-def ignored_() -> None:
+def ignored_command() -> None:
     """List the ignored files with person and reason."""
     from whatsapp_pipeline.store.chats import ignored
 

@@ -1,4 +1,8 @@
-"""`export`: rows as a file for a spreadsheet, a notebook or another program."""
+"""`export`: rows as a file for a spreadsheet, a notebook or another program.
+
+What belongs here: the command. What does not: the rows (store/operations/exports.py), and writing the file
+(steps/operations/export.py).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from whatsapp_pipeline.errors import PipelineError
 if TYPE_CHECKING:
     from whatsapp_pipeline.store.operations.exports import Months
 
-# The names of exports.EXPORTS in store/operations, which `--help` does not load.
+# A copy of the keys of EXPORTS (store/operations/exports.py): importing that module would slow down `--help`.
 KINDS = ("messages", "customers", "orders", "links", "unmatched", "unlinked-sessions", "qa")
 FORMATS = ("csv", "xlsx", "parquet")
 
@@ -28,12 +32,18 @@ FORMATS = ("csv", "xlsx", "parquet")
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder for the file; it is made where it is missing.",
+    help="Folder for the file. It is created if it does not exist.",
 )
 @click.option(
-    "--decimal-comma", is_flag=True, help="CSV: write 1,5 and not 1.5, as Excel in Brazil reads it."
+    "--decimal-comma",
+    is_flag=True,
+    help="CSV: write decimals with a comma (1,5), which Excel in Brazil expects.",
 )
-@click.option("--masked", is_flag=True, help="Mask names, titles, paths, and numbers in texts.")
+@click.option(
+    "--masked",
+    is_flag=True,
+    help="Mask names, titles, paths, and the phones, e-mail addresses and document numbers in texts.",
+)
 def export(
     what: str, months: str | None, file_format: str, out: Path, decimal_comma: bool, masked: bool
 ) -> None:
@@ -41,13 +51,14 @@ def export(
 
     CSV opens in Excel by a double click (semicolons, UTF-8). XLSX starts another sheet after 1,048,575 rows.
     Names are masked for a database role that may not read messages, such as whatsapp_reader. Such a role
-    exports everything but messages; in `unmatched` its titles, paths and candidates are empty. The file is
-    yours alone (0600). It is registered: after an erasure, `privacy status` names it until you delete it or
-    write it again.
+    exports everything but messages; in `unmatched` its titles, paths and candidates are empty.
+
+    Only your user can read the file (mode 0600). The pipeline registers the file. After a person is erased,
+    `privacy status` lists the file until you delete it or export it again.
     """
     if decimal_comma and file_format != "csv":
         raise click.UsageError("--decimal-comma goes with --format csv")
-    # Heavy, and only this command needs them.
+    # These imports are slow, and only this command needs them.
     from whatsapp_pipeline.cli.backup import cli_log
     from whatsapp_pipeline.shared_folder import LocalFolder
     from whatsapp_pipeline.steps.operations import export as steps
@@ -78,7 +89,10 @@ def export(
     if empty:
         say(f"{', '.join(empty)} are empty, because this database role may not read them (docs/security.md)")
     if written.cut_texts:
-        say(f"{written.cut_texts:,} texts end with …, for a cell of Excel holds no more; CSV has them whole")
+        say(
+            f"{written.cut_texts:,} texts were cut and end with …, because a cell of Excel holds at most "
+            "32,767 characters; export to CSV to get the whole texts"
+        )
 
 
 def _months(text: str | None) -> Months | None:

@@ -31,7 +31,7 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
             word = "BLOCKING" if check.blocks else check.severity.lower()
             say(f"  {word:<8} {check.asset}.{check.name}: {check.description}")
     if outcome.paused:
-        say(f"\n{outcome.paused}; then the same command goes on where it stopped", err=True)
+        say(f"\n{outcome.paused}; then run the same command again to continue", err=True)
     for error in outcome.errors:
         say(f"error: {error}", err=True)
     if outcome.errors and not outcome.interrupted and not dry_run:

@@ -156,7 +156,7 @@ def test_a_file_that_is_no_chat_is_ignored_and_counts_nowhere(
             0,
         )
     assert "a shopping list" in run("exceptions", "ignored").output
-    assert run("exceptions", "heed", "--file", NOISE).exit_code == 0
+    assert run("exceptions", "unignore", "--file", NOISE).exit_code == 0
     _load(fresh_database_url, root)
     assert run("qa", "evaluate", "--check", CHECK).exit_code == 1
 
@@ -167,4 +167,4 @@ def test_a_chat_is_not_ignored(run: Run, fresh_database_url: str) -> None:
     result = run("exceptions", "ignore", "--file", path, "--reason", "x")
     assert "3 messages of it are loaded" in result.output + str(result.exception)
     unknown = run("exceptions", "ignore", "--file", "2025/01/none.txt", "--reason", "x")
-    assert "is in no finding" in unknown.output + str(unknown.exception)
+    assert "is not a known file" in unknown.output + str(unknown.exception)

@@ -68,7 +68,7 @@ _ARGUMENTS = {
     "privacy forget-host": "worker-1",
     "qa accept": "--check chats_are_linked --reason x",
     "qa withdraw": "--check chats_are_linked",
-    "exceptions heed": "--file x",
+    "exceptions unignore": "--file x",
     "exceptions ignore": "--file x --reason x",
     "override add": "--title Ana --contact 1 --reason x",
     "override remove": "1 --reason x",

@@ -1,4 +1,4 @@
--- Commitments in the part's messages, in the order of the messages.
+-- Commitments in the batch's messages, in the order of the messages.
 SELECT w.id_contato, w.source || ':' || w.id, w.at, w.direction, r.commitments::text
   FROM work_messages w
   JOIN message_readings r USING (text_hash)

@@ -1,4 +1,4 @@
--- One row a conversation of the part's contacts; rows that say the same are left alone.
+-- One row a conversation of the batch's contacts; rows that say the same are left alone.
 INSERT INTO customer_conversations AS kept (
     id_contato, number, started_at, ended_at, opened_by, last_speaker, message_count, customer_messages,
     staff_messages, first_response_s, first_response_business_s, sentiment_score, sentiment, topics,

@@ -10,6 +10,6 @@ SELECT id_contato,
             ELSE 'rare' END
   FROM customer_conversations
  WHERE started_at <= %(as_of)s
-   AND (%(part)s::integer IS NULL
-        OR id_contato IN (SELECT w.id_contato FROM work_contacts w WHERE w.part = %(part)s::integer))
+   AND (%(batch)s::integer IS NULL
+        OR id_contato IN (SELECT w.id_contato FROM work_contacts w WHERE w.batch = %(batch)s::integer))
  GROUP BY id_contato

@@ -1,4 +1,4 @@
--- The messages of one part of the contacts, in one timeline per contact over archive and webhook, with the
+-- The messages of one batch of the contacts, in one timeline per contact over archive and webhook, with the
 -- conversation each belongs to. Notices, calls and deleted messages are counted, but belong to no conversation, because
 -- nobody wrote them. The contacts are given as a list, so that the view reads only theirs.
 INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation, opens)

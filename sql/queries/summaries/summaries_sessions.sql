@@ -1,4 +1,4 @@
--- The sessions of the part's contacts that are linked to an order; a chat linked as a whole counts as one.
+-- The sessions of the batch's contacts that are linked to an order; a chat linked as a whole counts as one.
 INSERT INTO work_sessions (id_contato, id_ordem_servico, started_at, ended_at, confidence)
 SELECT id_contato, id_ordem_servico, started_at, ended_at, order_match_confidence
   FROM sessions_all

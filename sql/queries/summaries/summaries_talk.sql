@@ -1,4 +1,4 @@
--- Messages of customer and staff in the part, with the readings of the rules. Lists without an element are null.
+-- Messages of customer and staff in the batch, with the readings of the rules. Lists without an element are null.
 INSERT INTO work_talk (id_contato, seq, ref, at, direction, conversation, opens, size, score, weight, opinion, closes,
                        evidence_start, evidence_end, topics, equipment, parts, problem, urgent, symptoms)
 SELECT w.id_contato, w.seq, w.source || ':' || w.id, w.at, w.direction, w.conversation, w.opens, length(w.body),

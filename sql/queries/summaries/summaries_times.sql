@@ -25,7 +25,7 @@ WITH replies AS (
            percentile_disc(0.5) WITHIN GROUP (ORDER BY first_response_business_s) AS median_business,
            percentile_disc(0.9) WITHIN GROUP (ORDER BY first_response_business_s) AS p90_business
       FROM customer_conversations
-     WHERE id_contato IN (SELECT c.id_contato FROM work_contacts c WHERE c.part = %(part)s)
+     WHERE id_contato IN (SELECT c.id_contato FROM work_contacts c WHERE c.batch = %(batch)s)
      GROUP BY id_contato
 )
 SELECT id_contato,

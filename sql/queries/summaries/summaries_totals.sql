@@ -1,4 +1,4 @@
--- Number and times of the messages of each contact of the part and of staff. The name of a message is "chat:ID" or
+-- Number and times of the messages of each contact of the batch and of staff. The name of a message is "chat:ID" or
 -- "webhook:ID".
 WITH by_type AS (
     SELECT id_contato, type, count(*) AS messages, count(*) FILTER (WHERE direction = 'from') AS customer,
@@ -35,5 +35,5 @@ SELECT c.id_contato, c.input_hash, t.messages, t.customer, t.staff, t.messages -
   LEFT JOIN work_frequency f USING (id_contato)
   JOIN work_messages first_message ON first_message.id_contato = c.id_contato AND first_message.seq = t.first_seq
   JOIN work_messages last_message ON last_message.id_contato = c.id_contato AND last_message.seq = t.last_seq
- WHERE c.part = %(part)s
+ WHERE c.batch = %(batch)s
  ORDER BY c.id_contato

@@ -1,4 +1,4 @@
--- The messages of one part of the chats without a customer, oldest first. The column id_contato holds the key of the chat
+-- The messages of one batch of the chats without a customer, oldest first. The column id_contato holds the key of the chat
 -- in work_unlinked, by which the statements on work_messages tell chats apart. The chats are given as lists, so that the
 -- view reads only theirs.
 INSERT INTO work_messages (id_contato, seq, source, id, at, direction, type, body, text_hash, conversation)

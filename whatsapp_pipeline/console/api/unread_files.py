@@ -1,7 +1,10 @@
-"""Files that could not be read, over the API: the list, one file's findings, and how to read it otherwise.
+"""API endpoints for files that could not be read.
 
-What belongs here: the endpoints with what the pages of unread files show and take. What does not: reading a
-file again, which a run of its month does (automation/rereading.py requests one).
+They list the files, show the findings of one, and store other reading options for it.
+
+What belongs here: the endpoints with the same data and actions as the console's pages of unread files
+(pages/unread.py). What does not: reading a file again, which a run of its month does
+(automation/rereading.py requests such a run).
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ _FINDINGS = 100
 FileWanted = Annotated[
     str, Query(min_length=1, max_length=4000, description="path of the file in the archive")
 ]
-PathCursor = Annotated[str | None, Query(max_length=4000, description="`next` of the page before")]
+PathCursor = Annotated[str | None, Query(max_length=4000, description="value of `next` in the previous page")]
 MonthWanted = Annotated[
     str | None, Query(pattern="^[0-9]{4}-[0-9]{2}$", description="only files of this month")
 ]
@@ -58,7 +61,7 @@ class UnreadFilesApi:
         cursor: PathCursor = None,
         limit: Limit = 50,
     ) -> Response:
-        """List files that could not be read in whole or in part, by their path."""
+        """List the files that could not be read, completely or in part, sorted by path."""
         with self._server.page(request) as page:
             found = unread_files(page.conn, month=month, after=without_nul(cursor), limit=limit + 1)
         return answer_page(
@@ -78,7 +81,10 @@ class UnreadFilesApi:
         )
 
     def unread_file(self, request: Request, file: FileWanted) -> Response:
-        """Return a file's findings, each with the lines around it, and how it was chosen to be read."""
+        """Return a file's findings with the lines around each, and the last reading options for the file.
+
+        The lines are messages, so the view is recorded, as in the page.
+        """
         path = file.replace("\x00", "")
         with self._server.page(request) as page:
             found = findings_of_file(page.conn, path, limit=_FINDINGS + 1)
@@ -113,7 +119,7 @@ class UnreadFilesApi:
         )
 
     def rereads(self, request: Request, cursor: PathCursor = None, limit: Limit = 50) -> Response:
-        """List files that wait to be read as a person chose, by their path."""
+        """List the files whose chosen reading options no run has used yet, sorted by path."""
         with self._server.page(request) as page:
             found = waiting_choices(page.conn, after=without_nul(cursor), limit=limit + 1)
         return answer_page(
@@ -126,7 +132,10 @@ class UnreadFilesApi:
         )
 
     def request_reread(self, request: Request, wanted: Annotated[NewReread, Body()]) -> Response:
-        """Choose how a file is read; it waits until a run of its month has read it so."""
+        """Store the reading options that a person chose for a file.
+
+        The choice waits until a run of the file's month has read the file with these options.
+        """
         with self._server.page(request) as page:
             options = reading_options(
                 wanted.format or "", wanted.date_order or "", page.clean(wanted.owner or "")
@@ -138,7 +147,7 @@ class UnreadFilesApi:
             if not request_reread(page.conn, path, options, requested_by=page.visitor.name):
                 raise ApiError("not_found")
             stored = reread_of_file(page.conn, path)
-        if stored is None:
+        if stored is None:  # the file was deleted meanwhile
             raise ApiError("not_found")
         return answer(request, _reread(path, stored), status=201)
 

@@ -1,7 +1,7 @@
 """customer_summaries: what each customer's messages say, measured and put into sentences.
 
-Only contacts whose messages, orders or links changed are computed, a part of about 100,000 messages at a
-time and each part in a transaction of its own. A summary depends on the database's content and the options,
+Only contacts whose messages, orders or links changed are computed, a batch of about 100,000 messages at a
+time and each batch in a transaction of its own. A summary depends on the database's content and the options,
 never on what ran before.
 """
 
@@ -40,16 +40,16 @@ from whatsapp_pipeline.store.summaries import summaries as store
 from whatsapp_pipeline.store.summaries.commitments import Owner
 from whatsapp_pipeline.store.summaries.summary_work import (
     ContactFacts,
-    MeasuredPart,
+    MeasuredBatch,
+    StagedBatch,
     StagedContacts,
-    StagedPart,
     open_work,
 )
 from whatsapp_pipeline.store.summaries.unlinked_work import UnlinkedScope
 
 # Part of the input hash: raised when a statement computes something else from the same messages.
 METRICS_VERSION = "7"
-_PART_MESSAGES = 100_000
+_BATCH_MESSAGES = 100_000
 _TOPICS_KEPT = 5
 _SPEAKERS = {"from": "customer", "to": "staff"}
 
@@ -72,7 +72,7 @@ class SummaryOptions:
     hours: BusinessHours = field(default_factory=BusinessHours)
     frequency: FrequencyBounds = field(default_factory=FrequencyBounds)
     taxonomy: Path | None = None
-    part_messages: int = _PART_MESSAGES
+    batch_messages: int = _BATCH_MESSAGES
     contacts: tuple[int, ...] | None = None
     held_months: Mapping[str, str] = field(default_factory=dict)
 
@@ -125,7 +125,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
                 report = _compute(staged, options, as_of, texts, report, log)
             report = _with_unlinked(report, unlinked)
             live_summaries.note_summarized(conn, started, options.contacts)
-            staged.note_current()
+            staged.delete_stale_rows()
             search_words.add_new_words(conn)
     log.info(
         "%d contacts, %d changed, %d summaries written, %d removed, %d messages measured",
@@ -158,7 +158,7 @@ def _settle_unlinked(
         ),
         holidays=national_holidays(options.hours.state),
         rebuild=options.rebuild,
-        part_messages=options.part_messages,
+        batch_messages=options.batch_messages,
     )
 
 
@@ -175,7 +175,7 @@ def _hold(staged: StagedContacts, options: SummaryOptions, log: logging.Logger) 
     """Leave the customers of held months out of this run; return how many of them have new inputs."""
     if not options.held_months:
         return 0
-    held = staged.hold(list(options.held_months))
+    held = staged.exclude_months(list(options.held_months))
     why = ", ".join(f"{name} is red in {month}" for month, name in sorted(options.held_months.items()))
     log.warning(
         "%d changed summaries stay as they were: %s",
@@ -201,28 +201,30 @@ def _compute(
     report: SummaryReport,
     log: logging.Logger,
 ) -> SummaryReport:
-    parts = staged.cut(as_of, options.frequency, rebuild=options.rebuild, part_size=options.part_messages)
-    report = replace(report, contacts_changed=parts.changed, contacts_aged=parts.aged)
-    numbers = parts.numbers()
-    progress = Progress(log, "customer_summaries", len(numbers), "parts")
+    batches = staged.divide(
+        as_of, options.frequency, rebuild=options.rebuild, batch_size=options.batch_messages
+    )
+    report = replace(report, contacts_changed=batches.changed, contacts_aged=batches.aged)
+    numbers = batches.numbers()
+    progress = Progress(log, "customer_summaries", len(numbers), "batches")
     for number in numbers:
         with staged.conn.transaction():
-            part = parts.stage(number, gap=options.gap)
-            count, written, promised = _compute_part(part, options, texts)
+            batch = batches.stage(number, gap=options.gap)
+            count, written, promised = _compute_batch(batch, options, texts)
         report = replace(
             report,
             summaries_written=report.summaries_written + written,
-            messages_measured=report.messages_measured + part.messages,
+            messages_measured=report.messages_measured + batch.messages,
             texts_read=report.texts_read + count,
             commitments_changed=report.commitments_changed + promised,
         )
-        progress.advance(1, part.messages)
+        progress.advance(1, batch.messages)
     return report
 
 
-def _compute_part(part: StagedPart, options: SummaryOptions, texts: TextReader) -> tuple[int, int, int]:
-    """Compute one part; return (texts read, summaries written, commitments changed)."""
-    read = part.read(texts.reader.rules, texts.read, limit=TEXT_LIMIT)
+def _compute_batch(batch: StagedBatch, options: SummaryOptions, texts: TextReader) -> tuple[int, int, int]:
+    """Compute one batch; return (texts read, summaries written, commitments changed)."""
+    read = batch.analyse(texts.reader.rules, texts.read, limit=TEXT_LIMIT)
     measured = read.measure(
         lambda first, last: business_days(first, last, options.hours),
         reply_limit=options.reply_limit,
@@ -237,14 +239,14 @@ def _compute_part(part: StagedPart, options: SummaryOptions, texts: TextReader) 
     return read.texts, store.save_summaries(measured, rows), promised
 
 
-def _settle(part: MeasuredPart, options: SummaryOptions) -> dict[int, Followed]:
-    """Return the commitments of the part's customers and of the staff with their state."""
-    closed = commitments.orders_closed(part)
+def _settle(batch: MeasuredBatch, options: SummaryOptions) -> dict[int, Followed]:
+    """Return the commitments of the batch's customers and of the staff with their state."""
+    closed = commitments.orders_closed(batch)
     holidays = national_holidays(options.hours.state)
-    turned_down = commitments.orders_turned_down(part)
+    turned_down = commitments.orders_turned_down(batch)
     return {
         contact: follow(said, closed, holidays, turned_down)
-        for contact, said in commitments.staged_mentions(part.conn)
+        for contact, said in commitments.staged_mentions(batch.conn)
     }
 
 

@@ -39,9 +39,9 @@ def settle_unlinked(
     *,
     holidays: Callable[[int], frozenset[date]],
     rebuild: bool,
-    part_messages: int,
+    batch_messages: int,
 ) -> UnlinkedReport:
-    """Bring the commitments of chats without a customer up to date, each part in a transaction of its own.
+    """Bring the commitments of chats without a customer up to date, each batch in a transaction of its own.
 
     Args:
         conn: The connection with the work tables of the run.
@@ -49,16 +49,16 @@ def settle_unlinked(
         scope: Which chats to look at, and what their commitments depend on.
         holidays: The holidays of a year.
         rebuild: Read all chats, also those whose messages did not change.
-        part_messages: About how many messages a part has.
+        batch_messages: About how many messages a batch has.
     """
     with conn.transaction():
         chats = stage_unlinked(conn, scope)
         removed = chats.remove_missing()
-        parts = chats.cut(rebuild=rebuild, part_size=part_messages)
+        batches = chats.divide(rebuild=rebuild, batch_size=batch_messages)
     report = UnlinkedReport(commitments_changed=removed)
-    for number in parts:
+    for number in batches:
         with conn.transaction():
-            done = _settle_part(chats, number, texts, holidays)
+            done = _settle_batch(chats, number, texts, holidays)
         report = replace(
             report,
             chats_read=report.chats_read + done.chats_read,
@@ -68,7 +68,7 @@ def settle_unlinked(
     return report
 
 
-def _settle_part(
+def _settle_batch(
     chats: UnlinkedChats, number: int, texts: TextReader, holidays: Callable[[int], frozenset[date]]
 ) -> UnlinkedReport:
     keys = chats.stage(number)

@@ -24,8 +24,8 @@ _ISO_DAY: Final = r"^\s*\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) -> list[str]:
     """Return the rights that this role lacks to migrate into `schema` (None: its default schema).
 
-    `tables` are the user's tables that are altered or moved. If the pipeline has its own schema, contatos and
-    ordens_servico are moved there and back.
+    `tables` are the user's tables that are altered or moved. If the pipeline has its own schema, the
+    migration moves contatos and ordens_servico into it and afterwards back to `public`.
     """
     row = one_row(
         conn.execute(
@@ -38,16 +38,17 @@ def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) 
     found = []
     if not may_create:
         found.append(
-            f"the role {role} may not create schemas and extensions; as an administrator: "
+            f"the role {role} may not create schemas and extensions; an administrator can run: "
             f'GRANT CREATE ON DATABASE "{database}" TO "{role}"'
         )
     found += [
-        f"the role {role} may not create tables in the schema {name}; as an administrator: "
+        f"the role {role} may not create tables in the schema {name}; an administrator can run: "
         f'GRANT CREATE ON SCHEMA "{name}" TO "{role}"'
+        # With a schema of its own, the migration also creates tables in public, when it moves them back.
         for name in dict.fromkeys((place, "public" if schema else place))
         if not _may_create_in(conn, name)
     ]
-    found += _unaccent(conn, place)
+    found += _unaccent_faults(conn, place)
     return found + [words for table in tables for words in _table_rights(conn, table, role)]
 
 
@@ -59,8 +60,11 @@ def _may_create_in(conn: Connection, schema: str) -> bool:
     return bool(row and row[0])
 
 
-def _unaccent(conn: Connection, place: str) -> Iterator[str]:
-    """Return the rights that the role lacks to create the extension unaccent, which the search needs."""
+def _unaccent_faults(conn: Connection, place: str) -> Iterator[str]:
+    """Yield the fault if the server lacks the extension unaccent, or has it outside the search_path.
+
+    The full-text search needs this extension.
+    """
     row = conn.execute(
         """SELECT (SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'unaccent'),
                   EXISTS (SELECT FROM pg_available_extensions WHERE name = 'unaccent')"""
@@ -70,7 +74,8 @@ def _unaccent(conn: Connection, place: str) -> Iterator[str]:
         yield "the server lacks the extension unaccent; install PostgreSQL's contrib package"
     elif schema is not None and not _is_searched(conn, schema):
         yield (
-            f"the extension unaccent is in the schema {schema}, which is not searched; as an administrator: "
+            f"the extension unaccent is in the schema {schema}, which is not in the search_path of this "
+            "connection; an administrator can run: "
             f'ALTER EXTENSION unaccent SET SCHEMA "{place}"'
         )
 
@@ -81,32 +86,36 @@ def _is_searched(conn: Connection, schema: str) -> bool:
 
 
 def _table_rights(conn: Connection, table: str, role: str) -> Iterator[str]:
+    """Yield the rights that the role lacks to alter a table; a table that does not exist lacks none."""
     row = conn.execute(
         """SELECT relowner::regrole::text, pg_has_role(relowner, 'USAGE'), row_security_active(c.oid),
                   r.rolsuper
            FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE c.oid = to_regclass(%s)""",
         (table,),
     ).fetchone()
-    owner, may_alter, hides_rows, is_administrator = row or (role, True, False, False)
+    owner, may_alter, hides_rows, owner_is_superuser = row or (role, True, False, False)
     if not may_alter:
-        mend = f'ALTER TABLE {table} OWNER TO "{role}"' if is_administrator else f'GRANT {owner} TO "{role}"'
+        # The role of a superuser must not be granted, so the table gets another owner.
+        change = (
+            f'ALTER TABLE {table} OWNER TO "{role}"' if owner_is_superuser else f'GRANT {owner} TO "{role}"'
+        )
         yield (
             f"{table} belongs to the role {owner}, and only its owner may add columns or move it; "
-            f"as an administrator: {mend}"
+            f"an administrator can run: {change}"
         )
     if hides_rows:
         yield (
-            f"row security of {table} can hide rows from the role {role}; as an administrator: "
+            f"row security of {table} can hide rows from the role {role}; an administrator can run: "
             f'ALTER ROLE "{role}" BYPASSRLS'
         )
 
 
 def unfit_columns(conn: Connection) -> list[str]:
-    """Return the faults that prevent reading and completing contatos and ordens_servico."""
-    return [words for table in adoption.TABLES for words in _unfit(conn, table)]
+    """Return the faults of contatos and ordens_servico that prevent reading them or adding columns."""
+    return [words for table in adoption.TABLES for words in _table_faults(conn, table)]
 
 
-def _unfit(conn: Connection, table: str) -> Iterator[str]:
+def _table_faults(conn: Connection, table: str) -> Iterator[str]:
     real = adoption.columns_by_name(conn, table)
     if not real:
         return
@@ -114,23 +123,23 @@ def _unfit(conn: Connection, table: str) -> Iterator[str]:
         yield f"{table} has no column id; rename its key: ALTER TABLE {table} RENAME COLUMN … TO id"
         return
     if real["id"].family != "integer":
-        yield f"{table}.id is {real['id'].type}; it has to be a whole number (integer or bigint), one per row"
+        yield (f"{table}.id is {real['id'].type}; it must be integer or bigint, with one value per row")
         return
-    yield from _key(conn, table)
+    yield from _key_faults(conn, table)
     if table == "contatos":
         for name in _NORMALIZED:
             if name in real:
-                yield from _normalized(conn, real[name])
+                yield from _phone_column_faults(conn, real[name])
         return
     contact = real.get("id_contato")
     if contact is not None and contact.family not in {"integer", "number"}:
-        yield f"{table}.id_contato is {contact.type}; it has to be the whole number of contatos.id"
+        yield f"{table}.id_contato is {contact.type}; it must be a number, because it refers to contatos.id"
     for name in _DATES:
         if name in real:
-            yield from _date(conn, table, real[name])
+            yield from _date_column_faults(conn, table, real[name])
 
 
-def _key(conn: Connection, table: str) -> Iterator[str]:
+def _key_faults(conn: Connection, table: str) -> Iterator[str]:
     if has_key(conn, table):
         return
     rows = rows_without_own_id(conn, table)
@@ -159,8 +168,11 @@ def rows_without_own_id(conn: Connection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _normalized(conn: Connection, column: adoption.UserColumn) -> Iterator[str]:
-    """Return the faults of columns that the pipeline writes: up to 11 digits, not unique."""
+def _phone_column_faults(conn: Connection, column: adoption.UserColumn) -> Iterator[str]:
+    """Yield why the pipeline can't write normalised phones to this column.
+
+    It needs a text column of at least 11 characters that is not generated and not unique.
+    """
     of = f"contatos.{column.name}"
     alter = f"ALTER TABLE contatos ALTER COLUMN {column.name}"
     generated, index = conn.execute(
@@ -174,16 +186,17 @@ def _normalized(conn: Connection, column: adoption.UserColumn) -> Iterator[str]:
         {"name": column.name},
     ).fetchone() or (False, None)
     if generated:
-        yield f"{of} is generated, and the pipeline fills it: {alter} DROP EXPRESSION"
+        yield f"{of} is a generated column, but the pipeline must write to it: {alter} DROP EXPRESSION"
     if column.family != "text":
-        yield f"{of} is {column.type}, and the pipeline writes digits there: {alter} TYPE varchar(20)"
+        yield f"{of} is {column.type}, but the pipeline writes text there: {alter} TYPE varchar(20)"
     elif column.length is not None and column.length < _LONGEST_NUMBER:
-        yield f"{of} holds {column.length} characters, and numbers have 11: {alter} TYPE varchar(20)"
+        yield f"{of} holds {column.length} characters, but a phone needs up to 11: {alter} TYPE varchar(20)"
     if index:
-        yield f"{of} is unique, and contacts share phones: drop {index}, or its constraint"
+        yield f"{of} is unique, but several contacts can have the same phone: drop {index}, or its constraint"
 
 
-def _date(conn: Connection, table: str, column: adoption.UserColumn) -> Iterator[str]:
+def _date_column_faults(conn: Connection, table: str, column: adoption.UserColumn) -> Iterator[str]:
+    """Yield the fault of a column that is neither a date nor a text column with only dates."""
     if column.family in {"date", "time"}:
         return
     name = sql.Identifier(column.name)
@@ -192,9 +205,11 @@ def _date(conn: Connection, table: str, column: adoption.UserColumn) -> Iterator
             sql.Identifier(table), name, sql.Literal(_ISO_DAY)
         )
     ).fetchone()
-    if column.family != "text" or (unread and unread[0]):
-        rows = f", and {unread[0]} value(s) are no date such as 2025-01-31" if unread and unread[0] else ""
+    count = unread[0] if unread else 0
+    if column.family != "text" or count:
+        wrong = f", and {count} value(s) are not dates such as 2025-01-31" if count else ""
+        correct = "correct the values, then change" if count else "change"
         yield (
-            f"{table}.{column.name} is {column.type}{rows}; sessions are linked by it: "
-            f"ALTER TABLE {table} ALTER COLUMN {column.name} TYPE date USING …"
+            f"{table}.{column.name} is {column.type}{wrong}. The pipeline links sessions to orders by this "
+            f"date: {correct} the type: ALTER TABLE {table} ALTER COLUMN {column.name} TYPE date USING …"
         )

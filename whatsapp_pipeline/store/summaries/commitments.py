@@ -22,7 +22,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load
 
 if TYPE_CHECKING:
-    from whatsapp_pipeline.store.summaries.summary_work import MeasuredPart
+    from whatsapp_pipeline.store.summaries.summary_work import MeasuredBatch
 
 _COLUMNS = (
     "source",
@@ -127,10 +127,10 @@ def _order_at(sessions: Iterable[_OrderSession], at: datetime) -> int | None:
     return next((one.order for one in sessions if one.started_at <= at <= one.ended_at), None)
 
 
-def orders_closed(part: MeasuredPart) -> dict[int, date]:
-    """Return the closing dates of the staged part's orders that are finished."""
+def orders_closed(batch: MeasuredBatch) -> dict[int, date]:
+    """Return the closing dates of the staged batch's orders that are finished."""
     return dict(
-        part.conn.execute(
+        batch.conn.execute(
             """
             SELECT id, data_conclusao::date FROM ordens_servico
              WHERE id IN (SELECT id_ordem_servico FROM work_sessions) AND data_conclusao IS NOT NULL
@@ -140,9 +140,9 @@ def orders_closed(part: MeasuredPart) -> dict[int, date]:
     )
 
 
-def orders_turned_down(part: MeasuredPart) -> frozenset[int]:
-    """Return the staged part's orders that were not approved, or cancelled."""
-    rows = part.conn.execute(
+def orders_turned_down(batch: MeasuredBatch) -> frozenset[int]:
+    """Return the staged batch's orders that were not approved, or cancelled."""
+    rows = batch.conn.execute(
         """
         SELECT id FROM ordens_servico
          WHERE id IN (SELECT id_ordem_servico FROM work_sessions) AND situacao::text IN ('4', '7')
@@ -151,32 +151,32 @@ def orders_turned_down(part: MeasuredPart) -> frozenset[int]:
     return frozenset(order for (order,) in rows)
 
 
-def save_commitments(part: MeasuredPart, found: Iterable[tuple[Owner, Commitment]]) -> int:
-    """Replace the commitments of the part's contacts; return how many rows were written or removed."""
-    _stage_commitments(part.conn, found)
-    removed = part.conn.execute(
+def save_commitments(batch: MeasuredBatch, found: Iterable[tuple[Owner, Commitment]]) -> int:
+    """Replace the commitments of the batch's contacts; return how many rows were written or removed."""
+    _stage_commitments(batch.conn, found)
+    removed = batch.conn.execute(
         """
         DELETE FROM commitments k USING work_contacts c
-         WHERE c.part = %(part)s AND k.id_contato = c.id_contato
+         WHERE c.batch = %(batch)s AND k.id_contato = c.id_contato
            AND NOT EXISTS (SELECT FROM work_commitments w
                             WHERE (w.source, w.message_id, w.number) = (k.source, k.message_id, k.number))
         """,
-        {"part": part.number},
+        {"batch": batch.number},
     ).rowcount
-    return removed + _write_commitments(part.conn)
+    return removed + _write_commitments(batch.conn)
 
 
-def save_unlinked_commitments(conn: Connection, part: int, found: Iterable[tuple[Owner, Commitment]]) -> int:
-    """Replace the commitments of a part's chats without a customer; return how many rows changed."""
+def save_unlinked_commitments(conn: Connection, batch: int, found: Iterable[tuple[Owner, Commitment]]) -> int:
+    """Replace the commitments of a batch's chats without a customer; return how many rows changed."""
     _stage_commitments(conn, found)
     removed = conn.execute(
         """
         DELETE FROM commitments k USING work_unlinked u
-         WHERE u.part = %(part)s AND coalesce(k.id_chat_file, -k.conversation_id) = u.key
+         WHERE u.batch = %(batch)s AND coalesce(k.id_chat_file, -k.conversation_id) = u.key
            AND NOT EXISTS (SELECT FROM work_commitments w
                             WHERE (w.source, w.message_id, w.number) = (k.source, k.message_id, k.number))
         """,
-        {"part": part},
+        {"batch": batch},
     ).rowcount
     return removed + _write_commitments(conn)
 

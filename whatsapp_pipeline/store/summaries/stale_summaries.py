@@ -86,8 +86,8 @@ def stage_stale(conn: Connection, contacts: Sequence[int] | None) -> None:
     )
 
 
-def keep_stale(conn: Connection, months: Sequence[str]) -> None:
-    """Unstage the contacts with chats in `months`, whose summaries this run does not compute."""
+def unstage_months(conn: Connection, months: Sequence[str]) -> None:
+    """Delete the staged rows of contacts with chats in `months`, whom this run does not summarise."""
     conn.execute(
         """
         DELETE FROM work_stale w
@@ -98,7 +98,10 @@ def keep_stale(conn: Connection, months: Sequence[str]) -> None:
 
 
 def delete_staged(conn: Connection) -> None:
-    """Delete the staged rows; one that a decision has changed since, or is changing now, stays."""
+    """Delete the rows of stale_summaries that are staged.
+
+    A row that a decision has changed since the start of the run, or is changing now, stays.
+    """
     conn.execute(
         """
         DELETE FROM stale_summaries d USING (

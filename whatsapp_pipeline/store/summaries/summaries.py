@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.summaries.summary_work import MeasuredPart
+from whatsapp_pipeline.store.summaries.summary_work import MeasuredBatch
 
 
 class SummaryRow(NamedTuple):
@@ -70,9 +70,9 @@ def latest_message(conn: Connection, zone: str) -> datetime | None:
     return row[0] if row else None
 
 
-def save_summaries(part: MeasuredPart, rows: Sequence[SummaryRow]) -> int:
+def save_summaries(batch: MeasuredBatch, rows: Sequence[SummaryRow]) -> int:
     """Write summaries; return how many are new or changed."""
-    conn = part.conn
+    conn = batch.conn
     conn.execute("DROP TABLE IF EXISTS work_summaries")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     conn.execute(

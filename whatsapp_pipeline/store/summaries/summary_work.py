@@ -3,10 +3,15 @@
 What belongs here: the statements that find changed contacts and measure their messages. What does not: the
 result (summaries.py, commitments.py), definitions and wording (domain/summaries).
 
-The statements read tables that earlier ones fill. Each object below has only the methods for which the tables
-are filled, so that no step can run too early:
+The statements read tables that earlier statements fill. Each class below has only the methods whose input
+tables are filled, so that no step can run too early:
 
-    open_work ─► StagedContacts ─cut─► Parts ─stage─► StagedPart ─read─► ReadPart ─measure─► MeasuredPart
+    open_work ─► StagedContacts ─divide─► ContactBatches ─stage─► StagedBatch
+              ─analyse─► AnalysedBatch ─measure─► MeasuredBatch
+
+A batch is a group of contacts that one transaction computes. A chunk is a group of texts that are analysed
+together. `gap` is the silence after which a new conversation begins, `opinion` the lowest distance from 0 of
+a score that counts as an opinion. `customer_only` are the topics that count only in messages of customers.
 """
 
 from __future__ import annotations
@@ -42,7 +47,7 @@ _FACTS = (
     "summaries/summaries_open",
     "summaries/summaries_case",
 )
-_PART_TABLES = (
+_BATCH_TABLES = (
     "work_messages",
     "work_talk",
     "work_sessions",
@@ -52,7 +57,7 @@ _PART_TABLES = (
 )
 
 
-_BATCH = 5000  # texts that are analysed together
+_TEXTS_PER_CHUNK = 5000  # texts that are analysed together
 # The columns of message_readings in the order of the values of `_reading_line`.
 _READING_COLUMNS = (
     "text_hash, rules, score, weight, evidence_start, evidence_end, closes,"
@@ -61,9 +66,12 @@ _READING_COLUMNS = (
 
 
 class ContactFacts(NamedTuple):
-    """The measured facts about one contact of a part; a field is None if nothing was found.
+    """The measured facts about one contact of a batch; a field is None if nothing was found.
 
-    The fields have the names and the order of the columns of the statements `_FACTS`.
+    Each field has the name of a column that a query in `_FACTS` returns. `customer`, `staff` and `other`
+    count messages. Times between messages (first_median to reply_p90_business) are in seconds. Moods are
+    scores from -1 to 1: of the last 90 days, of the last conversation, and of the 90 days before that
+    conversation.
     """
 
     id_contato: int
@@ -125,7 +133,8 @@ def open_work(
         )
         chosen = None if contacts is None else list(contacts)
         values = {"options": options_digest, "contacts": chosen}
-        # Before the inputs: a decision that is made later keeps its row.
+        # Copied before the inputs are read. A decision made after this changes its row of stale_summaries, so
+        # `delete_stale_rows` keeps that row.
         stale_summaries.stage_stale(conn, chosen)
         count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
         conn.execute("ANALYZE work_contacts")
@@ -169,13 +178,16 @@ class StagedContacts:
               AND NOT EXISTS (SELECT FROM work_contacts w WHERE w.id_contato = k.id_contato)
         """
         self.conn.execute(f"DELETE FROM customer_conversations k {missing}", values)
-        # Those of chats without a customer are another step's (unlinked_work.py).
+        # unlinked_work.py deletes the commitments of chats without a customer.
         self.conn.execute(f"DELETE FROM commitments k {missing} AND k.id_contato IS NOT NULL", values)
         return self.conn.execute(f"DELETE FROM customer_chat_summaries k {missing}", values).rowcount
 
-    def hold(self, months: Sequence[str]) -> int:
-        """Unstage the contacts with chats in `months`; return how many of their summaries are not current."""
-        stale_summaries.keep_stale(self.conn, months)
+    def exclude_months(self, months: Sequence[str]) -> int:
+        """Remove the contacts with chats in `months` from this run.
+
+        Returns how many of these contacts have no summary, or a stale one.
+        """
+        stale_summaries.unstage_months(self.conn, months)
         row = self.conn.execute(
             """
             WITH held AS (
@@ -192,22 +204,26 @@ class StagedContacts:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    def note_current(self) -> None:
-        """Record that the summaries include the decisions that were made before the run."""
+    def delete_stale_rows(self) -> None:
+        """Delete the rows of `stale_summaries` that were staged at the start and have not changed since."""
         stale_summaries.delete_staged(self.conn)
 
-    def cut(self, as_of: datetime, bounds: FrequencyBounds, *, rebuild: bool, part_size: int) -> Parts:
-        """Cut the contacts to compute into parts of about `part_size` messages, and unstage the others.
+    def divide(
+        self, as_of: datetime, bounds: FrequencyBounds, *, rebuild: bool, batch_size: int
+    ) -> ContactBatches:
+        """Divide the contacts whose summary must be computed into batches of about `batch_size` messages.
 
-        `rebuild`: compute all contacts.
+        The other contacts are removed from this run. `rebuild`: compute all contacts.
         """
+        # At first, batch 0 marks the contacts of which only the frequency class changed. Current contacts,
+        # which have no batch, are deleted. Then every contact that is left gets the number of its batch.
         if rebuild:
             aged = 0
         else:
             self.conn.execute(load("summaries/summaries_frequency"), _frequency_values(as_of, bounds, None))
             aged = self.conn.execute(
                 """
-                UPDATE work_contacts w SET part = 0
+                UPDATE work_contacts w SET batch = 0
                   FROM customer_chat_summaries s
                   LEFT JOIN work_frequency f USING (id_contato)
                  WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash
@@ -217,30 +233,31 @@ class StagedContacts:
             self.conn.execute(
                 """
                 DELETE FROM work_contacts w USING customer_chat_summaries s
-                 WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash AND w.part IS NULL
+                 WHERE s.id_contato = w.id_contato AND s.input_hash = w.input_hash AND w.batch IS NULL
                 """
             )
         total = self.conn.execute(
             """
-            WITH cut AS (
+            WITH numbered AS (
                 SELECT id_contato,
-                       (sum(messages) OVER (ORDER BY id_contato) - messages)::bigint / %(size)s AS part
+                       (sum(messages) OVER (ORDER BY id_contato) - messages)::bigint / %(size)s AS batch
                   FROM work_contacts
             )
-            UPDATE work_contacts w SET part = cut.part FROM cut WHERE cut.id_contato = w.id_contato
+            UPDATE work_contacts w SET batch = n.batch FROM numbered n WHERE n.id_contato = w.id_contato
             """,
-            {"size": part_size},
+            {"size": batch_size},
         ).rowcount
-        # Again, because every statement below reads the contacts of one part.
+        # Analyzed again, because every statement below reads the contacts of one batch.
         self.conn.execute("ANALYZE work_contacts")
-        return Parts(self.conn, as_of, bounds, changed=total - aged, aged=aged)
+        return ContactBatches(self.conn, as_of, bounds, changed=total - aged, aged=aged)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The contacts to compute, in parts: their inputs `changed`, or only their frequency class did (`aged`).
+class ContactBatches:
+    """The contacts whose summaries are computed, in batches.
 
-    Frequency windows end at `as_of`.
+    `changed` is the number of contacts with new inputs, or of all in a rebuild. `aged` is the number of those
+    of which only the frequency class changed. Frequency windows end at `as_of`.
     """
 
     conn: Connection
@@ -250,48 +267,56 @@ class Parts:
     aged: int
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the parts that hold contacts, in order."""
-        rows = self.conn.execute("SELECT DISTINCT part FROM work_contacts ORDER BY part").fetchall()
+        """Return the numbers of the batches that hold contacts, in order."""
+        rows = self.conn.execute("SELECT DISTINCT batch FROM work_contacts ORDER BY batch").fetchall()
         return [row[0] for row in rows]
 
-    def stage(self, part: int, *, gap: timedelta) -> StagedPart:
-        """Stage the messages and order sessions of one part."""
-        truncate_part_tables(self.conn)
+    def stage(self, batch: int, *, gap: timedelta) -> StagedBatch:
+        """Stage the messages of one batch, and its sessions with a linked order."""
+        truncate_batch_tables(self.conn)
         read_chats_by_index(self.conn)
         contacts = self.conn.execute(
-            "SELECT id_contato FROM work_contacts WHERE part = %s", (part,)
+            "SELECT id_contato FROM work_contacts WHERE batch = %s", (batch,)
         ).fetchall()
         values = {"contacts": [number for (number,) in contacts], "gap": gap}
         count = self.conn.execute(load("summaries/summaries_messages"), values).rowcount
         self.conn.execute(load("summaries/summaries_sessions"), values)
         self.conn.execute("CREATE INDEX work_messages_place ON work_messages (id_contato, seq)")
         statistics.analyze_sample(self.conn, "work_messages")
-        return StagedPart(self, part, messages=count)
+        return StagedBatch(self, batch, messages=count)
 
 
 @dataclass(frozen=True, slots=True)
-class StagedPart:
-    """A part whose messages and order sessions are staged; `messages` is the number of messages."""
+class StagedBatch:
+    """A batch whose messages and linked sessions are staged, in work_messages and work_sessions.
 
-    parts: Parts
+    `messages` is the number of messages.
+    """
+
+    batches: ContactBatches
     number: int
     messages: int
 
     @property
     def conn(self) -> Connection:
         """Return the connection that has the work tables."""
-        return self.parts.conn
+        return self.batches.conn
 
-    def read(self, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int) -> ReadPart:
-        """Read and store the part's texts, cut at `limit`, that `rules` have not read yet."""
-        return ReadPart(self, texts=read_staged_texts(self.conn, rules, read, limit=limit))
+    def analyse(
+        self, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int
+    ) -> AnalysedBatch:
+        """Analyse the batch's texts without a result of this version of the rules, and store the results.
+
+        Only the first `limit` characters of a text are analysed.
+        """
+        return AnalysedBatch(self, texts=read_staged_texts(self.conn, rules, read, limit=limit))
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPart:
-    """A part whose texts are read; `texts` is the number of texts that were new to the rules."""
+class AnalysedBatch:
+    """A batch whose texts are analysed; `texts` is the number of texts that this run analysed."""
 
-    staged: StagedPart
+    staged: StagedBatch
     texts: int
 
     def measure(
@@ -301,12 +326,12 @@ class ReadPart:
         reply_limit: timedelta,
         opinion: float,
         customer_only: Sequence[str],
-    ) -> MeasuredPart:
+    ) -> MeasuredBatch:
         """Measure replies, conversations and frequency; `calendar` returns the business days of a period."""
-        conn, parts, number = self.staged.conn, self.staged.parts, self.staged.number
+        conn, batches, number = self.staged.conn, self.staged.batches, self.staged.number
         _save_business_days(conn, calendar)
         values = {
-            "part": number,
+            "batch": number,
             "reply_limit": reply_limit,
             "opinion": opinion,
             "customer_only": list(customer_only),
@@ -323,53 +348,55 @@ class ReadPart:
              USING work_contacts w
               LEFT JOIN (SELECT id_contato, max(conversation) AS last FROM work_talk GROUP BY id_contato) t
                     USING (id_contato)
-             WHERE w.part = %(part)s AND k.id_contato = w.id_contato AND k.number > coalesce(t.last, 0)
+             WHERE w.batch = %(batch)s AND k.id_contato = w.id_contato AND k.number > coalesce(t.last, 0)
             """,
-            {"part": number},
+            {"batch": number},
         )
         conn.execute(
             load("summaries/summaries_frequency"),
-            _frequency_values(parts.as_of, parts.bounds, number),
+            _frequency_values(batches.as_of, batches.bounds, number),
         )
-        return MeasuredPart(conn, number, opinion)
+        return MeasuredBatch(conn, number, opinion)
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredPart:
-    """A part whose replies, conversations and frequencies are measured, so that it can be stored."""
+class MeasuredBatch:
+    """A batch whose replies, conversations and frequencies are measured, so that it can be stored."""
 
     conn: Connection
     number: int
     opinion: float
 
     def facts(self) -> list[ContactFacts]:
-        """Return the facts about each contact of the part.
+        """Return the facts about each contact of the batch.
 
-        Several statements are faster than one, because each is planned on tables whose sizes are known.
+        There are several statements, because PostgreSQL plans each of them better than one statement for all
+        facts.
         """
-        values = {"part": self.number, "opinion": self.opinion}
+        values = {"batch": self.number, "opinion": self.opinion}
         facts: dict[int, dict[str, Any]] = {}
         for name in _FACTS:
             with self.conn.cursor(row_factory=dict_row) as cursor:
                 for row in cursor.execute(load(name), values):
-                    if name == _FACTS[0]:
+                    if name == _FACTS[0]:  # the totals have a row for every contact of the batch
                         facts[row["id_contato"]] = row
                     elif row["id_contato"] in facts:
                         facts[row["id_contato"]].update(row)
         return [ContactFacts(**row) for row in facts.values()]
 
 
-def truncate_part_tables(conn: Connection) -> None:
-    """Empty the tables that hold one part, and drop the indexes that are made once they are filled."""
+def truncate_batch_tables(conn: Connection) -> None:
+    """Empty the tables of one batch, and drop the indexes that are made after the tables are filled."""
     conn.execute("DROP INDEX IF EXISTS work_messages_place, work_talk_place")
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in _PART_TABLES)
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in _BATCH_TABLES)
     conn.execute(sql.SQL("TRUNCATE {}").format(names))
 
 
 def read_chats_by_index(conn: Connection) -> None:
-    """Make the planner look up the chats of a part, until the end of the transaction.
+    """Make the planner look up the chats of a batch, until the end of the transaction.
 
-    The messages of a chat lie side by side. By its usual costs the planner reads all messages for each part.
+    The messages of a chat are stored side by side. With its usual costs, the planner reads all messages for
+    each batch.
     """
     conn.execute("SET LOCAL random_page_cost = 1.1")
 
@@ -377,19 +404,22 @@ def read_chats_by_index(conn: Connection) -> None:
 def read_staged_texts(
     conn: Connection, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int
 ) -> int:
-    """Read and store the texts of work_messages that `rules` have not read yet; return how many."""
+    """Analyse the texts of work_messages without a result of this version of the rules; store the results.
+
+    Returns the number of texts.
+    """
     count = 0
-    for batch in _unread_texts(conn, rules, limit):
-        readings = read([text for _, text in batch])
-        _save_readings(conn, rules, zip((text_hash for text_hash, _ in batch), readings, strict=True))
-        count += len(batch)
+    for chunk in _unread_texts(conn, rules, limit):
+        readings = read([text for _, text in chunk])
+        _save_readings(conn, rules, zip((text_hash for text_hash, _ in chunk), readings, strict=True))
+        count += len(chunk)
     return count
 
 
 def _unread_texts(conn: Connection, rules: str, limit: int) -> Iterator[list[Any]]:
-    """Yield batches of (text_hash, text) of the staged texts that `rules` have not read yet."""
+    """Yield chunks of (text_hash, text) for the staged texts without a result of this rule version."""
     with conn.transaction(), conn.cursor(name="unread_texts") as cursor:
-        cursor.itersize = _BATCH
+        cursor.itersize = _TEXTS_PER_CHUNK
         cursor.execute(
             """
             SELECT DISTINCT ON (w.text_hash) w.text_hash, left(w.body, %(limit)s)
@@ -400,12 +430,12 @@ def _unread_texts(conn: Connection, rules: str, limit: int) -> Iterator[list[Any
             """,
             {"limit": limit, "rules": rules},
         )
-        while rows := cursor.fetchmany(_BATCH):
+        while rows := cursor.fetchmany(_TEXTS_PER_CHUNK):
             yield rows
 
 
 def _save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, Reading]]) -> None:
-    """Store what the rules read in texts, by text hash."""
+    """Insert the results into message_readings, or replace the row with the same text hash."""
     conn.execute("TRUNCATE work_readings")
     with conn.cursor().copy(f"COPY work_readings ({_READING_COLUMNS}) FROM STDIN") as copy:
         # The lines are formatted here: psycopg's conversion of the values took as long as analysing the text.
@@ -424,7 +454,10 @@ def _save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, R
 
 
 def _save_business_days(conn: Connection, calendar: Callable[[date, date], Iterable[BusinessDay]]) -> None:
-    """Replace the business days by those of the part's messages, if it has any."""
+    """Replace business_days with the days from the first to the last message of the batch.
+
+    If the batch has no message, nothing changes.
+    """
     first, last = one_row(conn.execute("SELECT min(at)::date, max(at)::date FROM work_messages"))
     if first is None:
         return
@@ -436,11 +469,11 @@ def _save_business_days(conn: Connection, calendar: Callable[[date, date], Itera
 
 
 def _frequency_values(
-    as_of: datetime, bounds: FrequencyBounds, part: int | None
+    as_of: datetime, bounds: FrequencyBounds, batch: int | None
 ) -> dict[str, datetime | timedelta | int | None]:
     return {
         "as_of": as_of,
-        "part": part,
+        "batch": batch,
         "frequent_window": timedelta(days=bounds.frequent_days),
         "frequent_count": bounds.frequent_count,
         "regular_window": timedelta(days=bounds.regular_days),
@@ -452,14 +485,14 @@ def _frequency_values(
 
 @lru_cache(maxsize=100_000)
 def _array(names: tuple[str, ...]) -> str:
-    """Write an array as COPY's text format has it: quoted for the array, then escaped for COPY."""
+    """Return names as a PostgreSQL array literal, escaped for COPY's text format."""
     quoted = ('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
     array = "{" + ",".join(quoted) + "}"
     return array.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _mentions(reading: Reading) -> str:
-    """Return the mentions as JSON, with backslashes as COPY reads them."""
+    """Return the commitments of a text as JSON, escaped for COPY's text format; without any, COPY's NULL."""
     if not reading.commitments:
         return "\\N"
     return json.dumps(encode_mentions(reading.commitments), ensure_ascii=False).replace("\\", "\\\\")

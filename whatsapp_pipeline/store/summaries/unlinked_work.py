@@ -18,7 +18,7 @@ from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
-from whatsapp_pipeline.store.summaries.summary_work import read_chats_by_index, truncate_part_tables
+from whatsapp_pipeline.store.summaries.summary_work import read_chats_by_index, truncate_batch_tables
 
 # A person decided that these are no customer's: a supplier, a private chat, a wrong number. The work of
 # somebody who is only not registered yet counts. Of several decisions the narrowest and then the newest holds
@@ -105,10 +105,10 @@ class UnlinkedChats:
             {"started": self.scope.started, "live_only": self.scope.live_only},
         )
 
-    def cut(self, *, rebuild: bool, part_size: int) -> list[int]:
-        """Cut the chats whose messages changed into parts; return the numbers of the parts.
+    def divide(self, *, rebuild: bool, batch_size: int) -> list[int]:
+        """Cut the chats whose messages changed into batches; return the numbers of the batches.
 
-        A part has about `part_size` messages. `rebuild`: take all chats.
+        A batch has about `batch_size` messages. `rebuild`: take all chats.
         """
         if not rebuild:
             self.conn.execute(
@@ -129,21 +129,21 @@ class UnlinkedChats:
         self.conn.execute(
             """
             WITH cut AS (
-                SELECT key, (sum(messages) OVER (ORDER BY key) - messages)::bigint / %(size)s AS part
+                SELECT key, (sum(messages) OVER (ORDER BY key) - messages)::bigint / %(size)s AS batch
                   FROM work_unlinked
             )
-            UPDATE work_unlinked w SET part = cut.part FROM cut WHERE cut.key = w.key
+            UPDATE work_unlinked w SET batch = cut.batch FROM cut WHERE cut.key = w.key
             """,
-            {"size": part_size},
+            {"size": batch_size},
         )
-        rows = self.conn.execute("SELECT DISTINCT part FROM work_unlinked ORDER BY part").fetchall()
+        rows = self.conn.execute("SELECT DISTINCT batch FROM work_unlinked ORDER BY batch").fetchall()
         return [number for (number,) in rows]
 
-    def stage(self, part: int) -> list[int]:
-        """Stage the messages of one part; return the keys of its chats."""
-        truncate_part_tables(self.conn)
+    def stage(self, batch: int) -> list[int]:
+        """Stage the messages of one batch; return the keys of its chats."""
+        truncate_batch_tables(self.conn)
         read_chats_by_index(self.conn)
-        rows = self.conn.execute("SELECT key FROM work_unlinked WHERE part = %s ORDER BY key", (part,))
+        rows = self.conn.execute("SELECT key FROM work_unlinked WHERE batch = %s ORDER BY key", (batch,))
         keys = [key for (key,) in rows.fetchall()]
         values = {
             "chats": [key for key in keys if key > 0],
@@ -153,20 +153,20 @@ class UnlinkedChats:
         statistics.analyze_sample(self.conn, "work_messages")
         return keys
 
-    def note_read(self, part: int) -> None:
-        """Record that the messages of the part's chats were read."""
+    def note_read(self, batch: int) -> None:
+        """Record that the messages of the batch's chats were read."""
         self.conn.execute(
             "DELETE FROM unlinked_chats_read r USING work_unlinked w"
-            " WHERE w.part = %(part)s AND w.key = r.key",
-            {"part": part},
+            " WHERE w.batch = %(batch)s AND w.key = r.key",
+            {"batch": batch},
         )
         self.conn.execute(
             """
             INSERT INTO unlinked_chats_read (id_chat_file, conversation_id, input_hash, read_at)
             SELECT CASE WHEN key > 0 THEN key END, CASE WHEN key < 0 THEN -key END, input_hash, %(started)s
-              FROM work_unlinked WHERE part = %(part)s
+              FROM work_unlinked WHERE batch = %(batch)s
             """,
-            {"part": part, "started": self.scope.started},
+            {"batch": batch, "started": self.scope.started},
         )
 
 

@@ -115,7 +115,7 @@ def test_a_run_unflags_only_what_it_computed(
     with open_work(conn, "digest") as staged:
         with connect(fresh_database_url) as other:
             _decide(other, chats["D4"], RUI)
-        staged.note_current()
+        staged.delete_stale_rows()
     assert _flagged(conn) == {RUI}  # the decision came after the run had read the links
     _run(conn)
     assert _flagged(conn) == set() == _not_current(conn)

@@ -379,7 +379,7 @@ def test_what_is_of_another_shape_is_refused_before_anything_is_applied(
     ("statement", "words"),
     [
         ("CREATE TABLE contatos (codigo int PRIMARY KEY)", "contatos has no column id"),
-        ("CREATE TABLE contatos (id uuid PRIMARY KEY)", "contatos.id is uuid; it has to be a whole number"),
+        ("CREATE TABLE contatos (id uuid PRIMARY KEY)", "contatos.id is uuid; it must be integer or bigint"),
         (
             "CREATE TABLE contatos (id int); INSERT INTO contatos VALUES (7), (7), (NULL)",
             "contatos has no key on id: first give 2 row(s) an id of their own; then ALTER TABLE",
@@ -395,24 +395,24 @@ def test_what_is_of_another_shape_is_refused_before_anything_is_applied(
         ),
         (
             "CREATE TABLE contatos (id int PRIMARY KEY, telefone_normalizado varchar(10))",
-            "contatos.telefone_normalizado holds 10 characters, and numbers have 11",
+            "contatos.telefone_normalizado holds 10 characters, but a phone needs up to 11",
         ),
         (
             "CREATE TABLE contatos (id int PRIMARY KEY, celular_normalizado bigint)",
-            "contatos.celular_normalizado is bigint, and the pipeline writes digits there",
+            "contatos.celular_normalizado is bigint, but the pipeline writes text there",
         ),
         (
             "CREATE TABLE contatos (id int PRIMARY KEY, celular_normalizado text UNIQUE)",
-            "contatos.celular_normalizado is unique, and contacts share phones: drop contatos_celular",
+            "contatos.celular_normalizado is unique, but several contacts can have the same phone: drop",
         ),
         (
             "CREATE TABLE ordens_servico (id int PRIMARY KEY, id_contato text)",
-            "ordens_servico.id_contato is text; it has to be the whole number of contatos.id",
+            "ordens_servico.id_contato is text; it must be a number",
         ),
         (
             "CREATE TABLE ordens_servico (id int PRIMARY KEY, data_conclusao text);"
             "INSERT INTO ordens_servico VALUES (1, '2025-01-04'), (2, '04/01/2025'), (3, NULL)",
-            "ordens_servico.data_conclusao is text, and 1 value(s) are no date such as 2025-01-31",
+            "ordens_servico.data_conclusao is text, and 1 value(s) are not dates such as 2025-01-31",
         ),
         (
             "CREATE SCHEMA extensions; CREATE EXTENSION unaccent SCHEMA extensions",
@@ -499,7 +499,7 @@ def test_a_role_that_may_too_little_is_told_every_statement_it_needs(
             assert _content(conn) == before
             words = str(refused.value)
             assert f"ordens_servico belongs to the role {owner}" in words
-            statements = [line.split("as an administrator: ")[1] for line in words.splitlines()[1:-1]]
+            statements = [line.split("an administrator can run: ")[1] for line in words.splitlines()[1:-1]]
             assert len(statements) == 2 + 9, words  # database, schema, and the nine tables
             for statement in statements:
                 conn.execute(statement.encode())  # what it says is what helps

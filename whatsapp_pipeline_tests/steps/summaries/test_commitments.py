@@ -484,12 +484,12 @@ def test_of_two_decisions_about_a_nobody_the_narrower_one_holds(empty: Connectio
     assert owners(empty) == []
 
 
-@pytest.mark.parametrize("part_messages", [1, 4, 100_000])
+@pytest.mark.parametrize("batch_messages", [1, 4, 100_000])
 def test_parts_of_any_size_give_the_same_commitments_without_customers(
-    empty: Connection, part_messages: int
+    empty: Connection, batch_messages: int
 ) -> None:
     chats = [add_chat(empty, None, str(number), UNLINKED, status="unmatched") for number in range(5)]
-    report = run(empty, part_messages=part_messages)
+    report = run(empty, batch_messages=batch_messages)
     assert report.chats_without_customer_read == 5
     assert sorted({row[2] or 0 for row in owners(empty)}) == chats
 

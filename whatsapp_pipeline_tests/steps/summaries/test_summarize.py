@@ -461,7 +461,7 @@ def test_small_parts_give_the_same_rows(empty: Connection) -> None:
         add_chat(empty, number, f"a{number}", _talk(rng, 8))
     run(empty)
     before = rows(empty), rows(empty, "customer_conversations")
-    assert run(empty, rebuild=True, part_messages=20).summaries_written == 0
+    assert run(empty, rebuild=True, batch_messages=20).summaries_written == 0
     assert (rows(empty), rows(empty, "customer_conversations")) == before
 
 

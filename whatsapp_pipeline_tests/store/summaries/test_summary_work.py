@@ -1,4 +1,4 @@
-"""The work tables of the summaries: what a part of a run measures, and that they end with their run."""
+"""The work tables of the summaries: what a batch of a run measures, and that they end with their run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_work_tables_are_dropped_at_the_end(conn: Connection) -> None:
 
 
 def test_a_part_is_measured_without_the_other_contacts(conn: Connection) -> None:
-    """Its statements read only the contacts of the part, so that many parts cost no more than one."""
+    """Its statements read only the contacts of the batch, so that many batches cost no more than one."""
     for contact in (1, 2, 3):
         add_contact(conn, contact)
         add_chat(conn, contact, f"{contact}", [Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100")])
@@ -38,31 +38,31 @@ def test_a_part_is_measured_without_the_other_contacts(conn: Connection) -> None
     summarize(conn, options, log=logging.getLogger(__name__))
     rules = MessageReader(options.taxonomy).rules
     with open_work(conn, "other options") as staged:
-        parts = staged.cut(START, options.frequency, rebuild=True, part_size=2)
-        assert parts.numbers() == [0, 1, 2]
-        part = parts.stage(1, gap=options.gap)
-        assert part.messages == 2
-        read = part.read(rules, lambda texts: [], limit=1000)  # the texts were read by the run above
+        batches = staged.divide(START, options.frequency, rebuild=True, batch_size=2)
+        assert batches.numbers() == [0, 1, 2]
+        batch = batches.stage(1, gap=options.gap)
+        assert batch.messages == 2
+        read = batch.analyse(rules, lambda texts: [], limit=1000)  # the texts were read by the run above
         measured = read.measure(
             lambda first, last: [], reply_limit=options.reply_limit, opinion=0.0, customer_only=()
         )
         assert read.texts == 0
         for name in summary_work._FACTS:
-            rows = conn.execute(load(name), {"part": 1, "opinion": measured.opinion})
+            rows = conn.execute(load(name), {"batch": 1, "opinion": measured.opinion})
             assert {row[0] for row in rows} <= {2}, name
         assert [facts.id_contato for facts in measured.facts()] == [2]
 
 
-def test_the_planner_knows_the_size_of_a_part(conn: Connection) -> None:
-    """Otherwise it expects one contact and compares each contact of a part with all of its messages."""
+def test_the_planner_knows_the_size_of_a_batch(conn: Connection) -> None:
+    """Otherwise it expects one contact and compares each contact of a batch with all of its messages."""
     contacts, options = range(101, 121), SummaryOptions()
     with conn.transaction(force_rollback=True):
         for contact in contacts:
             add_contact(conn, contact)
             add_chat(conn, contact, f"{contact}", [Said(0, "from", "quanto fica?"), Said(5, "to", "R$ 100")])
         with open_work(conn, "options", contacts) as staged:
-            staged.cut(START, options.frequency, rebuild=False, part_size=10)
-            row = conn.execute("EXPLAIN (FORMAT JSON) SELECT FROM work_contacts WHERE part = 1").fetchone()
+            staged.divide(START, options.frequency, rebuild=False, batch_size=10)
+            row = conn.execute("EXPLAIN (FORMAT JSON) SELECT FROM work_contacts WHERE batch = 1").fetchone()
     assert row is not None
     assert row[0][0]["Plan"]["Plan Rows"] == 5
 
