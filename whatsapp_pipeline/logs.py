@@ -53,7 +53,7 @@ def _meta(record: logging.LogRecord) -> dict[str, Any]:
 def _text(record: logging.LogRecord) -> str:
     error = getattr(getattr(_meta(record).get("dagster_event"), "event_specific_data", None), "error", None)
     if error is not None:
-        return f"{_in_a_line(error)} (the trace is on the run's page)"
+        return f"{_in_a_line(error)} (the page of the run shows the traceback)"
     return str(_meta(record).get("orig_message") or record.getMessage())
 
 

@@ -115,7 +115,7 @@ def test_a_run_of_the_projects_instance_writes_each_line_once(capfd: pytest.Capt
     assert "_waits_for_it" not in written  # the failure says it all
     # A failed step is one line; its trace is in the event log.
     (line,) = [line for line in written.splitlines() if "no archive there" in line]
-    assert line.endswith("error: no archive there (the trace is on the run's page)")
+    assert line.endswith("error: no archive there (the page of the run shows the traceback)")
     assert "Traceback" not in written
     assert "Stack Trace" not in written
     (failure,) = [event.step_failure_data for event in events if event and event.is_step_failure]

@@ -193,7 +193,7 @@ def test_a_pause_and_a_failed_step_are_one_line_each(
         conn.execute("ALTER TABLE contact_phones RENAME TO elsewhere")
     failed = run(sample)
     assert len([line for line in failed if "contact_phones" in line]) == 1
-    assert failed[-1].startswith("the trace is on the run's page")
+    assert failed[-1].startswith("the page of the run shows the traceback")
 
 
 def _command(url: str, tmp_path: Path) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""`whatsapp-pipeline`: the command line, one module a group of commands.
+"""`whatsapp-pipeline`: the command line, one module per group of commands.
 
-What belongs here: the list of commands and how errors are shown. Each command lives in the module the
-table names and is imported only when called, so that `--help` and small commands start at once.
+What belongs here: the list of commands, and showing errors. What does not: the commands. Each is in the
+module that the table names. A command's module is imported only when the command is called, so that `--help`
+and small commands start fast.
 """
 
 from __future__ import annotations
@@ -22,49 +23,58 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("run:demo", "Run everything on the sample archive."),
     "run": ("run:run", "Index, link, load and summarise an archive."),
     "up": ("up:up", "Serve Dagster's UI and daemon, the console and the webhook receiver."),
-    "serve": ("serve:serve", "The same on a machine in production: restarts, health page, log file."),
+    "serve": ("serve:serve", "Like `up`, for a machine in production: restarts, health page, log file."),
     "service": ("service:service", "Let systemd start `serve` with the machine."),
-    "console": ("console:console", "Serve the web console; its users and its record of views."),
+    "console": (
+        "console:console",
+        "Serve the web console; manage its users, and list who looked at messages.",
+    ),
     "report": ("report:report", "Write the QA report: one page, with the sample to review."),
     "backfill": ("backfill:backfill", "Run the months that are missing, failed or stale."),
     "status": ("database:status_command", "Show what is in the database."),
     "migrate": ("database:migrate_command", "Bring the database to the current schema."),
     "db": ("db:db", "Print the address of the database for other programs."),
     "psql": ("database:psql", "Open psql on the database."),
-    "pause": ("control:pause_command", "Hold schedules, and runs after their batch."),
-    "resume": ("control:resume_command", "Let schedules and runs go on."),
-    "checkpoint": ("control:checkpoint", "Show checkpoints between phases, and let one pass."),
-    "privacy": ("privacy:privacy", "Export or erase what is held of one person."),
+    "pause": ("control:pause_command", "Stop schedules, and stop runs after their current batch."),
+    "resume": ("control:resume_command", "Let schedules and runs continue."),
+    "checkpoint": ("control:checkpoint", "Show checkpoints between phases, and waive one."),
+    "privacy": ("privacy:privacy", "Export or erase the data of one person."),
     "grants": ("grants:grants", "Create the roles that read, analyse and write."),
     "backup": ("backup:backup", "Take and list backups of the database."),
     "restore": ("backup:restore_command", "Restore a backup into a database."),
     "parse": ("parse:parse", "Write the messages of chat exports as JSON lines; needs no database."),
     "qa": ("qa:qa", "Show the checks by month, evaluate them, and accept faults."),
     "exceptions": ("exceptions:exceptions", "List what could not be read, stored or assigned."),
-    "reparse": ("reparse:reparse", "Read a file or a month in another way, and remember it."),
+    "reparse": ("reparse:reparse", "Read a file or a month with other options, and store these options."),
     "search": ("search:search", "Find messages by their words."),
-    "customer": ("customer:customer", "Show all that is known of one customer."),
+    "customer": ("customer:customer", "Show all data about one customer."),
     "order": ("order:order", "Show a service order, its sessions and their messages."),
-    "chat": ("chat:chat", "Show one conversation by days."),
-    "open": ("open_cases:open_", "List who waits for an answer."),
-    "commitments": ("commitments:commitments", "List what is due, overdue, broken or unanswered."),
+    "chat": ("chat:chat", "Show one conversation, with a heading per day."),
+    "open": ("open_cases:open_", "List the customers who wait for an answer."),
+    "commitments": (
+        "commitments:commitments",
+        "List commitments that are due, overdue or broken, and unanswered quotes.",
+    ),
     "export": ("export:export", "Write messages, customers, orders, links or reports to a file."),
-    "patterns": ("patterns:patterns", "Show when customers write, what comes back, who fell silent."),
+    "patterns": (
+        "patterns:patterns",
+        "Show when customers write, devices that came back, and customers who stopped writing.",
+    ),
     "link": ("link:link", "Explain one title's link, or link a CSV of titles without a database."),
-    "review": ("review:review", "Decide links in doubt, one key each."),
-    "override": ("override:override", "Decide links for good; list decisions, take them back."),
-    "sample": ("sample:sample", "Invent a chat archive whose truth is known."),
-    "erp": ("erp:erp", "Authorise the access to the ERP, and show whether it answers."),
-    "webhook": ("webhook:webhook", "Receive, look at, replay and verify webhook deliveries."),
+    "review": ("review:review", "Decide uncertain links, with one key per decision."),
+    "override": ("override:override", "Decide links permanently; list decisions, withdraw them."),
+    "sample": ("sample:sample", "Invent a chat archive whose correct links are known."),
+    "erp": ("erp:erp", "Authorise the access to the ERP, and show whether the ERP answers."),
+    "webhook": ("webhook:webhook", "Receive, list and replay webhook deliveries, and test their storage."),
 }
 
 
 class _ReaderClosedError(Exception):
-    """The program that reads standard output closed it, as `| head` does."""
+    """The program that reads our standard output has closed it, as `| head` does."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported when used."""
+    """A group of commands. The module of a command is imported when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -81,7 +91,8 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            # click would answer a broken pipe with exit status 1 before `main` sees it.
+            # Otherwise click would handle the broken pipe itself, and exit with status 1 before `main` gets
+            # the error.
             if _stdout_reader_closed():
                 raise _ReaderClosedError from error
             raise
@@ -107,7 +118,10 @@ def cli(debug: bool, verbose: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line: exit 0 all well, 1 a failure, 2 bad usage; an error is one clear line."""
+    """Run the command line.
+
+    Exit status: 0 success, 1 failure, 2 wrong usage. An error is shown as one line.
+    """
     try:
         status = cli.main(standalone_mode=False) or 0
         sys.stdout.flush()
@@ -135,7 +149,10 @@ def main() -> None:
 
 
 def _in_words(error: Exception) -> str:
-    """Put an error that nobody foresaw into one line: its first, for a server's DETAIL can quote a row."""
+    """Return the first line of an unexpected error.
+
+    Other lines are left out, because the DETAIL of a database server can contain a row.
+    """
     from psycopg.errors import InsufficientPrivilege
 
     first = str(error).strip().partition("\n")[0]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Months whose files, contacts, orders, overrides, models or rules changed since.",
 )
-@click.option("--since", type=MONTH, help="Only months from this one on.")
+@click.option("--since", type=MONTH, help="Only this month and later ones.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
 @click.option("--dry-run", is_flag=True, help="Show the plan and run nothing.")
 @click.option(
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     type=click.Choice(["ranges", "months"]),
     is_flag=False,
     flag_value="ranges",
-    help="Put the runs into the queue of the Dagster at DAGSTER_UI_URL and follow them: a run per range of "
-    "months, or with `--launch months` one per month. In the end it prints what they did. Ctrl-C leaves them "
-    "running.",
+    help="Put the runs into the queue of the Dagster at DAGSTER_UI_URL and wait for them: one run per "
+    "range of months, or with `--launch months` one per month. At the end the command prints their "
+    "results. Ctrl-C ends only the command; the runs continue.",
 )
 @load_options
 def backfill(
@@ -62,7 +62,7 @@ def backfill(
     first month. Exit status: 0 success, 1 a failure, 130 interrupted.
     """
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
-    # Imported here because they are heavy and only this command needs them.
+    # Imported here because these modules are slow to import and only this command needs them.
     from whatsapp_pipeline.assets.partitions import MONTHS
     from whatsapp_pipeline.automation import headless
     from whatsapp_pipeline.automation.backfill import KINDS, plan
@@ -95,7 +95,11 @@ def backfill(
         for month in todo.months:
             say(f"{month}  {'; '.join(todo.reasons[month])}")
         runs = [one if one == two else f"{one}..{two}" for one, two in todo.ranges]
-        say(f"{len(todo.months)} months to run: {', '.join(runs)}" if runs else "nothing is behind")
+        say(
+            f"{len(todo.months)} months to run: {', '.join(runs)}"
+            if runs
+            else "no month is missing, failed or stale"
+        )
         if dry_run or not runs:
             return
         if launch:
@@ -107,9 +111,9 @@ def backfill(
 
 
 def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: Sequence[str]) -> int:
-    """Launch the tasks of each phase, follow them and print what they did; return the exit status.
+    """Launch the tasks of each phase, wait for them, print their results, and return the exit status.
 
-    A failed run ends the launching, because later phases build on it.
+    After a failed run nothing more is launched, because later phases need its results.
     """
     from whatsapp_pipeline.automation.headless import outcome_of_launched
     from whatsapp_pipeline.automation.launching import LaunchedRuns
@@ -136,7 +140,8 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
 def _interrupts_set(stop: threading.Event) -> Iterator[None]:
     """Let the first Ctrl-C inside the block set `stop`, and a second one interrupt at once.
 
-    An exception that Python raises inside a finalizer or a callback is printed and lost; an event is not.
+    Python prints and ignores an exception that is raised inside a finalizer or a callback. An event is not
+    lost.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -173,6 +178,6 @@ def _follow_all(runs: LaunchedRuns, phases: Iterable[list[Task]]) -> list[Ended]
 
 
 def _name_launched(runs: LaunchedRuns) -> None:
-    say("the launched runs go on; the same command plans and launches what is left then")
+    say("the launched runs continue; run the same command again to launch what is left")
     for run_id in runs.waiting:
         say(f"follow or cancel: {runs.address(run_id)}")

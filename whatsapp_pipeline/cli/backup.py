@@ -89,7 +89,7 @@ def restore_command(into: str | None, name: str | None, overwrite: bool) -> None
     configured = settings.load_settings()
     options = backup_options(configured)
     chosen = _choose(step.kept(options.place), name, options)
-    own = pipeline_url(configured)  # starts the embedded server, because `--into` may be one of its databases
+    own = pipeline_url(configured)  # this starts the embedded server: `--into` may be one of its databases
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())
     erased = reapply_erasures(url, configured, log=cli_log(), here=url == own)

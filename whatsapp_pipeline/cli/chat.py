@@ -35,14 +35,14 @@ from whatsapp_pipeline.templates.render import certainty, counted
     type=click.IntRange(1, MOST_MESSAGES),
     default=50,
     show_default=True,
-    help="So many messages: the last ones or, with --around, those around the message.",
+    help="Number of messages to show: the last ones or, with --around, those around the message.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def chat(chat_id: str, around: str | None, count: int, as_json: bool) -> None:
-    """Show the conversation ID by days, with who spoke.
+    """Show the conversation ID with a heading per day and the sender of each message.
 
-    ID is that of a chat (chat_files.id: 12 or chat:12) or of a live conversation (webhook:7). The name of
-    each message, for --around, is before its text.
+    ID names a chat (chat_files.id: 12 or chat:12) or a live conversation (webhook:7). The name of each
+    message, which --around expects, is printed before the text.
     """
     kind, number = _parse_name(chat_id, "ID", "chat")
     scope = StreamScope("webhook" if kind == "webhook" else "chat", number)
@@ -62,7 +62,7 @@ def chat(chat_id: str, around: str | None, count: int, as_json: bool) -> None:
 
 
 def _parse_name(text: str, what: str, kind: str) -> tuple[str, int]:
-    """Return kind and number of `chat:12`, `webhook:7` or a number alone, which is of `kind`."""
+    """Parse `chat:12`, `webhook:7` or a number alone into kind and number. A number alone is of `kind`."""
     found = re.fullmatch(r"(?:(chat|webhook):)?([0-9]{1,18})", text.strip(), re.ASCII)
     if found is None:
         raise click.UsageError(f"{what} {text!r}: expected a number, chat:NUMBER or webhook:NUMBER")
@@ -70,10 +70,10 @@ def _parse_name(text: str, what: str, kind: str) -> tuple[str, int]:
 
 
 def _find(conn: Connection, scope: StreamScope) -> tuple[StreamScope, ChatHead]:
-    """Return the conversation and its head; for a copy of another chat, those of that chat."""
+    """Return the conversation and its head. If the chat is a copy, return those of the original chat."""
     head = chat_head(conn, scope)
     if head is not None and head.duplicate_of is not None:
-        say(f"chat {scope.id} is a copy; this is chat {head.duplicate_of}, which holds all of it", err=True)
+        say(f"chat {scope.id} is a copy; this is the original, chat {head.duplicate_of}", err=True)
         scope = StreamScope("chat", head.duplicate_of)
         head = chat_head(conn, scope)
     if head is None:
@@ -83,12 +83,12 @@ def _find(conn: Connection, scope: StreamScope) -> tuple[StreamScope, ChatHead]:
 
 
 def _locate_in(conn: Connection, scope: StreamScope, around: str) -> LocatedMessage:
-    """Return the place of the message; raises PipelineError if it is not in this conversation."""
+    """Return the place of the message. Raises PipelineError if the message is not in this conversation."""
     source, number = _parse_name(around, "--around", scope.kind)
     found = locate(conn, source, number)
     if found is None:
         raise PipelineError(
-            f"there is no message {source}:{number}, or an export holds it under another name"
+            f"there is no message {source}:{number}, or an export has this message under another name"
         )
     owner = found.id_chat_file if found.source == "chat" else found.conversation_id
     if (found.source, owner) != (scope.kind, scope.id):

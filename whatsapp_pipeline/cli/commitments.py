@@ -1,4 +1,4 @@
-"""`commitments`: what customers and staff promised each other, and what of it waits."""
+"""`commitments`: what customers and staff promised each other, and what is still open."""
 
 from __future__ import annotations
 
@@ -15,26 +15,35 @@ from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine, C
 
 
 @click.command()
-@click.option("--due", metavar="today|YYYY-MM-DD", help="What is due on this day.")
-@click.option("--overdue", "which", flag_value="overdue", help="What should have been done by now.")
-@click.option("--broken", "which", flag_value="broken", help="What was shown to be done too late or not.")
+@click.option("--due", metavar="today|YYYY-MM-DD", help="List commitments that are due on this day.")
+@click.option("--overdue", "which", flag_value="overdue", help="List commitments whose due date has passed.")
+@click.option(
+    "--broken",
+    "which",
+    flag_value="broken",
+    help="List commitments that messages or orders show to be broken: kept too late, or not at all.",
+)
 @click.option(
     "--quotes-without-answer",
     "quiet_days",
     type=click.IntRange(0),
     metavar="DAYS",
-    help="Quotes that the customer has not answered for this many days.",
+    help="List quotes that the customer has not answered for this number of days.",
 )
-@click.option("--contact", metavar="ID|PHONE|NAME", help="Only this customer's, however old.")
+@click.option(
+    "--contact",
+    metavar="ID|PHONE|NAME",
+    help="List only commitments of this customer, without the limit of 90 days.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=100,
     show_default=True,
-    help="The most that are listed.",
+    help="Largest number of commitments to list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def commitments(  # one parameter an option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
+def commitments(  # one parameter per option
     due: str | None,
     which: CommitmentList | None,
     quiet_days: int | None,
@@ -44,8 +53,8 @@ def commitments(  # one parameter an option
 ) -> None:
     """List prices quoted, deadlines, decisions, pick-ups, payments and warranties found in the messages.
 
-    Without an option: all open commitments of the last 90 days, sorted by due date. A chat that is linked to
-    no customer is listed by its number.
+    Without an option: all open commitments of the last 90 days, sorted by due date. A chat without a linked
+    customer is listed by the chat's number.
     """
     from whatsapp_pipeline.steps.summaries.commitment_words import commitment_line, whose_commitment
     from whatsapp_pipeline.store.summaries.commitment_lists import commitment_lines

@@ -1,4 +1,4 @@
-"""`console`: serve the web console, its users and tokens, and the record of who looked at whose messages."""
+"""`console`: serve the web console, manage its users and tokens, and list who looked at whose messages."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ _LEVELS = click.Choice(["reader", "analyst", "reviewer"])
 @click.option(
     "--first-link/--no-first-link",
     default=True,
-    help="Print a login link while nobody has logged in. `serve` does not, because a log keeps its output.",
+    help="Print a login link if nobody has logged in yet. `serve` does not print it, because its output is "
+    "kept in a log.",
 )
 @click.pass_context
 def console(context: click.Context, port: int, host: str, first_link: bool) -> None:
     """Serve the web console: customers, orders and conversations to read, search and print.
 
-    The first start prints a link that logs in once. Beyond this machine the console wants TLS or a proxy.
+    The first start prints a link with which somebody can log in once. To be reached from other machines, the
+    console needs TLS or a proxy.
     """
     if context.invoked_subcommand is None:
         _serve(host, port, prints_link=first_link)
@@ -67,9 +69,9 @@ def _serve(host: str, port: int, *, prints_link: bool) -> None:
 
 
 def why_not_served(configured: Settings) -> str | None:
-    """Return why the console can't be served here; None when everything that it needs is in place.
+    """Return why the console can't be served here, or None if it can.
 
-    It makes the database's logins where they are missing.
+    Missing logins of the database are created.
     """
     from whatsapp_pipeline.console.server import prepare_logins
     from whatsapp_pipeline.store.operations.console_logins import LoginsRefusedError
@@ -78,7 +80,8 @@ def why_not_served(configured: Settings) -> str | None:
         prepare_logins(current_url(configured))
     except LoginsRefusedError:
         return (
-            "it needs database logins that this role may not make; `whatsapp-pipeline console` prints the SQL"
+            "it needs database logins that this role may not create; `whatsapp-pipeline console` prints "
+            "the SQL"
         )
     except PipelineError as error:
         return str(error)
@@ -87,16 +90,22 @@ def why_not_served(configured: Settings) -> str | None:
 
 @console.group(cls=Group)
 def user() -> None:
-    """The users of the console, and their levels."""
+    """Manage the users of the console and their levels."""
 
 
 @user.command("add")
 @click.argument("name")
-@click.option("--level", type=_LEVELS, default="reader", show_default=True, help="What the user may see.")
+@click.option(
+    "--level",
+    type=_LEVELS,
+    default="reader",
+    show_default=True,
+    help="Level of the user: what the user may see and do.",
+)
 def user_add(name: str, level: Level) -> None:
-    """Add a user and print a link that logs them in once, within 24 hours.
+    """Add a user and print a link with which the user can log in once, within 24 hours.
 
-    A reader sees summaries and no message; an analyst reads messages; a reviewer decides links too.
+    A reader sees summaries but no messages. An analyst also reads messages. A reviewer also decides links.
     """
     import re
 
@@ -104,9 +113,11 @@ def user_add(name: str, level: Level) -> None:
     from whatsapp_pipeline.store.operations import console_access as store
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,62}", name.lower()):
-        raise click.UsageError("a name has letters without accents, digits, and . _ @ - after the first")
+        raise click.UsageError(
+            "a name has letters without accents, digits, and after the first character also . _ @ -"
+        )
     if not store.is_person(name):
-        raise click.UsageError("names that begin with link. or client. are those of keys and programs")
+        raise click.UsageError("names that begin with link. or client. are reserved for keys and programs")
     configured = settings.load_settings()
     with open_database(configured) as conn:
         id_user = store.add_user(conn, name, level)
@@ -139,14 +150,14 @@ def user_list(as_json: bool) -> None:
     elif rows:
         print_table([list(rows[0]), *(list(row.values()) for row in rows)], right=())
     else:
-        say("no users; the first start of `whatsapp-pipeline console` makes one", err=True)
+        say("no users; the first start of `whatsapp-pipeline console` creates one", err=True)
 
 
 @user.command("disable")
 @click.argument("name")
 @click.option("--undo", is_flag=True, help="Let the user log in again.")
 def user_disable(name: str, undo: bool) -> None:
-    """End a user's sessions and let them log in no more; their records stay."""
+    """End a user's sessions and prevent new logins. The records of the user stay."""
     from whatsapp_pipeline.store.operations import console_access as store
 
     with open_database(settings.load_settings()) as conn:
@@ -157,16 +168,22 @@ def user_disable(name: str, undo: bool) -> None:
 
 @user.command("password")
 @click.argument("name")
-@click.option("--link", is_flag=True, help="Print a link that logs the user in once, and ask for nothing.")
+@click.option(
+    "--link",
+    is_flag=True,
+    help="Print a link with which the user can log in once, instead of asking for a password.",
+)
 def user_password(name: str, link: bool) -> None:
-    """Ask for a new password of a user and set it; the user's sessions end."""
+    """Ask for a new password of a user and set it. The user's sessions end."""
     from whatsapp_pipeline.console.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, hash_password
     from whatsapp_pipeline.console.server import login_link
     from whatsapp_pipeline.store.operations import console_access as store
 
     configured = settings.load_settings()
     if not store.is_person(name):
-        raise click.UsageError("nobody logs in as a key of links or as a program with a token")
+        raise click.UsageError(
+            "this name belongs to a key of links or to a program with a token, which have no password"
+        )
     with open_database(configured) as conn:
         found = _user(conn, name)
         if link:
@@ -190,7 +207,7 @@ def _user(conn: Connection, name: str) -> ConsoleUser:
 
 @console.group(cls=Group)
 def token() -> None:
-    """Tokens of the programs that use the API (docs/api.md)."""
+    """Manage the tokens of programs that use the API (docs/api.md)."""
 
 
 @token.command("add")
@@ -199,13 +216,19 @@ def token() -> None:
     "--level",
     type=click.Choice(["reader", "analyst", "reviewer", "manager"]),
     required=True,
-    help="What the program may do; a manager manages tenants and business numbers, and reads nothing else.",
+    help="Level of the program: what it may do. A manager manages tenants and business numbers, and can't "
+    "read anything else.",
 )
-@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; by default it does not.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="Days until the token expires.  [default: it does not expire]",
+)
 def token_add(name: str, level: TokenLevel, days: int | None) -> None:
-    """Make a program's token and print it; it is shown this once.
+    """Create a token for a program and print it. The token can't be shown again.
 
-    Views of messages are on record under client.NAME (`console audit --user client.NAME`).
+    When the program reads messages, the view is recorded under client.NAME (`console audit --user
+    client.NAME`).
     """
     import re
 
@@ -214,7 +237,8 @@ def token_add(name: str, level: TokenLevel, days: int | None) -> None:
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
         raise click.UsageError(
-            "a program's name has small letters without accents, digits, and _ - after one"
+            "a program's name has small letters without accents, digits, and after the first character "
+            "also _ -"
         )
     made = new_token()
     with open_database(settings.load_settings()) as conn:
@@ -229,7 +253,7 @@ def token_add(name: str, level: TokenLevel, days: int | None) -> None:
 @token.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per token.")
 def token_list(as_json: bool) -> None:
-    """List the tokens, revoked ones too."""
+    """List the tokens, also the revoked ones."""
     from whatsapp_pipeline.store.operations.api_tokens import tokens
 
     with open_database(settings.load_settings()) as conn:
@@ -251,7 +275,7 @@ def token_list(as_json: bool) -> None:
     elif rows:
         print_table([list(rows[0]), *(list(row.values()) for row in rows)], right=())
     else:
-        say("no program has a token; `console token add` makes one", err=True)
+        say("no program has a token; `console token add` creates one", err=True)
 
 
 def _token_state(one: ApiToken) -> str:
@@ -263,30 +287,37 @@ def _token_state(one: ApiToken) -> str:
 @token.command("revoke")
 @click.argument("name")
 def token_revoke(name: str) -> None:
-    """End a program's token at once."""
+    """Revoke the token of a program, with immediate effect."""
     from whatsapp_pipeline.store.operations.api_tokens import revoke_token
 
     with open_database(settings.load_settings()) as conn:
         if not revoke_token(conn, name):
-            raise PipelineError("no token of that name works; `console token list` shows all")
+            raise PipelineError("there is no valid token of that name; `console token list` shows all")
     say(f"{name}: revoked")
 
 
 @console.command("link")
 @click.option("--order", "number", required=True, help="The order's number.")
-@click.option("--id", "id_order", type=int, help="The order's id, where several have the number.")
+@click.option("--id", "id_order", type=int, help="The order's id, if several orders have the number.")
 @click.option(
-    "--minutes", type=click.IntRange(1, 1440), default=15, show_default=True, help="How long it works."
+    "--minutes",
+    type=click.IntRange(1, 1440),
+    default=15,
+    show_default=True,
+    help="How long the link is valid.",
 )
 @click.option(
     "--level",
     type=click.Choice(["reader", "analyst"]),
     default="analyst",
     show_default=True,
-    help="reader: the order's data; analyst: its messages too.",
+    help="reader: the page shows the order's data; analyst: also the messages.",
 )
 @click.option(
-    "--origin", "origins", multiple=True, help="Who may frame the page, such as https://erp.example."
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Origin of the site that may show the page in a frame, such as https://erp.example.",
 )
 def order_link_command(
     number: str,
@@ -295,9 +326,10 @@ def order_link_command(
     level: Literal["reader", "analyst"],
     origins: tuple[str, ...],
 ) -> None:
-    """Print a signed link to one order's page, which needs no login and works for some minutes.
+    """Print a signed link to the page of one order. The link needs no login and is valid for some minutes.
 
-    It is signed with the first of CONSOLE_LINK_KEYS; docs/embed.md says how other programs make such links.
+    It is signed with the first key of CONSOLE_LINK_KEYS. docs/embed.md explains how other programs create
+    such links.
     """
     from whatsapp_pipeline.console.signed_links import OrderLink, are_origins, link_path, parse_link_keys
     from whatsapp_pipeline.store.contacts.directory import orders_numbered
@@ -305,9 +337,11 @@ def order_link_command(
     configured = settings.load_settings()
     keys = parse_link_keys([key.get_secret_value() for key in configured.console_link_keys])
     if not keys:
-        raise PipelineError("CONSOLE_LINK_KEYS is not set: it has the keys that sign links (docs/embed.md)")
+        raise PipelineError(
+            "CONSOLE_LINK_KEYS is not set; set it to the keys that sign links (docs/embed.md)"
+        )
     if not are_origins(origins):
-        raise click.UsageError("an origin has a scheme and a host and nothing after: https://erp.example")
+        raise click.UsageError("an origin is a scheme and a host, without a path: https://erp.example")
     with open_database(configured) as conn:
         found = [
             one for one in orders_numbered(conn, number, with_device=False) if id_order in (None, one.id)
@@ -315,7 +349,9 @@ def order_link_command(
     if len(found) != 1:
         ids = ", ".join(str(one.id) for one in found)
         raise PipelineError(
-            f"several orders have the number: give --id, one of {ids}" if found else "there is no such order"
+            f"several orders have the number; give --id with one of {ids}"
+            if found
+            else "there is no such order"
         )
     key, secret = next(iter(keys.items()))
     order = found[0]
@@ -329,15 +365,20 @@ def order_link_command(
 @click.option("--user", "name", help="Only views by this user.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="First day.")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Show at most this many."
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=50,
+    show_default=True,
+    help="Largest number of records to show.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per record.")
 def audit_command(
     customer: int | None, name: str | None, since: datetime | None, limit: int, as_json: bool
 ) -> None:
-    """List who looked at whose messages: one line per person, customer and ten minutes.
+    """List who looked at whose messages: one line per user, customer and period of ten minutes.
 
-    Customers are keyed hashes, so that the record stays after an erasure; --customer finds one by its id.
+    Customers are shown as keyed hashes, so that the record can stay after an erasure. --customer finds the
+    lines of a customer by id.
     """
     from whatsapp_pipeline import privacy_key
     from whatsapp_pipeline.store.operations.console_views import view_subject, views
@@ -347,7 +388,7 @@ def audit_command(
     if customer is not None:
         key = privacy_key.find_key()
         if key is None:
-            raise PipelineError("the key that names customers in the record is missing (PRIVACY_KEY)")
+            raise PipelineError("PRIVACY_KEY is missing: without it, customers can't be found in the record")
         subject = view_subject(key, customer, "")
     moment = since.replace(tzinfo=configured.tzinfo) if since else None
     with open_database(configured) as conn:

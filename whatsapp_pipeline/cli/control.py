@@ -14,20 +14,20 @@ _CHECKPOINTS = click.Choice(["contacts_complete", "files_indexed", "links_review
 
 
 @click.command()
-@click.option("--reason", default="", help="Why, for those who find it paused.")
+@click.option("--reason", default="", help="Reason, shown to everybody who finds the pipeline paused.")
 def pause_command(reason: str) -> None:
-    """Stop schedules, and stop runs after their present batch; finished work stays."""
+    """Stop schedules, and stop runs after their current batch. Committed work stays."""
     with open_database(settings.load_settings()) as conn:
         began = gates.pause(conn, reason)
-    say("paused; `whatsapp-pipeline resume` goes on" if began else "it was paused already")
+    say("paused; `whatsapp-pipeline resume` ends the pause" if began else "the pipeline was already paused")
 
 
 @click.command()
 def resume_command() -> None:
-    """Let schedules and runs continue; a run that was stopped continues when it is run again."""
+    """Let schedules and runs continue. To continue a run that was stopped, run it again."""
     with open_database(settings.load_settings()) as conn:
         ended = gates.resume(conn)
-    say("resumed" if ended else "it was not paused")
+    say("resumed" if ended else "the pipeline was not paused")
 
 
 @click.group(cls=Group)
@@ -37,7 +37,7 @@ def checkpoint() -> None:
 
 @checkpoint.command("list")
 def checkpoint_list() -> None:
-    """Show which checkpoints count, whether they hold, and waivers."""
+    """Show which checkpoints are enabled, whether each is met, and the waivers."""
     from whatsapp_pipeline.steps.operations.gates import unmet
 
     configured = settings.load_settings()
@@ -57,7 +57,7 @@ def checkpoint_list() -> None:
 @checkpoint.command("waive")
 @click.argument("name", type=_CHECKPOINTS, metavar="CHECKPOINT")
 @click.option("--month", type=MONTH, help="Only for this month.")
-@click.option("--reason", required=True, help="Why; it is kept.")
+@click.option("--reason", required=True, help="Reason; it is stored with the waiver.")
 def checkpoint_waive(name: str, month: str | None, reason: str) -> None:
     """Waive CHECKPOINT with a reason: contacts_complete, files_indexed or links_reviewed."""
     with open_database(settings.load_settings()) as conn:

@@ -1,7 +1,8 @@
-"""A part of a conversation as lines of a terminal and as JSON, for `chat` and `order`.
+"""Messages of a conversation as lines for a terminal and as JSON, for `chat` and `order`.
 
-What belongs here: reading one part and writing it out by days. What does not: the words (console/words.py,
-which pages use too), and the head above it (the commands).
+What belongs here: reading some messages of a conversation and writing them with a heading per day. What does
+not: the Portuguese words (console/words.py, which pages use too), and the lines above the messages (the
+commands).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from whatsapp_pipeline.store.readable import may_read
 from whatsapp_pipeline.templates.render import weekday
 
 MOST_MESSAGES = 5_000
-"""The longest part that a command shows; it is held in memory."""
+"""Largest number of messages that a command shows. They are held in memory."""
 _LONGEST_QUOTE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationPart:
-    """Messages one after the other, and whether there are more on either side."""
+    """Consecutive messages, and whether there are more before and after them."""
 
     messages: list[StreamMessage]
     has_older: bool
@@ -54,12 +55,12 @@ def require_messages(conn: Connection) -> None:
 def read_part(
     conn: Connection, scope: StreamScope, *, count: int, around: Place | None = None
 ) -> ConversationPart:
-    """Return the last `count` messages of a scope, or as many around a place, half of them before it."""
+    """Return the last `count` messages of a scope or, with a place, `count` messages around that place."""
     if around is None:
         before, after = count, 0
     else:
         before, after = count // 2, count - count // 2
-    # One message more than is shown on each side says whether there are more.
+    # One extra message is read on each side, to know whether there are more.
     found = messages_around(conn, scope, around or END, before=before + 1, after=after + 1 if around else 0)
     earlier = [message for message in found if message.is_before]
     later = [message for message in found if not message.is_before]
@@ -68,9 +69,9 @@ def read_part(
 
 
 def part_lines(part: ConversationPart, *, here: str | None = None) -> Iterator[str]:
-    """Yield a part as lines with day headings; the message named `here` has an arrow.
+    """Yield messages as lines with day headings. The message named `here` gets an arrow.
 
-    Each further line of a text starts with a bar, so that no text can look like another message.
+    Each line of a text after the first starts with a bar, so that no text can look like another message.
     """
     if part.has_older:
         yield f"… {words.OLDER.lower()}"
@@ -93,7 +94,7 @@ def part_lines(part: ConversationPart, *, here: str | None = None) -> Iterator[s
 
 
 def message_as_json(message: StreamMessage) -> dict[str, object]:
-    """Return a message as JSON shows it, without what only pages need."""
+    """Return a message as a JSON object, without the fields that only pages need."""
     names = (
         "side",
         "origin",
@@ -122,7 +123,7 @@ def _speaker(message: StreamMessage) -> str:
 
 
 def _said(message: StreamMessage) -> str:
-    """Return what a message says, with its quote before it and its state after it."""
+    """Return the text of a message, with the quoted message before it and the delivery state after it."""
     if message.type == "deleted":
         return f"[{words.DELETED}]"
     parts = []

@@ -1,4 +1,4 @@
-"""`customer`: all that is known of one customer, on the terminal or as a page."""
+"""`customer`: all data about one customer, on the terminal or as a page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,11 @@ _SIDES = {"from": "cliente", "to": "equipe", "unsent": "não enviado"}
     help="Write a one-page report that prints well.",
 )
 @click.option(
-    "--messages", type=click.IntRange(0, 1000), default=20, show_default=True, help="Last messages shown."
+    "--messages",
+    type=click.IntRange(0, 1000),
+    default=20,
+    show_default=True,
+    help="Number of last messages to show.",
 )
 def customer(who: str, html: Path | None, messages: int) -> None:
     """Show a customer's metrics, summary with its evidence, orders and last conversations."""
@@ -57,7 +61,7 @@ def customer(who: str, html: Path | None, messages: int) -> None:
 
 
 def text_report(known: Dossier) -> list[str]:
-    """The dossier as lines for a terminal."""
+    """Return the dossier as lines for a terminal."""
     contact, summary = known.contact, known.summary
     phones = " / ".join(filter(None, (contact["celular"], contact["telefone"])))
     lines = [

@@ -16,9 +16,9 @@ from whatsapp_pipeline.store.connection import connect, describe
 
 @click.command()
 def migrate_command() -> None:
-    """Bring the database to the current schema; says what the user's own tables lack.
+    """Bring the database to the current schema, and report what the user's own tables lack.
 
-    People who were erased before, on the list in .local, are erased from it too.
+    People on the list of erased people in .local are erased from the database too.
     """
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.cli.backup import cli_log
@@ -51,7 +51,7 @@ def migrate_command() -> None:
     applied = [name for name in missing if name not in pending_migrations(url)]
     say(f"{describe(url)}: {len(applied)} migration(s) applied" + "".join(f"\n  {n}" for n in applied))
     if erased := recall_erasures(url, configured, log=cli_log()):
-        say(f"people erased before were erased again ({erased} changes)")
+        say(f"people erased before were erased again ({erased} rows changed)")
     with connect(url) as conn:
         for finding in compare_user_tables(conn, with_erp=configured.erp_source is not None):
             say(f"warning: {finding}", err=True)
@@ -81,7 +81,10 @@ def status_command(as_json: bool) -> None:
         lines = [[f"{v:,}" if isinstance(v, int) else v for v in month.values()] for month in months]
         print_table([list(months[0]), *lines], right=range(1, len(months[0])))
         if elsewhere:
-            say(f"\n{elsewhere:,} more exception(s) of no month: of contacts, orders and files without chats")
+            say(
+                f"\n{elsewhere:,} more exception(s) without a month: of contacts, orders and files without "
+                f"chats"
+            )
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""Requirements of several commands: a database with the current schema, and a free port."""
+"""Checks for several commands: the database has the current schema, and a port is free."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def migrated_url(configured: Settings) -> str:
 
 
 def current_url(configured: Settings) -> str:
-    """Return the URL of the database; the embedded server's is brought to the current schema.
+    """Return the URL of the database. A database of the embedded server is migrated to the current schema.
 
-    People who were erased before, on the list in `.local`, are erased from a database that was migrated.
-    Raises PipelineError if the schema of the user's own server is not current.
+    After a migration, people on the list of erased people in `.local` are erased from the database. Raises
+    PipelineError if the schema of the user's own server is not current.
     """
     from whatsapp_pipeline.cli.backup import cli_log
     from whatsapp_pipeline.steps.operations.privacy import recall_erasures
@@ -50,7 +50,7 @@ def open_database(configured: Settings) -> Iterator[Connection]:
 def require_free(host: str, port: int, option: str) -> None:
     """Raise PipelineError if no program can listen on `host:port`; `option` names the option to change."""
     try:
-        if not 0 <= port <= 65535:  # create_server would leave its socket open
+        if not 0 <= port <= 65535:  # for such a port, create_server would leave its socket open
             raise OverflowError("a port is a number from 0 to 65535")
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.create_server((str(address[0]), port), family=family):

@@ -23,12 +23,12 @@ def db() -> None:
 @click.option(
     "--level",
     type=click.Choice(["reader", "analyst", "reviewer"]),
-    help="A login that may only do what this level may, as in the console. Left out: the owner.",
+    help="Level of the console whose rights the login has.  [default: the owner of the database]",
 )
 def url(level: str | None) -> None:
     """Print the database's URL with its password. The embedded server needs EMBEDDED_PORT.
 
-    A reader sees no message text. The embedded server runs as long as `up`, `serve` or another command does.
+    A reader sees no message text. The embedded server runs as long as `up`, `serve` or another command runs.
     """
     configured = settings.load_settings()
     found = shared_url(configured)
@@ -39,11 +39,11 @@ def url(level: str | None) -> None:
         found = logins[level]
     say(_as_url(found))
     if configured.database_url is None and not is_shared(configured.local_dir):
-        say("the server stops now, with this command; it runs while `up` or `serve` does", err=True)
+        say("the server stops when this command ends; it runs while `up` or `serve` runs", err=True)
 
 
 def _as_url(conninfo: str) -> str:
-    """Write the parameters of a connection as a URL, which every program takes."""
+    """Return the parameters of a connection as a URL, which every program accepts."""
     parts = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
     host, port = parts.pop("host", ""), parts.pop("port", "")
     named = {name: quote(parts.pop(name, ""), safe="") for name in ("user", "password", "dbname")}

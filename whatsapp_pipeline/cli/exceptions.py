@@ -1,6 +1,6 @@
 """`exceptions`: findings about what could not be read, stored or assigned, with the lines around them.
 
-What belongs here: the commands. What does not: finding faults (the steps), and ignored files
+What belongs here: the commands. What does not: finding problems (the steps), and ignored files
 (store/chats/ignored.py).
 """
 

@@ -1,4 +1,4 @@
-"""`grants`: the roles that let people read what they should and no more."""
+"""`grants`: database roles that limit what people can read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from whatsapp_pipeline.cli.output import say
 def grants(only_print: bool) -> None:
     """Create the roles of people, of the pipeline and of the console, with their rights.
 
-    whatsapp_reader sees summaries and metrics and no message, whatsapp_analyst reads messages,
-    whatsapp_reviewer decides links too, whatsapp_writer runs the pipeline, and the console logs people in
-    as whatsapp_console.
-    Where the database refuses, the SQL is printed for an administrator, and the exit status is 1.
+    whatsapp_reader sees summaries and metrics but no messages. whatsapp_analyst also reads messages, and
+    whatsapp_reviewer also decides links. whatsapp_writer runs the pipeline. The console logs people in as
+    whatsapp_console. If the role of this connection may not create roles, the command prints the SQL for an
+    administrator and ends with exit status 1.
     """
     from whatsapp_pipeline.store import grants as roles
 
@@ -25,8 +25,8 @@ def grants(only_print: bool) -> None:
         refused = roles.statements(conn) if only_print else roles.apply(conn)
     if not refused:
         say(
-            f"{', '.join(roles.ROLES[:-1])} and {roles.ROLES[-1]} are in place; "
-            f"put a login into one with: GRANT {roles.READER} TO <login>"
+            f"{', '.join(roles.ROLES[:-1])} and {roles.ROLES[-1]} exist now; to give one to a login, run: "
+            f"GRANT {roles.READER} TO <login>"
         )
         return
     for statement in refused:

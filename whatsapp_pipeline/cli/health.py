@@ -1,7 +1,7 @@
-"""The health of what `serve` runs: one page for people, and JSON for a probe.
+"""The health of the processes that `serve` runs: a page for people, and JSON for a monitoring probe.
 
-What belongs here: asking the processes whether they answer, and serving what they said. What does not: the
-page itself (templates/health.html), and restarting a process (supervisor.py).
+What belongs here: asking the processes whether they work, and serving their answers. What does not: the page
+itself (templates/health.html), and restarting a process (supervisor.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _QUERIES = {
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The request that shows whether a service works: the status of a page, or Dagster's GraphQL."""
+    """A request that shows whether a service works: for a page, or to Dagster's GraphQL."""
 
     url: str
     asks: Literal["page", "code location", "daemons"] = "page"
@@ -46,7 +46,7 @@ class Health:
     Attributes:
         name: The service, or `database`.
         ok: Whether it works.
-        problem: What does not work; empty when all is well.
+        problem: What does not work; empty if the part works.
         pid: Its process, if it is one of ours and runs.
         restarts: How often it was started again.
         since: When its process started or ended.
@@ -61,7 +61,10 @@ class Health:
 
 
 def examine(states: Sequence[ServiceState], probes: Mapping[str, Probe], database: str) -> list[Health]:
-    """Ask every part at the same time; a part that does not answer within seconds does not work."""
+    """Ask every part at the same time.
+
+    A part that does not answer within some seconds is reported as not working.
+    """
     with ThreadPoolExecutor(max_workers=len(states) + 1) as pool:
         asked = pool.submit(_examine_database, database)
         found = list(pool.map(lambda state: _examine_service(state, probes.get(state.name)), states))
@@ -71,7 +74,9 @@ def examine(states: Sequence[ServiceState], probes: Mapping[str, Probe], databas
 def _examine_service(state: ServiceState, probe: Probe | None) -> Health:
     problem = ""
     if state.state != "running":
-        problem = "it is being started" if state.state == "starting" else "it ended and will be started again"
+        problem = (
+            "the process is starting" if state.state == "starting" else "the process ended; it is restarted"
+        )
     elif probe is not None:
         problem = _ask(probe)
     since = datetime.fromtimestamp(state.since, UTC) if state.since else None
@@ -90,7 +95,8 @@ def _ask(probe: Probe) -> str:
     """Return the error in the answer of a service; empty if there is none."""
     try:
         if probe.asks == "page":
-            # The console's certificate is for its public name, and this asks on loopback.
+            # The certificate is not verified: it is for the console's public name, but this request goes to
+            # loopback.
             answer = requests.get(probe.url, timeout=_SECONDS, verify=False)  # noqa: S501
             return "" if answer.status_code < 500 else f"it answered with status {answer.status_code}"
         answer = requests.post(probe.url, json={"query": _QUERIES[probe.asks]}, timeout=_SECONDS)
@@ -99,8 +105,8 @@ def _ask(probe: Probe) -> str:
         data = answer.json()["data"]
         return _code_location_problem(data) if probe.asks == "code location" else _daemon_problem(data)
     except requests.RequestException as error:
-        return f"it did not answer ({type(error).__name__})"
-    except (ValueError, KeyError, TypeError, AttributeError):  # GraphQL answers null for what failed
+        return f"the service did not answer ({type(error).__name__})"
+    except (ValueError, KeyError, TypeError, AttributeError):  # GraphQL answers null if a field failed
         return "Dagster's answer has no data; its database may be down"
 
 
@@ -128,7 +134,7 @@ class HealthServer:
         probes: Mapping[str, Probe],
         database: str,
     ) -> None:
-        """Take the port; requests are answered inside the `with` block."""
+        """Bind the port. Requests are answered inside the `with` block."""
 
         def examined() -> list[Health]:
             return examine(states(), probes, database)

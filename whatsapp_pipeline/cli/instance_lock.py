@@ -1,6 +1,7 @@
 """The lock of an instance: one supervisor at a time, because two would run every schedule twice.
 
-What belongs here: taking the lock, and saying who holds it. What does not: what is supervised (services.py).
+What belongs here: taking the lock, and reporting the process that holds it. What does not: the processes that
+are supervised (services.py).
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from whatsapp_pipeline.errors import PipelineError
 
 @contextmanager
 def only_one(local_dir: Path, command: str) -> Iterator[IO[str]]:
-    """Hold the lock of this instance and yield its file; raises PipelineError when another process holds it.
+    """Hold the lock of this instance and yield the lock file.
 
-    The processes that `up` or `serve` starts inherit the file. So the lock is free only when all of them have
-    ended.
+    Raises PipelineError if another process holds the lock.
+
+    The processes that `up` or `serve` starts inherit the open file. So the lock is free only after all of
+    them have ended.
 
     Args:
         local_dir: The folder of the instance.
@@ -41,14 +44,17 @@ def only_one(local_dir: Path, command: str) -> Iterator[IO[str]]:
 
 
 def _held_by_another(lock: Path, content: list[str]) -> PipelineError:
-    """Return the error for a held lock: its owner runs, or was killed and its processes are still there."""
+    """Return the error for a held lock.
+
+    The owner runs, or it was killed and its processes are still running.
+    """
     owner, command = content if len(content) == 2 else ("unknown", "up")
     where = f"{lock.parent.name}/{lock.name}"
     holders = [str(pid) for pid in holders_of(lock) if pid != os.getpid()]
     if owner in holders or not holders:
         return PipelineError(
-            f"another `{command}` runs on this instance (process {owner}, {where}); stop it first, two would "
-            "run every schedule twice"
+            f"another `{command}` runs on this instance (process {owner}, {where}); stop it first, because "
+            f"two would run every schedule twice"
         )
     article = "an" if command == "up" else "a"
     return PipelineError(

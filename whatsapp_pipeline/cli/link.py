@@ -46,7 +46,7 @@ DECISION_COLUMNS = (
     "day",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
-    help="The chat's date: finds the order, too.",
+    help="The chat's date. With it, the order is searched for, too.",
 )
 @click.option("--contacts", type=_EXISTING, help="CSV: id,nome,fantasia,telefone,celular.")
 @click.option("--titles", type=_EXISTING, help="CSV: title,date[,header_phone].")
@@ -56,14 +56,15 @@ DECISION_COLUMNS = (
     help="CSV: id,numero_ordem_servico,id_contato,data_emissao,data_conclusao,equipamento.",
 )
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Where the decisions go, as CSV."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV file to write the decisions to."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the name model's simulation.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the name model's simulation.")
 @click.option(
     "--model",
     "model_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the fitted name model in this file, and use it when it is there.",
+    help="File for the fitted name model. If it exists, the model is read from it; otherwise the fitted "
+    "model is written to it.",
 )
 def link(
     title: str | None,
@@ -121,7 +122,7 @@ def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -
     if decision.flags:
         yield f"flags: {', '.join(decision.flags)}"
     if not decision.candidates:
-        yield "no candidate: nothing in the tables speaks for anybody"
+        yield "no candidate: the tables have no evidence for any contact"
     for rank, candidate in enumerate(decision.candidates, 1):
         yield ""
         nome, fantasia = names.get(candidate.id_contato, ("", ""))
@@ -136,7 +137,7 @@ def _waterfall(candidate: Candidate) -> Iterator[str]:
 
 
 def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
-    """Yield each reason with its match weight (log odds) and the running sum."""
+    """Yield each feature with its match weight (log odds) and the running sum."""
     total = 0.0
     for feature in evidence:
         total += feature.weight
@@ -144,7 +145,7 @@ def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
 
 
 def signed(value: float, width: int = 7, places: int = 2) -> str:
-    """Format log odds with their sign; a value that rounds to zero is +0, never -0."""
+    """Format log odds with a sign. A value that rounds to zero is +0, never -0."""
     return f"{round(value, places) + 0.0:+{width}.{places}f}"
 
 
@@ -242,16 +243,19 @@ def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameM
         try:
             return NameModel.from_json(path.read_text(encoding="utf-8"))
         except (ValueError, KeyError, TypeError) as error:
-            raise PipelineError(f"{path}: no name model of this version; delete it to fit anew") from error
+            raise PipelineError(
+                f"{path}: this file has no name model of this version; delete the file to fit a new model"
+            ) from error
     model = fit_name_model(
         [ContactName(id_, *names) for id_, names in sorted(contacts.items()) if any(names)], seed=seed
     )
-    private_files.replace_file(path, model.to_json())  # it contains parts of names
+    # Only the owner may read it, because it contains parts of names
+    private_files.replace_file(path, model.to_json())
     return model
 
 
 def _write(path: Path, decisions: Sequence[TitleDecision]) -> None:
-    """Write the decisions; `id_contato` and `confidence` are the best candidate's for any status.
+    """Write the decisions. For every status, `id_contato` and `confidence` are those of the best candidate.
 
     The file is readable only by its owner, and a spreadsheet interprets no cell as a formula.
     """
@@ -282,7 +286,7 @@ def _decision_row(decision: TitleDecision) -> tuple[object, ...]:
 
 
 def _order_of(order: OrderDecision) -> int | str:
-    """Return the best order if it is more likely than no order."""
+    """Return the best order, or None if "no order" is more likely."""
     if order.id_ordem_servico is not None:
         return order.id_ordem_servico
     best = order.candidates[0] if order.candidates else None

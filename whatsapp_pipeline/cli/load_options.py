@@ -1,6 +1,6 @@
 """The options of `run` and `backfill` for indexing and loading chats.
 
-What belongs here: the options, and the configuration of assets that follows. What does not: the assets
+What belongs here: the options, and turning them into the configuration of assets. What does not: the assets
 (assets/chats.py).
 """
 
@@ -16,23 +16,27 @@ AssetConfig: TypeAlias = dict[str, dict[str, Any]]
 
 
 def load_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --batch-size, --delay and --accept-missing; the command gets them as `config`, by asset."""
+    """Add --batch-size, --delay and --accept-missing to a command.
+
+    The command receives them as `config`, by asset name.
+    """
 
     @click.option(
         "--batch-size",
         type=click.IntRange(1, 1000),
-        help="Files whose messages are loaded in one transaction; 50 to 100 are a careful choice on a "
-        "database that others work on.  [default: LOAD_BATCH_SIZE]",
+        help="Number of files whose messages are loaded in one transaction. Use 50 to 100 if other people "
+        "use the database.  [default: LOAD_BATCH_SIZE]",
     )
     @click.option(
         "--delay",
         type=click.FloatRange(0),
-        help="Seconds of rest after each batch of messages.  [default: LOAD_DELAY_SECONDS]",
+        help="Seconds to pause after each batch of messages.  [default: LOAD_DELAY_SECONDS]",
     )
     @click.option(
         "--accept-missing",
         is_flag=True,
-        help="Mark known files as missing even where most of a month's are not in the archive.",
+        help="Set the status of missing files even if most of a month's known files are missing from the "
+        "archive.",
     )
     @functools.wraps(command)
     def with_config(

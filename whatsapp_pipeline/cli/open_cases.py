@@ -1,4 +1,4 @@
-"""`open`: who waits for an answer."""
+"""`open`: the customers who wait for an answer."""
 
 from __future__ import annotations
 
@@ -20,25 +20,31 @@ from whatsapp_pipeline.templates.render import counted
 
 
 @click.command("open")
-@click.option("--all", "with_orders", is_flag=True, help="Also customers with an order under way.")
-@click.option("--handled", is_flag=True, help="Instead, what a person took care of in the console.")
+@click.option("--all", "with_orders", is_flag=True, help="Also list customers with an order in progress.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="The most that are listed."
+    "--handled", is_flag=True, help="List the cases that a person marked as handled in the console instead."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    help="Largest number of customers to list.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:
-    """List who waits for an answer, the most urgent first: who has waited longest.
+    """List the customers who wait for an answer; those who have waited longest come first.
 
-    The list is that of the console's first page and of the view v_open_cases. Cases that a person handled
-    come back when their day is over or the customer writes again. A case marked "será recalculado na próxima
-    execução" is of the links before a person's latest decision.
+    The console's first page and the view v_open_cases have the same list. A case that a person marked as
+    handled comes back after the day that the person chose, or when the customer writes again. A case marked
+    "será recalculado na próxima execução" was computed before a person's latest decision on its links.
     """
     configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
         if not may_read(conn, "open_cases"):
             raise PipelineError(
-                "this role may not read open_cases; let an administrator run `whatsapp-pipeline grants`"
+                "this role may not read open_cases; an administrator can run `whatsapp-pipeline grants`"
             )
         found = open_cases(conn, waiting=not with_orders, handled=handled, limit=limit + 1)
     now = clock.now().astimezone(ZoneInfo(configured.zone)).replace(tzinfo=None)
@@ -49,9 +55,9 @@ def open_(with_orders: bool, handled: bool, limit: int, as_json: bool) -> None:
         return
     say_lines(_case_line(case, now) for case in cases)
     if len(found) > limit:
-        say(f"there are more; these {limit} have waited longest (--limit shows more)", err=True)
+        say(f"only the {limit} that have waited longest are listed; --limit shows more", err=True)
     if not cases:
-        say("nothing was handled" if handled else "nothing is open", err=True)
+        say("no case is marked as handled" if handled else "no customer waits for an answer", err=True)
 
 
 def _case_line(case: OpenCase, now: datetime) -> str:

@@ -37,11 +37,12 @@ from whatsapp_pipeline.templates.render import certainty, counted
     type=click.IntRange(0, MOST_MESSAGES),
     default=50,
     show_default=True,
-    help="So many of the last messages; 0 for none.",
+    help="Number of last messages to show; 0 for none.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def order(number: str, count: int, as_json: bool) -> None:
-    """Show a service order, its sessions and how each was linked, and their messages in one order.
+    """Show a service order, its sessions with the method of each link, and the messages of all sessions by
+    time.
 
     NUMBER is the order's id or its numero_ordem_servico. If several orders have that number, they are listed,
     and you choose at the terminal.
@@ -104,7 +105,7 @@ def _message_lines(part: ConversationPart | None, *, may_read: bool) -> Iterator
 def _as_json(
     order: OrderListed, sessions: Sequence[LinkedSession], part: ConversationPart | None, *, may_read: bool
 ) -> dict[str, object]:
-    """Return everything as JSON; `messages` is null for a role that may not read them."""
+    """Return everything as JSON. `messages` is null if the role may not read messages."""
     shown = [
         {**one._asdict(), "started_at": one.started_at.isoformat(), "ended_at": one.ended_at.isoformat()}
         for one in sessions

@@ -1,7 +1,7 @@
-"""Writing to the terminal, for every command: control characters in text of people have no effect.
+"""Writing to the terminal, for every command. Control characters in people's texts have no effect.
 
-What belongs here: writing lines and JSON. What does not: the content of lines (the commands). Ruff refuses
-`click.echo` elsewhere, so that no command can forget this.
+What belongs here: writing lines and JSON. What does not: the content of lines (the commands). Ruff reports
+`click.echo` in other modules, so that no command can bypass this one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.safe_text import for_json, for_terminal, on_one_line
 from whatsapp_pipeline.status_line import status_line, use_status_line
 
-# Beginning and end of a bold passage. A message with one of these characters can only move the end of the
-# bold.
+# Begin and end of a bold passage. If a message contains one of these characters, only the bold passage ends
+# elsewhere.
 STRONG_START, STRONG_END = "\x02", "\x03"
 
 
 def say(text: object = "", *, err: bool = False, newline: bool = True) -> None:
-    """Write a text; its control characters are shown and have no effect.
+    """Write a text. Control characters are made visible and have no effect.
 
-    On standard error it has the format of the log: JSON with LOG_FORMAT=json, unless it is a terminal.
+    On standard error the text has the format of the log (JSON with LOG_FORMAT=json), unless standard error is
+    a terminal.
     """
     if (line := status_line()) is not None:
         line.remove()
@@ -39,22 +40,22 @@ def say(text: object = "", *, err: bool = False, newline: bool = True) -> None:
 
 
 def show_progress_on_terminal() -> None:
-    """Let long work show a status line, if standard error is a terminal and its lines are no JSON."""
+    """Let long work show a status line, if standard error is a terminal and the log format is not JSON."""
     if sys.stderr.isatty() and not _log_is_json():
         use_status_line(sys.stderr)
 
 
 def _log_is_json() -> bool:
-    from whatsapp_pipeline import settings  # `--help` does without them
+    from whatsapp_pipeline import settings  # `--help` does not need them
 
     try:
         return settings.load_settings().log_format == "json"
-    except PipelineError:  # the text reports that the settings are invalid
+    except PipelineError:  # the settings are invalid, which the text itself reports
         return os.environ.get("LOG_FORMAT") == "json"
 
 
 def say_lines(lines: Iterable[str]) -> None:
-    """Write each text as one line; newlines in it are replaced."""
+    """Write each text as one line. Newlines in a text are replaced."""
     for line in lines:
         click.echo(on_one_line(line))
 
@@ -67,7 +68,7 @@ def say_json(
 
 
 def say_with_strong(text: str) -> None:
-    """Write a text with bold passages, or with «» if standard output is no terminal."""
+    """Write a text with bold passages. If standard output is no terminal, «» marks the passages."""
     start, end = ("\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("«", "»")
     marks = {STRONG_START: start, STRONG_END: end}
     parts = re.split(f"([{STRONG_START}{STRONG_END}])", text)
@@ -76,5 +77,5 @@ def say_with_strong(text: str) -> None:
 
 
 def shortened(text: str, length: int) -> str:
-    """Return a text of at most `length` characters; one that was longer ends with an ellipsis."""
+    """Cut a text to at most `length` characters; a text that was cut ends with an ellipsis."""
     return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,6 +1,7 @@
-"""`override`: decide a link for good, list decisions, take a decision back.
+"""`override`: decide a link permanently, list decisions, withdraw a decision.
 
-What belongs here: reading the command line. What does not: what a decision does (steps/links/decide.py).
+What belongs here: the commands and their options. What does not: the effect of a decision
+(steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -27,30 +28,49 @@ from whatsapp_pipeline.store.links import overrides as store
 
 @click.group(cls=Group)
 def override() -> None:
-    """Decide links for good: they outrank all evidence and survive every re-run."""
+    """Decide links permanently. A decision outranks all evidence and stays in force in every later run."""
 
 
 _NOBODY_KINDS = ("unregistered", "new_customer", "private_or_supplier", "wrong_number")
 
 
 @override.command()
-@click.option("--file", "file", help="The file's path in the archive, or its end if that is unique.")
-@click.option("--phone", help="Every chat with this phone, area code included.")
-@click.option("--title", help="Every chat with this title, whoever wrote it; a known phone outranks it.")
-@click.option("--conversation", type=int, help="One live conversation, by its id (`review --live`).")
-@click.option("--contact", type=int, help="The chat is this contact's (contatos.id).")
-@click.option("--no-contact", is_flag=True, help="The chat is no contact's.")
-@click.option("--not-contact", type=int, help="The chat is not this contact's, whoever else's it is.")
-@click.option("--nobody-kind", type=click.Choice(_NOBODY_KINDS), help="With --no-contact: who wrote instead.")
 @click.option(
-    "--order", metavar="ID|NUMBER", help="The chat is about this order: id, or numero_ordem_servico."
+    "--file",
+    "file",
+    help="The path of a file in the archive, or the end of the path if only one file has it.",
+)
+@click.option("--phone", help="All chats with this phone; give the area code too.")
+@click.option(
+    "--title",
+    help="All chats with this title, whatever their phone. A known phone of a chat outranks this decision.",
+)
+@click.option("--conversation", type=int, help="One live conversation, by the id that `review --live` shows.")
+@click.option("--contact", type=int, help="The chat belongs to this contact (contatos.id).")
+@click.option("--no-contact", is_flag=True, help="The chat belongs to no contact.")
+@click.option(
+    "--not-contact",
+    type=int,
+    help="The chat does not belong to this contact. Nothing is decided about other contacts.",
+)
+@click.option(
+    "--nobody-kind", type=click.Choice(_NOBODY_KINDS), help="With --no-contact: the kind of person who wrote."
+)
+@click.option(
+    "--order", metavar="ID|NUMBER", help="The chat is about this order (its id or its numero_ordem_servico)."
 )
 @click.option("--no-order", is_flag=True, help="The chat is about no order.")
 @click.option("--not-order", metavar="ID|NUMBER", help="The chat is not about this order.")
 @click.option("--reason", required=True, help="Why; it is always kept.")
-@click.option("--by", help="Who decides. Left out: your user name.")
-@click.option("--chat", type=click.IntRange(1), help="With --file: only this chat of it.")
-@click.option("--session", type=click.IntRange(1), help="With a decision on an order: only this session.")
+@click.option("--by", help="Name of the person who decides.  [default: your login name on this machine]")
+@click.option(
+    "--chat", type=click.IntRange(1), help="With --file: only the chat with this number in the file."
+)
+@click.option(
+    "--session",
+    type=click.IntRange(1),
+    help="With a decision on an order: only the session with this number.",
+)
 def add_command(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
     file: str | None,
     phone: str | None,
@@ -68,7 +88,10 @@ def add_command(  # noqa: PLR0913, PLR0917  # one parameter an option of a stabl
     session: int | None,
     conversation: int | None,
 ) -> None:
-    """Decide a link, and link the months it is about again. A decision before it is superseded."""
+    """Decide a link, and link the months that it affects again.
+
+    An earlier decision on the same target is superseded.
+    """
     named = {
         "file": file,
         "phone": phone,
@@ -126,7 +149,7 @@ def add_command(  # noqa: PLR0913, PLR0917  # one parameter an option of a stabl
 
 
 def _id_of(conn: Connection, value: object) -> int | None:
-    """Return the contact's id as it was given, or find the order by id or number."""
+    """Return the given id of a contact, or find the order by id or number."""
     if isinstance(value, str):
         return choose_order(conn, value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -142,7 +165,10 @@ def _link_again(conn: Connection, outcome: decide.DecisionOutcome) -> None:
 
 
 def _resolve(conn: Connection, kind: str, target: str) -> str:
-    """Return the target to store for a typed one; raises PipelineError with the reason if it is wrong."""
+    """Return the target to store for the typed target.
+
+    Raises PipelineError with the reason if the target is wrong.
+    """
     if kind == "phone":
         if re.fullmatch(r"\d{10}|xx\d{8}|\+\d{6,15}|lid:\d+", target):
             return target
@@ -153,21 +179,25 @@ def _resolve(conn: Connection, kind: str, target: str) -> str:
     if kind == "conversation":
         found = live_links.live_target(conn, int(target))
         if found is None:
-            raise PipelineError(f"override: there is no live conversation {target}; `review --live` has them")
+            raise PipelineError(
+                f"override: there is no live conversation {target}; `review --live` lists them"
+            )
         return found
     if kind == "file":
         paths = store.path_of(conn, target)
         if len(paths) > 1:
-            raise PipelineError("override: several files end like this; give the whole path in the archive")
+            raise PipelineError(
+                "override: the paths of several files end with this text; give the whole path in the archive"
+            )
         return paths[0] if paths else target
     return target
 
 
 @override.command("list")
-@click.option("--all", "all_", is_flag=True, help="Also what was superseded or taken back.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.option("--all", "all_", is_flag=True, help="Also list decisions that were superseded or withdrawn.")
+@click.option("--json", "as_json", is_flag=True, help="Print the decisions as one JSON array.")
 def list_overrides_command(all_: bool, as_json: bool) -> None:
-    """List the decisions in force, the oldest first."""
+    """List the decisions in force, oldest first."""
     with open_database(settings.load_settings()) as conn:
         rows = store.list_all(conn, removed=all_)
     if as_json:
@@ -192,11 +222,11 @@ def list_overrides_command(all_: bool, as_json: bool) -> None:
 @override.command()
 @click.argument("override_id", type=int)
 @click.option("--reason", required=True, help="Why; it is always kept.")
-@click.option("--by", help="Who takes it back. Left out: your user name.")
+@click.option("--by", help="Name of the person who withdraws it.  [default: your login name on this machine]")
 def remove_command(override_id: int, reason: str, by: str | None) -> None:
-    """Take any past decision back; the decision that it superseded is in force again.
+    """Withdraw a decision. The decision that it superseded is in force again.
 
-    It stays on record. The months that it is about are linked again.
+    The withdrawn decision stays in the list of all decisions. The months that it affects are linked again.
     """
     if not reason.strip():
         raise click.UsageError("--reason must say why")

@@ -1,4 +1,4 @@
-"""Common parts of commands: groups whose help has whole sentences, and the type of a month.
+"""Classes that several commands use: groups whose help has whole sentences, and the type of a month.
 
 What belongs here: classes for click. What does not: commands.
 """
@@ -11,7 +11,10 @@ import click
 
 
 class Group(click.Group):
-    """A group whose help has the whole first sentence of each command; click would cut it at the line."""
+    """A group whose help shows the whole first sentence of each command.
+
+    Without it, click cuts the sentence at the end of the line.
+    """
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands."""
@@ -28,8 +31,8 @@ class Month(click.ParamType[str]):
     name = "YYYY-MM"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the month; fail with a usage error for any other text."""
-        from whatsapp_pipeline.settings import MONTH_PATTERN  # `--help` does without the settings
+        """Return the month. Any other text is a usage error."""
+        from whatsapp_pipeline.settings import MONTH_PATTERN  # `--help` does not need the settings
 
         if not re.fullmatch(MONTH_PATTERN, value):
             self.fail(f"{value!r} is no month; write it as 2025-01", param, ctx)

@@ -1,4 +1,4 @@
-"""`parse`: transcripts as JSON lines, without a database.
+"""`parse`: write transcripts as JSON lines, without a database.
 
 What belongs here: messages and summaries of files as JSON. What does not: reading transcripts
 (domain/transcripts/), opening files and zips (archive/sources.py).
@@ -36,7 +36,7 @@ from whatsapp_pipeline.status_line import status_line
 from whatsapp_pipeline.steps.progress import Progress
 
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
-# A damaged file may have one finding per line. The list is cut; the counts are complete.
+# A damaged file may have one finding per line. So the list of findings is cut, but the counts are complete.
 _FINDINGS_SHOWN = 100
 # Maximum number of other files that are read to find the order of day and month.
 _MOST_LOOKED_AT = 200
@@ -53,24 +53,27 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 )
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="auto", help="Export format.")
 @click.option(
-    "--date-order", type=click.Choice(get_args(DateOrder)), default="auto", help="Order of native dates."
+    "--date-order",
+    type=click.Choice(get_args(DateOrder)),
+    default="auto",
+    help="Order of day and month in WhatsApp's own exports.",
 )
-@click.option("--owner", multiple=True, help="Name or number of the staff side; repeat for several.")
+@click.option("--owner", multiple=True, help="Name or number of the staff side. Can be given several times.")
 @click.option("--zone", help="Time zone of the file's times; default: CHAT_TIME_ZONE.")
 def parse(
     files: tuple[str, ...], form: FormatName, date_order: DateOrder, owner: tuple[str, ...], zone: str | None
 ) -> None:
     """Write each message of chat exports (.txt or .zip, - for standard input) as a line of JSON.
 
-    Messages go to standard output, a summary of each file to standard error, as one object a line. A file
-    that is missing, can't be read or is no transcript has its reason there, and fails the command (exit 1)
-    at its end, after the others.
+    Messages go to standard output. A summary of each file goes to standard error, one JSON object per line.
+    If a file is missing, can't be read or is no transcript, the summary has the reason; the command goes on
+    with the other files and then ends with exit status 1.
 
     \b
     Example: whatsapp-pipeline parse data/organized_whatsapp_chats/2025/01/*.txt 2>/dev/null | head
     """
     if files.count("-") > 1:
-        raise click.UsageError("standard input (-) can be read once; name it once")
+        raise click.UsageError("standard input (-) can be read only once; name it once")
     configured = settings.load_settings()
     options = partial(
         ParseOptions,
@@ -89,7 +92,7 @@ def parse(
             line.remove()
         sys.stderr.write(for_json(_encode(summary)) + "\n")
         failed |= "error" in summary or "unknown_format" in summary["exceptions"]
-        if not sys.stdout.isatty():  # otherwise the messages are on the terminal
+        if not sys.stdout.isatty():  # otherwise the terminal is used for the messages
             progress.advance(1, summary["messages"])
     sys.stdout.buffer.flush()
     if failed:
@@ -105,7 +108,10 @@ def _silent_log() -> logging.Logger:
 
 
 def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO) -> dict[str, Any]:
-    """Write a file's messages and return its summary, with an `error` if it can't be read to its end."""
+    """Write the messages of a file and return its summary.
+
+    The summary has an `error` if the file can't be read completely.
+    """
     summaries: list[ChatSummary] = []
     findings: list[dict[str, object]] = []
     error = None
@@ -127,14 +133,17 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO) 
 
 
 def _order_near(paths: Sequence[str], number: int) -> DateOrder | None:
-    """Return the order of dates in the files that are nearest to one of them in the command line."""
+    """Return the order of day and month for a file, from the files next to it in the command line."""
     near = sorted(range(len(paths)), key=lambda other: abs(other - number))[:_MOST_LOOKED_AT]
     return nearest_order([_order_in(paths[other])] for other in near)
 
 
 @lru_cache(10_000)
 def _order_in(path: str) -> DateOrder | None:
-    """Return the order of dates that the beginning of a file shows; standard input is not read twice."""
+    """Return the order of day and month that the beginning of a file shows.
+
+    Standard input is left out, because it can't be read twice.
+    """
     if path == "-":
         return None
     try:
@@ -147,7 +156,10 @@ def _order_in(path: str) -> DateOrder | None:
 def _windows(
     source: ChatSource, path: str, options: Callable[..., ParseOptions]
 ) -> Iterator[tuple[int, Window]]:
-    """Yield the windows of a file's transcripts, each with the number in the file of its chat 0."""
+    """Yield the chunks of a file's transcripts.
+
+    Each comes with the number that the chunk's chat 0 has in the file.
+    """
     first_chat = 1
     for member, stream in source.streams():
         name = read_chat_name(path.replace(os.sep, "/"), member.path)
@@ -160,18 +172,18 @@ def _windows(
 
 
 def _open(path: str) -> BinaryIO:
-    return sys.stdin.buffer if path == "-" else open(path, "rb")  # the source closes it
+    return sys.stdin.buffer if path == "-" else open(path, "rb")  # open_source closes it
 
 
 def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryIO) -> None:
-    """Write each message as a line of JSON; chat 0 of the frame has the number `first_chat` in the file."""
+    """Write each message as a line of JSON. Chat 0 of the frame is chat `first_chat` of the file."""
     attachment = pl.struct(
         name="attachment_name",
         kind="attachment_kind",
         size_bytes="attachment_size",
         duration_seconds="attachment_duration",
     )
-    # Written to memory first, because polars would write to the pipe itself and raise errors of its own.
+    # The lines are written to memory first. polars would write to the pipe directly and raise its own errors.
     written = io.BytesIO()
     reply = pl.struct(timestamp=_iso("reply_timestamp"), quote="reply_quote", ordinal="reply_ordinal")
     messages.select(
@@ -194,12 +206,15 @@ def write_lines(path: str, first_chat: int, messages: pl.DataFrame, out: BinaryI
 
 
 def _iso(column: str, offset: str = "") -> pl.Expr:
-    """Return times in ISO 8601; exports have no fractions of seconds."""
+    """Return times in ISO 8601, without fractions of seconds, which exports do not have."""
     return pl.col(column).dt.to_string(f"%Y-%m-%dT%H:%M:%S{offset}")
 
 
 def summary_of(path: str, chats: list[ChatSummary], findings: list[dict[str, object]]) -> dict[str, Any]:
-    """Return the summary of a file over all its chats; the sum of `lines` is the number of its lines."""
+    """Return the summary of a file over all its chats.
+
+    The values of `lines` add up to the number of lines of the file.
+    """
     total: dict[str, Counter[str | None]] = {
         name: Counter() for name in ("by_direction", "by_type", "lines", "exceptions")
     }

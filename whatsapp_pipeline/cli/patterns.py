@@ -1,4 +1,4 @@
-"""`patterns`: when customers write, which devices come back, who fell silent after a quote."""
+"""`patterns`: when customers write, which devices came back, and who stopped writing after a quote."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ _WEEKDAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domin
 
 @click.command()
 @click.option(
-    "--days", type=click.IntRange(0), default=7, show_default=True, help="Age of a quote, at least."
+    "--days", type=click.IntRange(0), default=7, show_default=True, help="Minimum age of a quote in days."
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rows of a list.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Largest number of rows per list.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def patterns(days: int, limit: int, as_json: bool) -> None:
     """Show patterns over all customers.
 
-    The hours and weekdays in which they write, devices with several orders, and customers who wrote nothing
-    more after a quote.
+    The patterns are the hours and weekdays in which customers write, devices with several orders, and
+    customers who wrote nothing more after a quote.
     """
     from whatsapp_pipeline.domain.summaries.wording import say_date, say_money
     from whatsapp_pipeline.store.summaries import contact_patterns as store

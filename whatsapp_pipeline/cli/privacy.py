@@ -1,4 +1,4 @@
-"""`privacy`: what the law lets a customer ask for, and which hosts have done it."""
+"""`privacy`: export and erase one person's data, and show which hosts have applied each erasure."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 
 _APPLY_THERE = (
-    "its receiver, worker or daemon does it when it next looks, or `whatsapp-pipeline privacy apply` there; "
-    "`privacy status` shows when; if its disk no longer exists, `privacy forget-host`"
+    "the receiver, worker or daemon of that host erases them at its next check, or run `whatsapp-pipeline "
+    "privacy apply` there; `privacy status` shows the state; if the disk of the host no longer exists, run "
+    "`privacy forget-host`"
 )
 
 
@@ -46,10 +47,12 @@ privacy.add_command(delete_exports_command, "delete-exports")
 
 
 def _person_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of which one says whose data it is."""
+    """Add the options that identify a person; exactly one of them must be given."""
     for option in (
-        click.option("--conversation", type=int, help="Id of a webhook conversation that is no contact's."),
-        click.option("--phone", help="Phone of somebody who is no contact: a lead, an unmatched number."),
+        click.option("--conversation", type=int, help="Id of a webhook conversation without a contact."),
+        click.option(
+            "--phone", help="Phone of a person who is no contact, such as a lead or an unmatched number."
+        ),
         click.option("--contact", type=int, help="The contact's id in contatos."),
     ):
         command = option(command)
@@ -76,9 +79,10 @@ def _find(contact: int | None, phone: str | None, conversation: int | None) -> F
 def export_person_command(
     contact: int | None, phone: str | None, conversation: int | None, out: Path | None
 ) -> None:
-    """Give out everything that is held of a person, raw webhook deliveries included, as JSON.
+    """Write all stored data about a person as JSON, including the raw webhook deliveries.
 
-    The file is registered: once the person is erased, `privacy status` names it until it is deleted.
+    The pipeline registers the file. After the person is erased, `privacy status` lists the file until it is
+    deleted.
     """
     from whatsapp_pipeline.shared_folder import LocalFolder
     from whatsapp_pipeline.steps.operations.data_files import place_in, registered
@@ -99,7 +103,7 @@ def export_person_command(
             text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
             private_files.replace_file(out, text + "\n")
     if others:
-        say(f"not in this export: the files of {', '.join(others)}; export there, too", err=True)
+        say(f"this export lacks the files of {', '.join(others)}; run the export there, too", err=True)
     if out is None:
         say_json(held, default=str, indent=1)
         return
@@ -108,24 +112,24 @@ def export_person_command(
 
 @privacy.command("erase")
 @_person_options
-@click.option("--keep-contact-row", is_flag=True, help="Leave the row of contatos as it is.")
+@click.option("--keep-contact-row", is_flag=True, help="Do not change the row of contatos.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def erase_command(
     contact: int | None, phone: str | None, conversation: int | None, keep_contact_row: bool, yes: bool
 ) -> None:
     """Erase a person's chats, messages, summaries, links, webhook data and saved ERP pages.
 
-    Every number of the person is erased, and their messages in groups. A keyed hash stays, so that
-    no later run brings the person back. What stays besides is named.
+    All phones of the person are erased, and the person's messages in groups. A keyed hash is kept, so that no
+    later run stores the person again. The command lists everything else that stays.
     """
     from whatsapp_pipeline.steps.operations.privacy import erase_person
 
     configured = settings.load_settings()
     find = _find(contact, phone, conversation)
-    url = migrated_url(configured)  # said before the question, which would be answered in vain
+    url = migrated_url(configured)  # an unfit database is reported before the question is asked
     if not yes:
         who = f"contact {contact}" if contact is not None else "this person"
-        click.confirm(f"Erase {who}? There is no way back", abort=True)
+        click.confirm(f"Erase {who}? This can't be undone", abort=True)
     with connect(url) as conn:
         erasure = erase_person(conn, configured, find, keep_contact_row=keep_contact_row, log=cli_log())
     say("erased:")
@@ -138,7 +142,7 @@ def erase_command(
         say("not yet erased from the files of:")
         for host in erasure.waiting:
             say(f"  {host.name}: {_APPLY_THERE}")
-    # A host that has not confirmed deletes its reports by itself.
+    # Reports are left out: a host that has not confirmed the erasure deletes its own reports.
     waiting = {host.name for host in erasure.waiting}
     named = [file for file in erasure.outdated if file.kind != "report" or file.host not in waiting]
     if exports := [file for file in named if file.kind != "backup"]:
@@ -152,11 +156,11 @@ def erase_command(
 
 @privacy.command("apply")
 def apply_erasures_command() -> None:
-    """Erase people from the files of this host whom another host erased, and confirm it.
+    """Erase people whom another host erased from the files of this host, and confirm the erasures.
 
-    These files are the webhook's spool and quarantine, saved ERP pages and QA reports. With several hosts the
-    receiver, the workers and the daemon do this by themselves. A host that keeps such files is listed in
-    `privacy status`.
+    These files are the webhook's spool and quarantine, saved ERP pages and QA reports. With several hosts,
+    the receiver, the workers and the daemon do this without the command. `privacy status` lists the hosts
+    that keep such files.
     """
     from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 
@@ -164,7 +168,7 @@ def apply_erasures_command() -> None:
     with open_database(configured) as conn:
         applied = apply_erasures(conn, configured, register=False, log=cli_log())
     if not applied.erasures:
-        say(f"{configured.host}: nothing waits")
+        say(f"{configured.host}: no erasure is waiting")
         return
     counts = ", ".join(f"{count} {name}" for name, count in applied.removed.items())
     say(f"{configured.host}: {applied.erasures} erasure(s) applied and confirmed ({counts})")
@@ -173,10 +177,10 @@ def apply_erasures_command() -> None:
 @privacy.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def privacy_status_command(as_json: bool) -> None:
-    """Show which hosts keep copies of personal data, and which erasures they have not confirmed.
+    """Show which hosts keep copies of personal data, and which erasures each has not confirmed.
 
-    Exports that may hold erased people are named, too. Ends with 1 as long as there is one, or as a host has
-    not confirmed an erasure.
+    Exports that may contain erased people are listed, too. The exit status is 1 while there is such an
+    export, or while a host has not confirmed an erasure.
     """
     from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
 
@@ -190,13 +194,16 @@ def privacy_status_command(as_json: bool) -> None:
         for host in hosts:
             say(f"{host.name:<24} last seen {host.seen_at:%Y-%m-%d %H:%M}  {_state(host)}  {host.id}")
         if not hosts:
-            say("no host is known to keep copies of personal data in files")
+            say("no host is registered that keeps copies of personal data in files")
         for file in files:
             say(file_line(file))
         if any(file.kind in ("export", "person") for file in files):
             say(f"outdated exports: {DELETE_EXPORTS}")
         if any(file.kind == "backup" for file in files):
-            say("outdated backups: `privacy clean-backups` rewrites them; without it they are rotated out")
+            say(
+                "outdated backups: `privacy clean-backups` rewrites them; otherwise they are deleted when "
+                "the rotation reaches them"
+            )
     if any(host.unconfirmed for host in hosts) or any(
         file.outdated_by == "erasure" and file.kind != "backup" for file in files
     ):
@@ -213,9 +220,11 @@ def _state(host: ErasureHost) -> str:
 @click.argument("host")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def forget_host_command(host: str, yes: bool) -> None:
-    """Take HOST, a name or id of `privacy status`, off the list because its disk no longer exists.
+    """Remove a host whose disk no longer exists from the list.
 
-    The files that are registered for a host of this name are forgotten, too.
+    HOST is a name or id that `privacy status` shows.
+
+    The files that are registered for a host of this name are removed from the list of files, too.
     """
     from whatsapp_pipeline.store.operations.data_files import forget_files_of, registered_files
     from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts, forget_host
@@ -232,10 +241,10 @@ def forget_host_command(host: str, yes: bool) -> None:
                 f"{len(found)} hosts are called {host!r}; give the id that `privacy status` shows"
             )
         if not yes:
-            click.confirm(f"Forget {host}? Copies on its disk are not erased any more", abort=True)
+            click.confirm(f"Forget {host}? The pipeline will no longer erase copies on its disk", abort=True)
         for known in found:
             forget_host(conn, known.id)
-        # Another host of this name may be the one that has the files.
+        # The registered files may belong to another host of this name, so they are kept.
         if sum(known.name == name for known in hosts) <= 1:
             forget_files_of(conn, name)
     say(f"{host}: forgotten")
@@ -243,19 +252,22 @@ def forget_host_command(host: str, yes: bool) -> None:
 
 @privacy.command("reapply")
 def reapply() -> None:
-    """Erase again everybody on the list from the database, as after restoring an old backup."""
+    """Erase everybody on the list of erased people from the database again, for example after a restore."""
     from whatsapp_pipeline.steps.operations.privacy import reapply_erasures
 
     configured = settings.load_settings()
     count = reapply_erasures(migrated_url(configured), configured, log=cli_log())
-    say(f"{count} change(s): who is on the list is erased again")
+    say(f"everybody on the list was erased again ({count} rows changed)")
 
 
 @privacy.command("clean-backups")
 def clean_backups_command() -> None:
-    """Rewrite every kept backup without the people on the list; restoring does it by itself otherwise.
+    """Rewrite every kept backup without the people on the list of erased people.
 
-    Each backup is restored into a scratch database of the server, erased there and dumped again.
+    Without this, `restore` erases them.
+
+    Each backup is restored into a scratch database of the server. The people are erased there, and the
+    database is dumped again.
     """
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.steps.operations import privacy as step
@@ -266,12 +278,12 @@ def clean_backups_command() -> None:
     for name in rewritten:
         say(f"{name}: rewritten")
     if not rewritten:
-        say("no backup holds anybody on the list")
+        say("no backup has data of anybody on the list")
 
 
 @privacy.command("audit")
 def privacy_audit_command() -> None:
-    """Show who exported or erased when; people are named by keyed hashes."""
+    """Show who exported or erased data, and when. The customers are shown as keyed hashes."""
     from whatsapp_pipeline.store.operations.privacy import audit_rows
 
     with open_database(settings.load_settings()) as conn:
@@ -282,4 +294,4 @@ def privacy_audit_command() -> None:
             f"{(row['subject'] or '')[:12]}"
         )
     if not rows:
-        say("nothing on record")
+        say("no export or erasure is recorded")

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.store.operations.data_files import DataFile
 
 DELETE_EXPORTS = "delete them, write them again, or run `privacy delete-exports` on their host"
-"""What to do about outdated exports."""
+"""The instruction for outdated exports."""
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def privacy_files_command(as_json: bool) -> None:
-    """List the files with people's data that were written: backups, QA reports and exports of every host.
+    """List the registered files with people's data: backups, QA reports and exports of every host.
 
-    Copies that somebody made of them are not known.
+    Copies of these files are not known to the pipeline.
     """
     with open_database(settings.load_settings()) as conn:
         files = present_files(conn)
@@ -44,9 +44,9 @@ def privacy_files_command(as_json: bool) -> None:
 @click.command()
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def delete_exports_command(yes: bool) -> None:
-    """Delete the exports on this host that may hold erased people, or months that retention deleted.
+    """Delete the exports on this host that may contain erased people, or months that retention deleted.
 
-    A file that was changed since it was exported stays, and is named.
+    A file that was changed after its export is kept and listed.
     """
     from whatsapp_pipeline.steps.operations.data_files import delete_export, outdated_exports
 
@@ -71,11 +71,14 @@ def delete_exports_command(yes: bool) -> None:
     say(f"{len(files) - len(kept)} file(s) deleted")
     if kept:
         paths = ", ".join(file.place.path for file in kept)
-        raise PipelineError(f"changed since they were exported, so they stay: {paths}; look, and delete them")
+        raise PipelineError(
+            f"these files were changed after their export, so they are kept: {paths}; "
+            f"check and delete them yourself"
+        )
 
 
 def present_files(conn: Connection) -> list[DataFile]:
-    """Return the registered files without those of this host that somebody has deleted."""
+    """Return the registered files, without files of this host that no longer exist."""
     from whatsapp_pipeline.steps.operations.data_files import forget_missing_files
     from whatsapp_pipeline.store.operations.data_files import registered_files
 

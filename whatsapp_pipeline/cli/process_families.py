@@ -1,8 +1,8 @@
-"""Ends processes together with everything that they started.
+"""Ending processes together with all processes that they started.
 
-What belongs here: finding the descendants of a process, asking them to stop, killing those that do not. What
-does not: which processes are started and restarted (supervisor.py), and who ends them when the supervisor was
-killed (process_keeper.py).
+What belongs here: finding the descendants of a process, asking them to stop, and killing those that do not
+stop. What does not: starting and restarting processes (supervisor.py), and ending the processes of a
+supervisor that was killed (process_keeper.py).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ GRACE_SECONDS = 20
 
 
 def end_family(pid: int) -> None:
-    """Ask the leader of a session to stop, then make sure that none of its descendants is left.
+    """Ask the leader of a session to stop, then end all of its descendants that are left.
 
     Args:
-        pid: the leader, which may have ended already; its session has the same number.
+        pid: Process id of the leader, which may have ended already. The session has the same id.
     """
     family = _descendants(pid)
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -40,7 +40,10 @@ def end_family(pid: int) -> None:
 
 
 def has_child(pid: int) -> bool:
-    """Say whether a process that `pid` started runs; one that ended and waits to be reaped does not."""
+    """Return whether a child process of `pid` is running.
+
+    A child that ended and was not reaped yet is not running.
+    """
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -50,7 +53,7 @@ def has_child(pid: int) -> bool:
 
 
 def holders_of(path: Path) -> list[int]:
-    """Return the ids of this user's processes that have a file open."""
+    """Return the ids of those processes of this user that have a file open."""
     target, found = str(path.resolve()), []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -60,7 +63,7 @@ def holders_of(path: Path) -> list[int]:
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
-    """Find the descendants of a process and the members of its session, which may have lost their parent."""
+    """Find the descendants of a process, and the members of its session, whose parents may have ended."""
     family = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):

@@ -1,13 +1,13 @@
-"""Ends the processes of a supervisor that was killed.
+"""A process that ends the processes of a supervisor that was killed.
 
-The supervisor starts `python -m whatsapp_pipeline.cli.process_keeper` beside its own processes. It writes the
-id of each process that it starts to this one's standard input, one a line, and `-ID` when a process and its
-descendants have ended. The end of that input says that the supervisor ended. After an orderly end no process
-is left; after SIGKILL, which the supervisor cannot answer, this one stops them. Then it removes the folders
-that its arguments name.
+The supervisor starts `python -m whatsapp_pipeline.cli.process_keeper` beside its own processes. The
+supervisor writes to the standard input of this process: the id of each process that it starts, one per line,
+and `-ID` when a process and its descendants have ended. When that input ends, the supervisor has ended. After
+a normal end no process is left. After SIGKILL, which the supervisor cannot handle, this process stops the
+processes that are left. Then it removes the folders that its arguments name.
 
-What belongs here: waiting for the end of the supervisor. What does not: how a process and its descendants are
-ended (process_families.py).
+What belongs here: waiting for the end of the supervisor. What does not: ending a process and its descendants
+(process_families.py).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from whatsapp_pipeline.cli.process_families import end_family
 
 
 def keep_processes(lines: Iterable[str]) -> None:
-    """Read the ids until the supervisor ends, then end those that are left, the last one first."""
+    """Read the ids until the supervisor ends, then end the processes that are left, the last one first."""
     for pid in reversed(left_over(lines)):
         end_family(pid)
 
 
 def left_over(lines: Iterable[str]) -> list[int]:
-    """Return the ids that were started and did not end, in the order of their start.
+    """Return the ids of processes that were started and did not end, in the order of their start.
 
-    An id that ended must not be used: the system may have given it to another program. A line without its end
-    is half an id, because the supervisor was killed while it wrote.
+    The id of a process that ended must not be used, because the system may have given it to another program.
+    An incomplete line is ignored: the supervisor was killed while it wrote an id.
     """
     started: dict[int, None] = {}
     for line in lines:

@@ -29,16 +29,16 @@ _DAYS = 30
 
 @click.group(cls=Group)
 def qa() -> None:
-    """Look at the checks by month, evaluate them, and accept faults."""
+    """List the checks by month, evaluate them, and accept faults."""
 
 
 @qa.command("list")
 @click.option("--check", "name", help="Only this check.")
 @click.option("--month", type=MONTH, help="Only this month.")
-@click.option("--all", "every", is_flag=True, help="Also months that passed or had nothing to examine.")
+@click.option("--all", "every", is_flag=True, help="Also list months that passed or had nothing to examine.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per check and month.")
 def list_checks_command(name: str | None, month: str | None, every: bool, as_json: bool) -> None:
-    """List the months in which a check fails or a fault is accepted, as last evaluated."""
+    """List the months in which a check fails or a fault is accepted, by the last evaluation."""
     from whatsapp_pipeline.domain.quality import month_name
     from whatsapp_pipeline.steps.operations.quality import standings
 
@@ -72,7 +72,10 @@ def list_checks_command(name: str | None, month: str | None, every: bool, as_jso
 @qa.command()
 @click.option("--check", "name", help="Only this check.")
 def evaluate_command(name: str | None) -> None:
-    """Evaluate the checks over all months now, and show the result in Dagster. Exit status 1: one fails."""
+    """Evaluate the checks over all months now, and show the results in Dagster.
+
+    The exit status is 1 if a check fails.
+    """
     from whatsapp_pipeline.assets.partitions import MONTHS
     from whatsapp_pipeline.checks import qa as checks
     from whatsapp_pipeline.resources.sources import Archive
@@ -90,12 +93,20 @@ def evaluate_command(name: str | None) -> None:
 
 @qa.command()
 @click.option("--check", "name", required=True, help="Name of the check, as `qa list` shows it.")
-@click.option("--month", type=MONTH, help="The month; left out for a check that is not about months.")
-@click.option("--reason", required=True, help="Why the fault is accepted; it is kept and shown.")
-@click.option("--until", help=f"Last day on which it counts, YYYY-MM-DD.  [default: {_DAYS} days from now]")
-@click.option("--by", help="Who accepts it.  [default: the user of this machine]")
+@click.option("--month", type=MONTH, help="The month. Leave this out for a check without months.")
+@click.option(
+    "--reason", required=True, help="Reason why the fault is accepted; the reason is stored and shown."
+)
+@click.option(
+    "--until", help=f"Last day on which the acceptance applies, YYYY-MM-DD.  [default: {_DAYS} days from now]"
+)
+@click.option("--by", help="Name of the person who accepts it.  [default: your login name on this machine]")
 def accept_command(name: str, month: str | None, reason: str, until: str | None, by: str | None) -> None:
-    """Accept a check's fault in a month: it does not fail, block or alert until it expires or grows."""
+    """Accept a check's fault in a month.
+
+    The check then does not fail, block or alert in that month, until the acceptance expires or more rows
+    fail.
+    """
     from whatsapp_pipeline.steps.operations.quality import standing_of
     from whatsapp_pipeline.store.operations import qa_results
 
@@ -106,7 +117,7 @@ def accept_command(name: str, month: str | None, reason: str, until: str | None,
     with open_database(settings.load_settings()) as conn:
         verdict = _verdict(conn, check, month)
         if verdict.state not in {"red", "accepted"}:
-            raise PipelineError(f"{_place(check, month)} does not fail; there is nothing to accept")
+            raise PipelineError(f"{_place(check, month)} does not fail, so there is nothing to accept")
         qa_results.accept_failing(
             conn,
             name,
@@ -119,32 +130,34 @@ def accept_command(name: str, month: str | None, reason: str, until: str | None,
         standing = standing_of(conn, check.rule)
     _show(standing)
     say(
-        f"{_place(check, month)}: {_failing_rows(verdict.result.failing)} accepted until {last}; "
-        "more of them are red again"
+        f"{_place(check, month)}: {_failing_rows(verdict.result.failing)} accepted until {last}; if more "
+        f"rows fail, the month is red again"
     )
 
 
 @qa.command()
 @click.option("--check", "name", required=True, help="Name of the check, as `qa list` shows it.")
-@click.option("--month", type=MONTH, help="The month; left out for a check that is not about months.")
+@click.option("--month", type=MONTH, help="The month. Leave this out for a check without months.")
 def withdraw_command(name: str, month: str | None) -> None:
-    """Take back the acceptance of a check's fault in a month."""
+    """Withdraw the acceptance of a check's fault in a month."""
     from whatsapp_pipeline.steps.operations.quality import standing_of
     from whatsapp_pipeline.store.operations import qa_results
 
     (check,) = _checks(name, with_erp=True)
     with open_database(settings.load_settings()) as conn:
         if not qa_results.withdraw_acceptance(conn, name, month):
-            raise PipelineError(f"{_place(check, month)} is not accepted; `qa list` shows what is")
+            raise PipelineError(
+                f"{_place(check, month)} is not accepted; `qa list` shows the accepted faults"
+            )
         standing = standing_of(conn, check.rule)
     _show(standing)
     say(f"{_place(check, month)}: the acceptance is withdrawn")
 
 
 def shown_rules(conn: Connection) -> list[Rule]:
-    """Return the rules of the code location, and those of an ERP that only some run had (`run --erp`).
+    """Return the rules of the code location, and those of an ERP that only a single run used (`run --erp`).
 
-    The latter are known by their results.
+    The rules of such an ERP are found by their stored results.
     """
     from whatsapp_pipeline.definitions import rule_book
     from whatsapp_pipeline.store.operations import qa_results
@@ -155,9 +168,12 @@ def shown_rules(conn: Connection) -> list[Rule]:
 
 
 def _checks(name: str | None, *, with_erp: bool | None = None) -> list[QaCheck]:
-    """Return the check of this name, or all; raises BadParameter for a name that no check has.
+    """Return the check of this name, or all checks without a name.
 
-    `with_erp` says whether the checks of an ERP are among them. With None they are if the settings name one.
+    Raises BadParameter if no check has the name.
+
+    With `with_erp`, the checks of an ERP are included. With None, they are included if the settings name an
+    ERP.
     """
     from whatsapp_pipeline.definitions import chosen_checks
 
@@ -185,7 +201,7 @@ def _last_day(until: str | None) -> date:
             f"{until!r} is no day; write it as 2025-12-31", param_hint="--until"
         ) from None
     if last < clock.today():
-        raise click.BadParameter(f"{last} is over", param_hint="--until")
+        raise click.BadParameter(f"{last} is in the past", param_hint="--until")
     return last
 
 
@@ -194,7 +210,7 @@ def _verdict(conn: Connection, check: QaCheck, month: str | None) -> Verdict:
     from whatsapp_pipeline.steps.operations.quality import standing_of
 
     if month is not None and not check.monthly:
-        raise click.BadParameter(f"{check.name} is not about months; leave it out", param_hint="--month")
+        raise click.BadParameter(f"{check.name} has no months; leave --month out", param_hint="--month")
     verdicts = standing_of(conn, check.rule).verdicts
     found = [verdict for verdict in verdicts if verdict.month == month]
     if not found:

@@ -1,4 +1,4 @@
-"""The QA table at the end of `run` and `demo`: one line per asset and month."""
+"""Printing the QA table at the end of `run` and `demo`, with one line per asset and month."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from whatsapp_pipeline.cli.output import say, say_lines
 from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.store.operations.dry_run_diff import Change
 
-# Statuses of a chat or session that is not linked.
+# Statuses of chats and sessions that are not linked.
 _NOT_LINKED = ("proposed", "ambiguous", "unmatched", "group")
 
 
 def show(outcome: Outcome, *, dry_run: bool) -> None:
-    """Print the table, the failed checks with the command that shows more, and the errors."""
+    """Print the table, the failed checks, the errors, and where to find more."""
     months = {asset for asset, _ in outcome.by_month}
     lines = [
         _line(outcome, asset, "all", counts)
@@ -35,7 +35,7 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
     for error in outcome.errors:
         say(f"error: {error}", err=True)
     if outcome.errors and not outcome.interrupted and not dry_run:
-        say("the trace is on the run's page: `whatsapp-pipeline up`, then Runs", err=True)
+        say("the page of the run shows the traceback: `whatsapp-pipeline up`, then Runs", err=True)
     if outcome.changes is not None:
         _show_changes(outcome.changes)
     if dry_run:
@@ -43,7 +43,7 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
 
 
 def _show_changes(changes: list[Change]) -> None:
-    say("\nWhat a real run would change:" if changes else "\nA real run would change nothing.")
+    say("\nA real run would change:" if changes else "\nA real run would change nothing.")
     for change in changes:
         say(f"  {change.what}: {change.count:,} {change.change}")
         say_lines(f"      {example}" for example in change.examples)

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--file", "path", help="Path of the file in the archive, as `exceptions list` shows it.")
-@click.option("--month", type=MONTH, help="Every file of a month instead.")
+@click.option("--month", type=MONTH, help="All files of a month, instead of one file.")
 @click.option(
     "--format", "form", type=click.Choice(["auto", "block", "android", "ios"]), help="Export format."
 )
-@click.option("--date-order", type=click.Choice(["auto", "dmy", "mdy", "ymd"]), help="Order of native dates.")
-@click.option("--owner", multiple=True, help="Name or number of the staff side; repeat for several.")
-@click.option("--reset", is_flag=True, help="Forget what was remembered, then apply the other options.")
+@click.option(
+    "--date-order",
+    type=click.Choice(["auto", "dmy", "mdy", "ymd"]),
+    help="Order of day and month in WhatsApp's own exports.",
+)
+@click.option("--owner", multiple=True, help="Name or number of the staff side. Can be given several times.")
+@click.option("--reset", is_flag=True, help="Delete the stored options first, then apply the other options.")
 @click.option("--archive", "root", help="Folder or URL of the chats; default: CHAT_ARCHIVE.")
 def reparse(
     path: str | None,
@@ -37,9 +41,9 @@ def reparse(
     reset: bool,
     root: str | None,
 ) -> None:
-    """Read a file or a month again in the way given, now and in every later run.
+    """Read a file or a month with these options, now and in every later run.
 
-    Messages keep their ids where they are still the same. `auto` forgets a choice.
+    Messages that are still the same keep their ids. `auto` deletes a stored option.
     """
     if (path is None) == (month is None):
         raise click.UsageError("give either --file or --month")
@@ -50,7 +54,7 @@ def reparse(
     if owner:
         options["owner"] = list(owner)
     if not options:
-        raise click.UsageError("say what is to change: --format, --date-order, --owner or --reset")
+        raise click.UsageError("give at least one of --format, --date-order, --owner and --reset")
     from whatsapp_pipeline.resources.sources import Archive
 
     configured = settings.load_settings()
@@ -58,13 +62,13 @@ def reparse(
         months, files = _remember(conn, options, path, month)
         counts = _read_again(conn, months, Archive(root=root).open(), configured)
     say(
-        f"remembered for {files} file(s) of {', '.join(months)}; "
+        f"stored for {files} file(s) of {', '.join(months)}; "
         + (
             ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in counts.items())
             or "no message changed"
         )
     )
-    say(f"links are brought up to date by `whatsapp-pipeline run --months {','.join(months)} …`")
+    say(f"to link these months again, run `whatsapp-pipeline run --months {','.join(months)} …`")
 
 
 def _remember(
@@ -76,7 +80,7 @@ def _remember(
     if not chosen:
         what = "no indexed file has that path" if path else f"no file of {month} is indexed"
         raise PipelineError(
-            f"{what}; index first, and give paths as `whatsapp-pipeline exceptions list` does"
+            f"{what}; index first, and give paths as `whatsapp-pipeline exceptions list` shows them"
         )
     return sorted({found for found, _ in chosen}), len(chosen)
 

@@ -27,13 +27,13 @@ from whatsapp_pipeline.errors import PipelineError
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write.  [default: reports/qa-MONTH.html in SHARED_DIR or .local]",
 )
-@click.option("--names", is_flag=True, help="Show names and titles, which are masked otherwise.")
+@click.option("--names", is_flag=True, help="Show names and titles. Otherwise they are masked.")
 def report(month: str | None, every: bool, html: Path | None, names: bool) -> None:
-    """Write the QA report: links, orders, findings, checks, runs, and what a person should review."""
+    """Write the QA report: links, orders, findings, checks, runs, and a sample of links to review."""
     if bool(month) == every:
         raise click.UsageError("give either --month YYYY-MM or --all")
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
-    # Imported here because they are heavy and only this command needs them.
+    # Imported here because these modules are slow to import and only this command needs them.
     from whatsapp_pipeline.assets.history import run_history
     from whatsapp_pipeline.automation.headless import open_instance
     from whatsapp_pipeline.shared_folder import LocalFolder

@@ -1,4 +1,4 @@
-"""`review`: chats and sessions of the archive that wait for a person.
+"""`review`: decide chats and sessions of the archive that the rules could not link surely.
 
 What belongs here: the command, and the targets of decisions on such items. What does not: the questions and
 answers (review_session.py) and the effect of a decision (steps/links/decide.py).
@@ -44,18 +44,23 @@ _SAMPLE = 20
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--month", type=MONTH, help="The month to review.")
 @click.option("--limit", type=click.IntRange(1), help="Show no more than this number of items.")
-@click.option("--by", help="Who decides. Left out: your user name.")
-@click.option("--sample", is_flag=True, help="Judge links blind: the QA sample, of one month or of all.")
-@click.option("--live", is_flag=True, help="Review live conversations, which belong to no month.")
+@click.option("--by", help="Name of the person who decides.  [default: your login name on this machine]")
+@click.option(
+    "--sample",
+    is_flag=True,
+    help="Judge the links of the QA sample, of one month or of all months, without seeing the links first.",
+)
+@click.option("--live", is_flag=True, help="Review live conversations. They belong to no month.")
 @click.pass_context
 def review(
     context: click.Context, month: str | None, limit: int | None, by: str | None, sample: bool, live: bool
 ) -> None:
     """Step through chats without a sure contact and sessions without a sure order, the most valuable first.
 
-    A decision is about the chat's phone where it has one, otherwise about the chat alone; `t` changes that.
-    It is kept for good with its reason; `override remove` takes it back. With --sample you say whose chat it
-    is before the link and its score are shown: these verdicts guarantee the precision in the QA report.
+    If the chat has a phone, a decision applies to all chats of that phone, otherwise to the chat alone. The
+    key `t` changes this. A decision is stored permanently with its reason; `override remove` withdraws it.
+    With --sample, you choose the contact of each chat before the link and its score are shown. The precision
+    in the QA report is computed from these verdicts.
     """
     if context.invoked_subcommand is not None:
         return
@@ -77,18 +82,18 @@ def review(
         if items:
             reviewing.step_through(items)
         else:
-            say(f"{month}: nothing is in doubt")
+            say(f"{month}: no chat or session waits for review")
 
 
 @review.command("record")
 @click.argument("chat", type=int)
 @click.argument("verdict", type=click.Choice(["right", "wrong", "unsure"]))
-@click.option("--note", help="What you saw.")
-@click.option("--by", help="Who says so. Left out: your user name.")
+@click.option("--note", help="Your verdict on the link.")
+@click.option("--by", help="Name of the person who reviews.  [default: your login name on this machine]")
 def record_command(chat: int, verdict: decide.LinkVerdict, note: str | None, by: str | None) -> None:
-    """Record what you say of the link of CHAT, a number in the report's review sample.
+    """Store a verdict on the link of a chat. CHAT is a number in the report's review sample.
 
-    "wrong" unlinks the chat: its contact is refused for it, and the chat waits for a decision.
+    "wrong" removes the link: the contact is refused for this chat, and the chat waits for a decision.
     """
     configured = settings.load_settings()
     with open_database(configured) as conn:
@@ -104,13 +109,13 @@ def record_command(chat: int, verdict: decide.LinkVerdict, note: str | None, by:
     say(f"chat {chat}: {verdict}")
     if touched is not None:
         say(
-            f"its contact is refused for it (override {touched.id_override}; `override remove` takes that "
-            f"back); the chat is now {state} and waits in `review`"
+            f"its contact is refused for this chat (override {touched.id_override}; `override remove` "
+            f"withdraws this); the chat is now {state} and waits in `review`"
         )
 
 
 def _archive() -> ChatArchive | None:
-    """Return the archive, for chats whose messages are not loaded yet; None if none is set."""
+    """Return the archive, which has the messages that are not loaded yet; None if CHAT_ARCHIVE is not set."""
     from whatsapp_pipeline.resources.sources import Archive
 
     try:
@@ -121,7 +126,7 @@ def _archive() -> ChatArchive | None:
 
 @dataclass
 class _ArchiveReview(ReviewSession):
-    """A session about chats of the archive; `archive` has the messages that are not loaded yet."""
+    """A review session about chats of the archive. `archive` has the messages that are not loaded yet."""
 
     archive: ChatArchive | None = None
 

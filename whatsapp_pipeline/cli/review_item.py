@@ -1,4 +1,4 @@
-"""The display of an item in `review`, and reading keys.
+"""Displaying an item in `review`, and reading keys.
 
 What belongs here: lines for the terminal, and reading a key. What does not: the queue and the effect of an
 answer (steps/links/).
@@ -76,27 +76,29 @@ def order_label(candidate: dict[str, Any]) -> str:
 
 
 def scope_line(offer: ScopeOffer) -> str:
-    """Return the target of a decision as text, with the numbers of its chats and messages."""
+    """Return the target of a decision as text, with the number of chats and messages."""
     what = {
         "chat": "this chat alone",
         "phone": f"every chat of the phone {offer.target}",
-        "title": "EVERY chat with this title, whoever wrote it",
+        "title": "EVERY chat with this title, whatever its phone",
     }[offer.scope]
     months = ", ".join(offer.months[:6]) + (" …" if len(offer.months) > 6 else "")
     linked = [
-        f"{chats} now contact {contact}'s" for contact, chats in offer.linked_now if contact is not None
+        f"{chats} now linked to contact {contact}"
+        for contact, chats in offer.linked_now
+        if contact is not None
     ]
     moved = f" ({', '.join(linked[:3])})" if linked else ""
     return f"   about {what}: {offer.chats} chat(s){moved}, {offer.messages:,} messages, {months}"
 
 
 def effect_line(effect: ScopeEffect) -> str:
-    """Return what a decision would do, by the decisions in force, as one line."""
+    """Return the effect that a decision would have, as one line."""
     parts = [f"{chats} move(s) from contact {contact}" for contact, chats in effect.moved]
     if effect.kept:
         parts.append(f"{effect.kept} other(s) keep another decision")
     if effect.pending:
-        parts.append(f"{effect.pending} other(s) would wait for the rules")
+        parts.append(f"{effect.pending} other(s) would be pending until the rules decide again")
     more = "".join(f"; {part}" for part in parts)
     return f"   would hold for {effect.chats} chat(s), {effect.messages:,} messages{more}"
 
@@ -105,14 +107,16 @@ def effect_lines(outcome: DecisionOutcome) -> list[str]:
     """Return a line about chats that keep another decision, and one about pending ones."""
     lines = []
     if outcome.outranked:
-        lines.append(f"{len(outcome.outranked)} of them it does not decide: another decision or link holds")
+        lines.append(
+            f"{len(outcome.outranked)} of them are not decided by it: another decision or link is in force"
+        )
     if outcome.pending:
         lines.append(f"{len(outcome.pending)} of them are pending until the rules decide again")
     return lines
 
 
 def show_evidence(item: ReviewItem) -> None:
-    """Print every reason for every candidate, with the running sum."""
+    """Print all features of every candidate, with the running sum of the match weights."""
     what = "contact" if item.session_number is None else "order"
     for candidate in item.candidates:
         say(f"   {what} {candidate['id']}: {candidate['confidence']:.3f} by {candidate['method']}")
@@ -120,13 +124,13 @@ def show_evidence(item: ReviewItem) -> None:
 
 
 def read_key(allowed: str) -> str:
-    """Wait for one of the keys; Ctrl-C, Ctrl-D and the end of input mean "q"."""
+    """Wait for one of the keys and return it. Ctrl-C, Ctrl-D and the end of input return "q"."""
     while True:
         try:
             key = click.getchar()
         except OSError as error:
             raise PipelineError(
-                "review waits for a key and has no terminal; `override add` decides without one"
+                "review needs a terminal, because it waits for keys; without a terminal, use `override add`"
             ) from error
         if key in ("\x03", "\x04", ""):
             return "q"
@@ -135,7 +139,7 @@ def read_key(allowed: str) -> str:
 
 
 def read_reason(usual: str) -> str:
-    """Ask for the reason; an empty answer means the default."""
+    """Ask for the reason. An empty answer returns the default."""
     given = click.prompt("why", default=usual, show_default=True)
     return str(given).strip() or usual
 

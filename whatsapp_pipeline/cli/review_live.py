@@ -1,6 +1,6 @@
 """`review --live`: live conversations without a sure contact or order.
 
-What belongs here: their display and the targets of decisions on them. What does not: the questions and
+What belongs here: displaying them, and the targets of decisions on them. What does not: the questions and
 answers (review_session.py) and the effect of a decision (steps/links/decide.py).
 """
 
@@ -32,18 +32,18 @@ _SHOWN = 3
 
 
 def review_conversations(conn: Connection, *, by: str, limit: int | None) -> None:
-    """Step through the waiting conversations; each decision is stored and in force at once."""
+    """Ask about each waiting conversation. Each decision is stored at once, and is in force at once."""
     reviewing = _LiveReview(conn, by, since=newest_decision(conn))
     items = live_queue(conn, reviewer=by, limit=limit)
     if items:
         reviewing.step_through(items)
     else:
-        say("no live conversation is in doubt")
+        say("no live conversation waits for review")
 
 
 @dataclass
 class _LiveReview(ReviewSession):
-    """A session about live conversations; `since` is the newest decision when the queue was read."""
+    """A review session about live conversations. `since` is the newest decision when the queue was read."""
 
     since: int = 0
 

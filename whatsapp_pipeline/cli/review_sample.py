@@ -1,4 +1,4 @@
-"""`review --sample`: links judged blind, in the order of their draws.
+"""`review --sample`: judging sampled links without seeing them first, in the order of the draws.
 
 What belongs here: the questions, and the display before and after a verdict. What does not: drawing links
 (store/links/precision_sample.py) and verdicts (steps/links/blind_verdicts.py).
@@ -33,7 +33,7 @@ def judge_sample(
     """Ask for the contact of each of the next chats, and compare the answer with the link."""
     items = next_links(conn, months, limit=limit)
     if not items:
-        say("every link of the rules in these months has a verdict")
+        say("every link that the rules made in these months has a verdict")
     judged = 0
     touched: set[str] = set()
     for number, item in enumerate(items, 1):
@@ -53,15 +53,15 @@ def judge_sample(
             default_area_code=settings.load_settings().default_area_code,
             log=logging.getLogger(__name__),
         )
-    say(f"\n{judged} verdict(s) kept")
+    say(f"\n{judged} verdict(s) stored")
     say(precision_line(conn, months))
 
 
 def precision_line(conn: Connection, months: Sequence[str]) -> str:
-    """Return the precision that the verdicts guarantee as text, rounded down."""
+    """Return the lower bound of the precision, computed from the verdicts, as text. It is rounded down."""
     bound = guaranteed_precision(conn, months, by_method=False).overall
     if bound is None or not bound.verdicts:
-        return "no share of right links is guaranteed yet: the first drawn link has no verdict"
+        return "no precision can be computed yet: the first drawn link has no verdict"
     least = math.floor(bound.share * 1000) / 10
     return (
         f"right links: ≥ {least:.1f} % at {bound.confidence:.0%} confidence, {bound.verdicts} verdicts "
@@ -83,7 +83,7 @@ def _blind_lines(item: BlindItem, ends: ChatEnds) -> Iterator[str]:
 
 
 def _judge(conn: Connection, item: BlindItem, key: str, by: str) -> set[str]:
-    """Store the verdict and show the link; return the months that must be linked again."""
+    """Store the verdict, show the link, and return the months that must be linked again."""
     chosen = None if key == "?" else _chosen(item, key)
     is_agreed = key == "?" or chosen == item.id_contato
     note = "" if is_agreed else read_reason("review: judged blind")

@@ -1,6 +1,6 @@
-"""A reviewer's session in a terminal: the questions about each item, one key per answer.
+"""A review session in a terminal: questions about each item, with one key per answer.
 
-What belongs here: the order of questions and answers, which is the same for chats of the archive and for live
+What belongs here: asking the questions and handling the answers, for chats of the archive and for live
 conversations. What does not: the items (review.py, review_live.py), their display (review_item.py), and the
 effect of a decision (steps/links/decide.py).
 """
@@ -54,9 +54,10 @@ class ReviewAnswer(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A possible target of a decision; `words` show it, and `decide` stores the decision on it.
+    """A possible target of a decision. `words` is its text, and `decide` stores a decision on it.
 
-    `offer` is its scope, for saying before the decision what would move; None for a session's order.
+    `offer` is its scope, from which the effect is computed before the decision; None for the order of a
+    session.
     """
 
     words: str
@@ -66,7 +67,7 @@ class Target(NamedTuple):
 
 @dataclass
 class ReviewSession(ABC):
-    """One session of a reviewer: the decisions made, and the months that must be linked again."""
+    """One review session, with the decisions made and the months that must be linked again."""
 
     conn: Connection
     by: str
@@ -76,11 +77,14 @@ class ReviewSession(ABC):
 
     @abstractmethod
     def show(self, item: ReviewItem) -> bool:
-        """Print the item; return False if there is nothing to ask about it."""
+        """Print the item. Return False if the item has no question."""
 
     @abstractmethod
     def targets(self, item: ReviewItem) -> Sequence[Target]:
-        """Return the possible targets of a decision on the item, the usual one first; none to skip it."""
+        """Return the possible targets of a decision on the item, the usual one first.
+
+        An empty result skips the item.
+        """
 
     @abstractmethod
     def snooze(self, item: ReviewItem, until: datetime) -> None:
@@ -98,10 +102,10 @@ class ReviewSession(ABC):
                 self.conn, self.months, default_area_code=area_code, log=logging.getLogger(__name__)
             )
         linked = f", {', '.join(sorted(self.months))} linked again" if self.months else ""
-        say(f"\n{len(self.made)} decision(s) kept{linked}")
+        say(f"\n{len(self.made)} decision(s) stored{linked}")
 
     def _ask(self, item: ReviewItem) -> bool:
-        """Ask about one item until it is decided or snoozed; return False to quit."""
+        """Ask about one item until it is decided or snoozed. Return False if the reviewer quits."""
         targets, scope = self.targets(item), 0
         if not targets:
             return True
@@ -126,9 +130,9 @@ class ReviewSession(ABC):
         return False
 
     def _answer(self, item: ReviewItem, key: str, target: Target) -> ReviewAnswer | None:
-        """Return the answer of a key; None if the reviewer typed an order that does not exist.
+        """Return the answer for a key; None if the reviewer typed an order that does not exist.
 
-        What the decision would move is printed before the reason is asked for.
+        Before the reason is asked for, the effect of the decision is printed.
         """
         chosen, nobody = None, None
         if key == "n":
@@ -151,7 +155,7 @@ class ReviewSession(ABC):
         return ReviewAnswer(chosen, nobody, read_reason(_usual_reason(item, chosen)))
 
     def _keep(self, item: ReviewItem, target: Target, answer: ReviewAnswer) -> bool:
-        """Store the decision; return whether the item is decided, by this decision or another person's."""
+        """Store the decision. Return whether the item is decided, by this decision or by another person's."""
         try:
             outcome = target.decide(answer)
         except decide.AlreadyDecidedError as error:
@@ -165,17 +169,17 @@ class ReviewSession(ABC):
         what = "contact" if item.session_number is None else "order"
         decision = f"no {what}" if answer.chosen is None else f"{what} {answer.chosen}"
         chats = f", {len(outcome.chats)} chat(s)" if outcome.chats or outcome.outranked else ""
-        say(f"   kept as override {outcome.id_override}: {decision}{chats}")
+        say(f"   stored as override {outcome.id_override}: {decision}{chats}")
         say_lines(f"   {line}" for line in effect_lines(outcome))
         return True
 
     def _undo_last(self) -> None:
         if not self.made:
-            say("   nothing was decided in this sitting; `override remove` takes back older decisions")
+            say("   nothing was decided in this session; `override remove` withdraws older decisions")
             return
         last = self.made.pop()
         self._note(decide.undo_decision(self.conn, last, reason="review: undone at once", removed_by=self.by))
-        say(f"   override {last} is taken back")
+        say(f"   override {last} is withdrawn")
 
     def _note(self, outcome: DecisionOutcome) -> None:
         self.is_changed = True

@@ -1,4 +1,4 @@
-"""One log file for several processes, replaced by a new one when it is large.
+"""A log file that several processes write to, with rotation by size.
 
 What belongs here: the file and its rotation. What does not: the format of lines (logs.py).
 """
@@ -15,18 +15,18 @@ _READ_BYTES = 64 * 1024
 
 
 class RotatedLog:
-    """Writes what arrives at `descriptor` to a file, and rotates the file between two lines.
+    """Writes all data from the pipe `descriptor` to a file, and rotates the file between two lines.
 
-    Only a line as long as a whole file is divided.
+    Only a line that is longer than the maximum size of a file is divided.
 
     `log` becomes `log.1`, `log.1` becomes `log.2`, and so on. Only its owner can read the file.
     """
 
     def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
-        """Open the file and begin to read.
+        """Open the file and start to read the pipe.
 
         Args:
-            path: The file; its folder is made if it is missing.
+            path: The file. Its folder is created if it does not exist.
             most_bytes: The size at which it is rotated.
             keep: How many rotated files stay.
         """
@@ -43,12 +43,12 @@ class RotatedLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what has arrived. All processes that write must have ended."""
+        """Write the rest of the data. All processes that write to the pipe must have ended."""
         os.close(self.descriptor)
         self._thread.join(timeout=10)
 
     def write_line(self, text: str) -> None:
-        """Write a line of this process's own."""
+        """Write a line of this process."""
         os.write(self.descriptor, f"{text}\n".encode())
 
     def _open(self) -> int:
@@ -58,11 +58,11 @@ class RotatedLog:
         size = os.fstat(self._file).st_size
         while data := os.read(self._reads, _READ_BYTES):
             if size + len(data) > self._most_bytes and size:
-                # Up to the end of the line that the old file ends with.
+                # Write up to the end of the current line to the old file.
                 head, newline, rest = data.partition(b"\n")
                 self._write(head + newline)
                 size += len(head)
-                if not newline and size < 2 * self._most_bytes:  # the line goes on in the next chunk
+                if not newline and size < 2 * self._most_bytes:  # the line continues in the next chunk
                     continue
                 self._rotate()
                 size, data = 0, rest
@@ -72,7 +72,8 @@ class RotatedLog:
         os.close(self._file)
 
     def _write(self, data: bytes) -> None:
-        # A full disk loses log lines. Processes that write to a pipe which nobody reads would stop.
+        # If the disk is full, log lines are lost. The pipe must still be read, otherwise the processes that
+        # write to it would block.
         with contextlib.suppress(OSError):
             while data:
                 data = data[os.write(self._file, data) :]

@@ -1,4 +1,4 @@
-"""`run` and `demo`: all jobs from the command line, through Dagster."""
+"""`run` and `demo`: run all jobs from the command line, through Dagster."""
 
 from __future__ import annotations
 
@@ -25,16 +25,22 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--erp",
-    help="Where contacts and orders come from: a folder of saved pages, `sandbox` (an invented ERP on "
-    "loopback) or `tiny`. Left out: the tables contatos and ordens_servico as they are.",
+    help="Source of contacts and orders: a folder of saved pages, `sandbox` (an invented ERP on loopback) "
+    "or `tiny`. Without this option, the tables contatos and ordens_servico are used as they are.",
 )
 @click.option(
     "--months", "--month", default="all", show_default=True, help="2025-01..2025-03, 2025-01,2025-03 or all."
 )
-@click.option("--sample", type=click.IntRange(min=1), help="Take so many files a month, stratified.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Take only this number of files per month, a stratified sample.",
+)
 @click.option("--seed", default=0, show_default=True, help="Which sample.")
-@click.option("--dry-run", is_flag=True, help="Do everything in one transaction and roll it back.")
-@click.option("--names", is_flag=True, help="With --dry-run: show names in its examples, masked otherwise.")
+@click.option("--dry-run", is_flag=True, help="Do everything in one transaction, and roll it back.")
+@click.option(
+    "--names", is_flag=True, help="With --dry-run: show names in the examples. Otherwise they are masked."
+)
 @load_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
@@ -50,8 +56,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
 ) -> None:
     """Index, link, load and summarise the chats of an archive.
 
-    Ctrl-C ends it at any time; the same command continues where it stopped. Exit status: 0 all well, 1 a step
-    or a blocking check failed, 2 bad usage, 130 interrupted.
+    Ctrl-C ends the command at any time. Run the same command again to continue. Exit status: 0 success, 1 a
+    step or a blocking check failed, 2 wrong usage, 130 interrupted.
 
     \b
     Examples: whatsapp-pipeline run --months 2025-01 --sample 25 --dry-run
@@ -80,11 +86,11 @@ def execute(
     dry_run: bool,
     show_names: bool = False,
 ) -> Outcome:
-    """Run all jobs over `months` of the archive (None: CHAT_ARCHIVE); return the reports of all steps."""
+    """Run all jobs over `months` of the archive (None: CHAT_ARCHIVE). Return the reports of all steps."""
     if settings.load_settings().log_format != "json":
         say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
-    # Imported here because they are heavy and only this command needs them.
+    # Imported here because these modules are slow to import and only this command needs them.
     from whatsapp_pipeline.assets.partitions import parse_months
     from whatsapp_pipeline.automation import headless
     from whatsapp_pipeline.definitions import build_defs
@@ -145,7 +151,8 @@ def demo() -> None:
 
     if settings.load_settings().database_url:
         raise PipelineError(
-            "the demo fills its database with invented contacts, and DATABASE_URL is set; unset it"
+            "the demo fills the database with invented contacts, so it does not run while DATABASE_URL is "
+            "set; unset it"
         )
     sample = settings.PROJECT_ROOT / "data" / "organized_whatsapp_chats"
     outcome = execute(str(sample), "sandbox", "all", config={}, dry_run=False)

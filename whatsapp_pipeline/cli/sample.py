@@ -1,4 +1,4 @@
-"""`whatsapp-pipeline sample`: invent an archive with its ERP pages and its truth."""
+"""`sample`: invent an archive with ERP pages and the correct links."""
 
 from __future__ import annotations
 
@@ -33,34 +33,45 @@ class _MonthRange(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to."
 )
-@click.option("--seed", type=int, default=2025, show_default=True, help="The same seed gives the same bytes.")
 @click.option(
-    "--contacts", type=click.IntRange(1), help="Contacts in the ERP.  [default: enough for --files]"
+    "--seed",
+    type=int,
+    default=2025,
+    show_default=True,
+    help="Seed of the random choices. The same seed and options give the same files.",
+)
+@click.option(
+    "--contacts", type=click.IntRange(1), help="Number of contacts in the ERP.  [default: enough for --files]"
 )
 @click.option("--files", type=click.IntRange(1), default=60, show_default=True, help="Chat files.")
 @click.option(
-    "--months", type=_MonthRange(), default="2025-01..2025-03", show_default=True, help="Months to fill."
+    "--months",
+    type=_MonthRange(),
+    default="2025-01..2025-03",
+    show_default=True,
+    help="Months for which chats are invented.",
 )
 @click.option(
     "--messages",
     type=click.FloatRange(2),
     default=14,
     show_default=True,
-    help="Median number of messages a file, notifications included; p95 is 5.5 times that.",
+    help="Median number of messages per file, including notifications. The 95th percentile is 5.5 times as "
+    "large.",
 )
 @click.option(
     "--largest",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Let one file have about this many messages, going back up to three years.",
+    help="Write one file with about this number of messages, over up to three years.",
 )
 @click.option(
     "--named",
     type=click.FloatRange(0, 1),
     default=0.079,
     show_default=True,
-    help="Share of customers' chats whose title is a name; the others' is their bare number.",
+    help="Share of the customers' chats whose title is a name. The other titles are phone numbers.",
 )
 def sample(
     out: Path,
@@ -72,10 +83,11 @@ def sample(
     largest: int,
     named: float,
 ) -> None:
-    """Invent a chat archive whose truth is known.
+    """Invent a chat archive whose correct links are known.
 
     Writes OUT/organized_whatsapp_chats/, OUT/erp/ (contacts and orders as the ERP's own JSON pages),
-    OUT/truth.csv (a line a file) and OUT/truth_sessions.csv (a line a session). OUT must be empty or absent.
+    OUT/truth.csv (one line per file) and OUT/truth_sessions.csv (one line per session). OUT must be empty or
+    must not exist.
     """
     if out.exists() and any(out.iterdir()):
         raise click.UsageError(f"{out} is not empty; give a new folder")

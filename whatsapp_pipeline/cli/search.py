@@ -18,19 +18,25 @@ _SIDES = {"from": "customer", "to": "staff", "notification": "notice", "unsent":
 
 @click.command()
 @click.argument("words", nargs=-1, required=True)
-@click.option("--phrase", is_flag=True, help="Only messages with the words in this order, side by side.")
+@click.option("--phrase", is_flag=True, help="Only messages with exactly this sequence of words.")
 @click.option("--contact", metavar="ID|PHONE|NAME", help="Only this customer's messages.")
 @click.option(
-    "--order", metavar="ID|NUMBER", help="Only sessions linked to this order: its id or numero_ordem_servico."
+    "--order",
+    metavar="ID|NUMBER",
+    help="Only sessions that are linked to this order (its id or its numero_ordem_servico).",
 )
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="First day.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help="Last day.")
-@click.option("--from", "side", flag_value="from", help="Only what customers wrote.")
-@click.option("--to", "side", flag_value="to", help="Only what the staff wrote.")
+@click.option("--from", "side", flag_value="from", help="Only messages of customers.")
+@click.option("--to", "side", flag_value="to", help="Only messages of the staff.")
 @click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The most that are listed."
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="Largest number of messages to list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     words: tuple[str, ...],
     phrase: bool,
@@ -42,9 +48,9 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
     limit: int,
     as_json: bool,
 ) -> None:
-    """Find messages with WORDS, whatever their accents and endings; the best first.
+    """Find messages with WORDS, best matches first. Accents and word endings are ignored.
 
-    As in a search box: "a phrase" in double quotes, `or` between words, -word to leave out.
+    Syntax: "a phrase" in double quotes, `or` between words, and -word to exclude a word.
     """
     from whatsapp_pipeline.store.chats.search import search_messages as find
     from whatsapp_pipeline.store.chats.search_words import unknown_words
@@ -79,7 +85,7 @@ def search(  # noqa: PLR0913, PLR0917  # one parameter an option
         else:
             say_with_strong(_as_text(hit))
     if unknown and not as_json:
-        say(f"no message holds {', '.join(unknown)} as typed; did you mean the words in «»?", err=True)
+        say(f"no message contains {', '.join(unknown)} as typed; did you mean the words in «»?", err=True)
     if not hits and not as_json:
         say("nothing found", err=True)
 
@@ -93,6 +99,7 @@ def _as_text(hit: SearchHit) -> str:
     snippet = " ".join(hit.snippet.split())
     who = f"contact {hit.id_contato}" if hit.id_contato is not None else "no contact"
     side = _SIDES.get(hit.side or "", "unknown side")
-    # "webhook message 7" is another message than "message 7", and neither number is a chat's.
+    # "webhook message 7" and "message 7" are different messages. The numbers are ids of messages, not of
+    # chats.
     message = f"{'webhook ' if hit.source == 'webhook' else ''}message {hit.message_id}"
     return f"{hit.sent_at:%Y-%m-%d %H:%M}  {who}, {side}, {message}\n    {snippet}"

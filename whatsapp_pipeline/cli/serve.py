@@ -1,4 +1,4 @@
-"""`serve`: everything on one machine in production, started by systemd or another service manager."""
+"""`serve`: all services on one machine in production, started by systemd or another service manager."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from whatsapp_pipeline.cli.supervisor import RestartPolicy
 @click.command()
 @place_options
 @click.option(
-    "--health-port", default=8099, show_default=True, help="Port of the health page, on this machine alone."
+    "--health-port",
+    default=8099,
+    show_default=True,
+    help="Port of the health page, which only this machine can reach.",
 )
 @click.option(
     "--restarts",
     type=click.IntRange(0, 50),
     default=5,
     show_default=True,
-    help="How often one process is started again within --minutes before `serve` gives up.",
+    help="Largest number of restarts of one process within --minutes. After more, `serve` gives up.",
 )
 @click.option(
     "--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="See --restarts."
@@ -29,7 +32,7 @@ from whatsapp_pipeline.cli.supervisor import RestartPolicy
     "--log-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help=f"Write the output of all processes to this file; at {LOG_MEGABYTES} MB it is rotated, and "
-    f"{LOG_FILES} old ones stay. Left out: to standard output and error.",
+    f"{LOG_FILES} old ones stay. [default: standard output and error]",
 )
 def serve(
     port: int,
@@ -41,11 +44,11 @@ def serve(
     minutes: int,
     log_file: Path | None,
 ) -> None:
-    """Serve Dagster, the console and the webhook receiver, and start again what ends.
+    """Serve Dagster, the console and the webhook receiver, and restart a process that ends.
 
-    The pauses before restarts grow, with the defaults from half a second to 8 seconds. The health page is
-    JSON at /health, with status 503 when something does not work. `whatsapp-pipeline service install` lets
-    systemd start this.
+    The pause before a restart doubles each time; with the defaults it grows from half a second to 8 seconds.
+    The health page is also served as JSON at /health, with status 503 if a part does not work.
+    `whatsapp-pipeline service install` lets systemd start this command.
     """
     keep_running(
         "serve",

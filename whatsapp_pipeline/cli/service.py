@@ -1,4 +1,4 @@
-"""`service`: let systemd start `serve` with the machine, look at it, take it away."""
+"""`service`: install, inspect and remove the systemd unit that starts `serve` with the machine."""
 
 from __future__ import annotations
 
@@ -22,31 +22,35 @@ from whatsapp_pipeline.cli.systemd_unit import (
 )
 from whatsapp_pipeline.errors import PipelineError
 
-_SYSTEM = click.option("--system", "of_system", is_flag=True, help="A unit of the machine, not of this user.")
+_SYSTEM = click.option(
+    "--system", "of_system", is_flag=True, help="Use a unit of the whole machine instead of one of this user."
+)
 
 
 @click.group(cls=Group)
 def service() -> None:
-    """Let systemd start `serve` with the machine; look at it, take it away."""
+    """Install, inspect and remove the systemd unit that starts `serve` with the machine."""
 
 
 @service.command(context_settings={"ignore_unknown_options": True})
 @_SYSTEM
-@click.option("--user", "user", help="Who a unit of the machine runs as. Left out: the checkout's owner.")
-@click.option("--print", "only_print", is_flag=True, help="Print the unit, and change nothing.")
-@click.option("--start/--no-start", default=True, show_default=True, help="Start it at once.")
+@click.option(
+    "--user", "user", help="User that runs a unit of the machine.  [default: the owner of the checkout]"
+)
+@click.option("--print", "only_print", is_flag=True, help="Print the unit and change nothing.")
+@click.option("--start/--no-start", default=True, show_default=True, help="Also start the unit now.")
 @click.argument("serve_options", nargs=-1, type=click.UNPROCESSED)
 def install(
     of_system: bool, user: str | None, only_print: bool, start: bool, serve_options: tuple[str, ...]
 ) -> None:
-    """Write the unit, let systemd check it, and enable it.
+    """Write the unit, let systemd verify it, and enable it.
 
     Further options are passed on to `serve`: `service install --system --port 3001`. Installing again
     replaces the unit.
     """
     _refuse_bad_options(serve_options)
     if user and not of_system:
-        raise click.UsageError("--user belongs to --system; a unit of a user runs as that user")
+        raise click.UsageError("--user goes with --system; a unit of a user always runs as that user")
     unit = Unit(of_system, (user or owner_of_checkout()) if of_system else None, serve_options)
     with tempfile.TemporaryDirectory() as folder:
         verify_unit(unit, Path(folder))
@@ -66,15 +70,15 @@ def install(
     for command in (["daemon-reload"], ["enable", NAME], *([["restart", NAME]] if start else [])):
         if reason := systemctl(unit, *command):
             say(f"systemctl {' '.join([*unit.scope, *command])} failed: {reason}", err=True)
-            say("the unit is in place; run this command when systemd runs", err=True)
+            say("the unit is written; when systemd runs, run this command", err=True)
             return
     say("enabled and started" if start else "enabled")
     if not of_system:
-        say("so that it runs without anybody logged in: loginctl enable-linger")
+        say("to let it run while nobody is logged in: loginctl enable-linger")
 
 
 def _refuse_bad_options(options: tuple[str, ...]) -> None:
-    """Raise click's error for options that `serve` does not have, before they stand in a unit."""
+    """Raise click's error for options that `serve` does not have, before they are written to a unit."""
     from whatsapp_pipeline.cli.serve import serve
 
     serve.make_context("serve", list(options), resilient_parsing=False)
@@ -83,29 +87,33 @@ def _refuse_bad_options(options: tuple[str, ...]) -> None:
 @service.command()
 @_SYSTEM
 @click.option(
-    "--health-port", type=int, help="Port of the health page. Left out: that of the unit, otherwise 8099."
+    "--health-port",
+    type=int,
+    help="Port of the health page.  [default: the port in the unit, otherwise 8099]",
 )
 def status(of_system: bool, health_port: int | None) -> None:
-    """Say whether the unit is there, runs, and all of its parts work; exit status 1 if not.
+    """Show whether the unit is installed and runs, and whether all services work.
 
-    The health page is also asked of a `serve` that was started by hand.
+    Otherwise the exit status is 1.
+
+    The health page of a `serve` that was started by hand is requested, too.
     """
     unit = Unit(of_system, None)
     found = properties(unit)
     installed = unit.path.exists()
     if not installed:
-        say(f"not installed: {unit.path} is not there")
+        say(f"not installed: {unit.path} does not exist")
     elif found:
         say(f"{NAME}: {', '.join(value for value in found.values() if value)}")
     else:
-        say(f"{unit.path} is there; systemd does not answer")
+        say(f"{unit.path} exists, but systemd does not answer")
     runs = installed and found.get("ActiveState", "active") == "active"
     port = health_port or port_of_health_page(unit) or 8099
     raise SystemExit(0 if _all_parts_work(port) and runs else 1)
 
 
 def _all_parts_work(health_port: int) -> bool:
-    """Ask the health page, and show each part as it says; a page that does not answer is shown too."""
+    """Request the health page and show the state of each part, or that the page does not answer."""
     url = f"http://127.0.0.1:{health_port}/health"
     try:
         answer = requests.get(url, timeout=30).json()
@@ -116,10 +124,10 @@ def _all_parts_work(health_port: int) -> bool:
             for part in answer["parts"]
         ]
     except (requests.ConnectionError, requests.Timeout):
-        say(f"nothing answers on {url}")
+        say(f"no server answers at {url}")
         return False
     except (requests.RequestException, ValueError, KeyError, TypeError):
-        say(f"{url} is not the health page of `serve`; name its port with --health-port")
+        say(f"{url} is not the health page of `serve`; give the port with --health-port")
         return False
     for line in lines:
         say(line)
@@ -129,10 +137,10 @@ def _all_parts_work(health_port: int) -> bool:
 @service.command()
 @_SYSTEM
 def uninstall(of_system: bool) -> None:
-    """Stop it and remove the unit; data, settings and logs stay."""
+    """Stop `serve` and remove the unit. Data, settings and logs stay."""
     unit = Unit(of_system, None)
     if not unit.path.exists():
-        raise PipelineError(f"nothing to remove: {unit.path} is not there")
+        raise PipelineError(f"nothing to remove: {unit.path} does not exist")
     reason = systemctl(unit, "disable", "--now", NAME)
     try:
         unit.path.unlink()
@@ -140,4 +148,4 @@ def uninstall(of_system: bool) -> None:
         raise PipelineError(f"{unit.path} can't be removed ({error.strerror}); run this with sudo") from error
     say(f"removed: {unit.path}")
     if reason or (reason := systemctl(unit, "daemon-reload")):
-        say(f"systemctl failed: {reason}; if `serve` runs, stop it", err=True)
+        say(f"systemctl failed: {reason}; if `serve` still runs, stop it yourself", err=True)

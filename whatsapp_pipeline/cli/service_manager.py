@@ -1,4 +1,4 @@
-"""Reports to a service manager such as systemd about the process that it started.
+"""Reporting the state of this process to the service manager that started it, such as systemd.
 
 What belongs here: the protocol of sd_notify. What does not: units (systemd_unit.py).
 """

@@ -1,7 +1,7 @@
-"""The processes that `up` and `serve` keep running: Dagster, the web console and the webhook receiver.
+"""The services that `up` and `serve` keep running: Dagster, the web console and the webhook receiver.
 
-What belongs here: which processes there are, with their commands, and starting them under one supervisor.
-What does not: restarting and ending them (supervisor.py).
+What belongs here: the list of processes with their commands, and starting them under one supervisor. What
+does not: restarting and ending them (supervisor.py).
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import as_log_line
 from whatsapp_pipeline.settings import Settings
 
-LOCATION = "whatsapp_pipeline"  # as in workspace.yaml: schedules keep their state by this name
+# The same name as in workspace.yaml: Dagster stores the state of schedules under it
+LOCATION = "whatsapp_pipeline"
 
-# Dagster's code server ends when nobody asked for its health within this time, 30 s by default. A machine
-# that slept must find it alive, so the time is a month; the supervisor ends it together with the others.
+# Dagster's code server ends if nobody requests its health within this time, 30 s by default. It must survive
+# the sleep of a laptop, so the time is a month. The supervisor ends the code server together with the other
+# processes.
 CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
 
 
@@ -48,7 +50,8 @@ class Places:
 
     Attributes:
         host: The address of Dagster's UI and of the webhook receiver. The console and the health page listen
-            on this machine alone: beyond it the console wants TLS or a proxy (docs/console.md).
+            on loopback only: to be reached from other machines, the console needs TLS or a proxy
+            (docs/console.md).
         port: Dagster's UI.
         webhook_port: The webhook receiver.
         console_port: The web console.
@@ -69,8 +72,8 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def place_options(function: _Function) -> _Function:
-    """Add the options of `up` and `serve` that say where the processes listen."""
-    options = [  # the last one added is the first in --help
+    """Add the options of `up` and `serve` for the addresses on which the processes listen."""
+    options = [  # --help shows the option that is added last first
         click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
         _port_option("--console-port", 8090, "the web console"),
         _port_option("--webhook-port", 8080, "the webhook receiver"),
@@ -94,18 +97,18 @@ def keep_running(
     policy: RestartPolicy | None = None,
     log_file: Path | None = None,
 ) -> None:
-    """Run all processes until a signal comes; raises GaveUpError when one of them can't be kept running.
+    """Run all processes until a signal arrives. Raises GaveUpError if a process can't be kept running.
 
     Args:
         command: `up` or `serve`, for messages.
         places: Where the processes listen.
         development: Whether Dagster's UI and daemon are one process, as developers run them.
-        insecure_webhook: Whether the receiver takes unsigned bodies.
-        policy: When to restart a process.
-        log_file: Where the output of all processes goes; None for where this process's own goes.
+        insecure_webhook: Whether the receiver accepts unsigned bodies.
+        policy: The pauses and the number of restarts of a process.
+        log_file: File for the output of all processes; None for the output of this process.
     """
     configured = settings.load_settings()
-    as_json = configured.log_format == "json"  # then all that is shown is the log
+    as_json = configured.log_format == "json"  # then every line on the terminal must be a JSON log line
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(only_one(configured.local_dir, command))
@@ -113,7 +116,8 @@ def keep_running(
         if log_file is not None:
             output = stack.enter_context(RotatedLog(log_file, LOG_MEGABYTES * 1_000_000, LOG_FILES))
             stack.enter_context(_errors_logged(output))
-        # Held by this process for as long as it lives, so that the embedded server outlasts each child.
+        # This process keeps the embedded server in use, so that the server keeps running when a child process
+        # ends.
         database = pipeline_url(configured) if development else current_url(configured)
         _require_free_ports(places, receives=receives)
         dagster_url(configured)
@@ -153,14 +157,17 @@ def _say_and_log(output: RotatedLog | None, text: str) -> None:
 
 
 def _log(output: RotatedLog, text: str) -> None:
-    """Write a line to the log file, in the format of the lines around it."""
+    """Write a line to the log file, in the format of the other lines."""
     as_json = settings.load_settings().log_format == "json"
     output.write_line(as_log_line(text) if as_json else text)
 
 
 @contextlib.contextmanager
 def _errors_logged(output: RotatedLog) -> Iterator[None]:
-    """Write the error that ends the block to the log file. The command line writes it to standard error."""
+    """Write an error that ends the block to the log file.
+
+    The command line writes the error to standard error.
+    """
     try:
         yield
     except PipelineError as error:
@@ -169,12 +176,12 @@ def _errors_logged(output: RotatedLog) -> Iterator[None]:
 
 
 def _look_after_server(configured: Settings, output: RotatedLog | None) -> None:
-    """Start the embedded server again if it was killed; its clients connect again by themselves."""
+    """Restart the embedded server if it was killed. Clients connect again without further action."""
     try:
         if restart_if_ended(configured.local_dir):
-            _say_and_log(output, "the embedded PostgreSQL had ended and was started again")
+            _say_and_log(output, "the embedded PostgreSQL server had ended and was started again")
     except PipelineError as error:
-        _say_and_log(output, f"error: {error}")  # and the next look tries again
+        _say_and_log(output, f"error: {error}")  # the next call tries again
 
 
 def _require_free_ports(places: Places, *, receives: bool) -> None:
@@ -192,19 +199,22 @@ def _environment() -> dict[str, str]:
         "GRPC_VERBOSITY": "ERROR",
         **os.environ,
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT)),
-        # `dg dev` takes no workspace file, so `dagster dev` is what there is.
+        # `dagster dev` is used because `dg dev` does not accept a workspace file. Its deprecation warning is
+        # hidden.
         "PYTHONWARNINGS": "ignore:Function `dev_command` is superseded:FutureWarning",
     }
 
 
 def _dagster_services(folder: Path, places: Places, *, development: bool, as_json: bool) -> list[Service]:
-    """Return Dagster's code server, and its UI and daemon, which reach the code server by a socket.
+    """Return the services of Dagster: the code server, and the UI and daemon, which connect to it by a
+    socket.
 
-    The code server is a process of its own, without `--heartbeat`: the one that `dagster dev` starts ends
-    when the machine slept for 45 s, and the UI does not find its way to the next.
+    The code server is a separate process without `--heartbeat`. The code server that `dagster dev` starts
+    would end when the machine sleeps for 45 s, and the UI would not connect to the next one.
     """
     socket, workspace = folder / "code.sock", folder / "workspace.yaml"
-    # Dagster shows these on the page of the code location; the metadata of the definitions has no page.
+    # Dagster shows these values on the page of the code location. It has no page for the metadata of the
+    # definitions.
     configured = settings.load_settings()
     shown = {**overview_lines(configured), "console": _console_url(configured, places)}
     server: dict[str, object] = {"socket": str(socket), "host": "localhost", "location_name": LOCATION}
@@ -212,7 +222,8 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
     quiet = ["--log-level", "warning", *(["--log-format", "json"] if as_json else [])]
     home = Path(_environment()["DAGSTER_HOME"])
-    # Dagster warns of a dagster.yaml in the working folder that is not its instance's.
+    # The working folder must not be the project's: Dagster warns about a dagster.yaml there that is not its
+    # instance's.
     beside = home if home.is_dir() else settings.PROJECT_ROOT
     loaded = ["--module-name", configured.definitions_module, "--location-name", LOCATION]
     patience = ["--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance"]
@@ -233,7 +244,7 @@ def _receiver(places: Places, *, insecure: bool) -> Service:
 
 
 def _console_url(configured: Settings, places: Places) -> str:
-    """Return the address with which links to the console begin, also those on Dagster's pages."""
+    """Return the address with which all links to the console begin, including those on Dagster's pages."""
     from whatsapp_pipeline.console.config import console_config
 
     return console_config(configured, host="127.0.0.1", port=places.console_port).url
@@ -245,7 +256,7 @@ def _console(places: Places, *, prints_link: bool) -> Service:
 
 
 def _probes(configured: Settings, places: Places) -> dict[str, Probe]:
-    """Return how each service is asked whether it works; a service that does not run is not asked."""
+    """Return the probe of each service; a service that was not started has none."""
     host = _reachable(places.host)
     web = f"http://{host}:{places.port}"
     scheme = "https" if configured.console_tls_cert else "http"
@@ -259,7 +270,7 @@ def _probes(configured: Settings, places: Places) -> dict[str, Probe]:
 
 
 def _reachable(host: str) -> str:
-    """Return an address at which this machine reaches what listens on `host`."""
+    """Return an address at which this machine can reach a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104  # a comparison, nothing listens
 
 

@@ -1,8 +1,8 @@
-"""Keeps several processes running until a signal comes, and leaves none of them behind.
+"""A supervisor that keeps several processes running until a signal arrives, and then ends all of them.
 
-What belongs here: starting processes in order, restarting one that ended, giving up, ending all of them. What
-does not: which processes there are (services.py), ending one with its descendants (process_families.py), and
-who ends them when the supervisor was killed (process_keeper.py).
+What belongs here: starting processes in order, restarting one that ended, giving up, and ending all of them.
+What does not: the list of processes (services.py), ending one with its descendants (process_families.py), and
+ending them after the supervisor was killed (process_keeper.py).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _KEEPER_MODULE = f"{__package__}.process_keeper"
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """The pause before an ended process is started again, and the number of attempts.
+    """The pauses before restarts, and the number of restarts.
 
     Attributes:
-        first_pause: Seconds before the first restart. Each further one within the period takes twice as long.
+        first_pause: Seconds before the first restart. Each further pause within the period is twice as long.
         longest_pause: The longest pause in seconds.
-        most: How many restarts a process may have within the period.
+        most: Largest number of restarts of a process within the period.
         period: Seconds.
     """
 
@@ -48,10 +48,10 @@ class RestartPolicy:
     period: float = 600.0
 
     def pause(self, ends: Sequence[float]) -> float | None:
-        """Return the pause before the next start; None when the process ended too often.
+        """Return the pause before the next start, or None if the process ended too often.
 
         Args:
-            ends: Moments in seconds at which the process ended. The last one is now.
+            ends: Times in seconds at which the process ended. The last one is the current time.
         """
         recent = sum(1 for end in ends if end > ends[-1] - self.period)
         return None if recent > self.most else min(self.longest_pause, self.first_pause * 2 ** (recent - 1))
@@ -82,7 +82,7 @@ State: TypeAlias = Literal["starting", "running", "restarting"]
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """The state of one service; `since` is the moment of its last start or end, in seconds since 1970."""
+    """The state of one service. `since` is the time of the last start or end, in seconds since 1970."""
 
     name: str
     state: State
@@ -111,7 +111,7 @@ _Event: TypeAlias = tuple[Literal["stop"], None] | tuple[Literal["ended"], subpr
 
 
 class Supervisor:
-    """Runs services until SIGINT or SIGTERM comes, or until one of them can't be kept running."""
+    """Runs services until SIGINT or SIGTERM arrives, or until a service can't be kept running."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Supervisor:
         look_after: Callable[[], None] | None = None,
         folder: Path | None = None,
     ) -> None:
-        """Prepare; nothing is started.
+        """Prepare the supervisor. No process is started yet.
 
         Args:
             services: In the order in which they start. They are ended in the opposite order.
@@ -151,10 +151,12 @@ class Supervisor:
         self._keeper_input = -1
 
     def run(self, on_started: Callable[[], None] = lambda: None) -> None:
-        """Start the services and keep them running; `on_started` is called when all were started once.
+        """Start the services and keep them running.
 
-        Returns after SIGINT or SIGTERM. Raises GaveUpError when a service can't be kept running. No process
-        is left in either case.
+        `on_started` is called when all services have started for the first time.
+
+        Returns after SIGINT or SIGTERM. Raises GaveUpError if a service can't be kept running. In both cases
+        all processes have ended.
         """
         before = {one: signal.signal(one, self._on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -187,7 +189,8 @@ class Supervisor:
         service = running.service
         if service.ready is not None:
             service.ready.unlink(missing_ok=True)
-        # A session of its own: Ctrl-C reaches this process first, and its whole family can be ended.
+        # Each service gets a session of its own. So Ctrl-C reaches only this process, and a service can be
+        # ended with its descendants.
         running.process = subprocess.Popen(
             list(service.command),
             cwd=service.folder,
@@ -210,15 +213,15 @@ class Supervisor:
         threading.Thread(target=wait, daemon=True).start()
 
     def _wait_until_ready(self, running: _Running) -> None:
-        """Wait for the file of a service; raises GaveUpError when its process ends before that."""
+        """Wait for the ready file of a service. Raises GaveUpError if its process ends first."""
         ready = running.service.ready
         while ready is not None and not ready.exists() and not self._stopping:
             if running.process is None or running.process.poll() is not None:
                 raise GaveUpError(f"{running.service.name} ended while it started; its messages are above")
-            time.sleep(0.1)  # another process makes the file, which gives no signal
+            time.sleep(0.1)  # polling, because the process that creates the file gives no signal
 
     def _handle_next_event(self) -> None:
-        """Wait for a process to end, for a signal, or for the moment of the next restart, and act on it."""
+        """Wait until a process ends, a signal arrives or a restart is due, and handle this event."""
         due = [one.start_again_at for one in self._running.values() if one.start_again_at is not None]
         if self._look_after is not None or any(one.service.needs_child for one in self._running.values()):
             due.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
@@ -239,7 +242,7 @@ class Supervisor:
                     self._plan_restart(one)
 
     def _kill_if_childless(self, one: _Running) -> None:
-        """Kill a service that is ready and whose child has ended, so that both are started again."""
+        """Kill a ready service whose child process has ended, so that both are started again."""
         service, process = one.service, one.process
         if not service.needs_child or process is None or (service.ready and not service.ready.exists()):
             return
@@ -248,7 +251,7 @@ class Supervisor:
             process.kill()
 
     def _plan_restart(self, one: _Running) -> None:
-        """Clear away what an ended process left, and set the time of its restart, or raise GaveUpError."""
+        """End the descendants of an ended process, and set the time of its restart, or raise GaveUpError."""
         process = one.process
         if process is None:
             return
@@ -262,8 +265,8 @@ class Supervisor:
         if pause is None:
             raise GaveUpError(
                 f"{one.service.name} ended unexpectedly ({how}) after {self._policy.most} restarts within "
-                f"{self._policy.period / 60:g} minutes, and with it all; its messages are above. Started "
-                "again, it goes on with what was under way"
+                f"{self._policy.period / 60:g} minutes, so all processes were ended; its messages are "
+                f"above. After a new start, work in progress continues"
             )
         one.restarts += 1
         if one is self._keeper:
@@ -274,7 +277,10 @@ class Supervisor:
         self._say(f"{one.service.name} ended ({how}); it is started again in {pause:g} s")
 
     def _start_keeper(self) -> None:
-        """Start the process that ends the others if this one is killed, and name the running ones to it."""
+        """Start the process that ends the others if this one is killed.
+
+        It receives the ids of the running processes.
+        """
         if self._keeper_input >= 0:
             os.close(self._keeper_input)
         reads, self._keeper_input = os.pipe()
@@ -289,11 +295,12 @@ class Supervisor:
         self._watch(self._keeper.process)
 
     def _report_to_keeper(self, number: int) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it ended; the next one receives all of them
+        with contextlib.suppress(BrokenPipeError):  # the keeper ended; the next one receives all ids
             os.write(self._keeper_input, f"{number}\n".encode())
 
     def _end_all(self) -> None:
-        # The last first: Dagster's daemon logs a trace for each tick that finds no code server.
+        # The last service is ended first: Dagster's daemon would log a traceback for each tick without a code
+        # server.
         for one in reversed(self._running.values()):
             if one.process is not None:
                 end_family(one.process.pid)

@@ -1,7 +1,7 @@
-"""The systemd unit that starts `serve`, and asking systemd about it.
+"""The systemd unit that starts `serve`, and calling systemd's programs.
 
-What belongs here: the text of the unit, where it is stored, and systemd's own programs. What does not: the
-commands of people (service.py) and what `serve` does (services.py).
+What belongs here: the text and the path of the unit, and calling systemd's programs. What does not: the
+commands (service.py), and the processes of `serve` (services.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 
 NAME = "whatsapp-pipeline.service"
 STOP_SECONDS = 180
-"""Seconds that `serve` has to end its processes: each has 20 s before it is killed."""
+"""Seconds that `serve` has to end its processes. Each process has 20 s before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Unit:
     """A unit of the whole machine, or of one user.
 
     Attributes:
-        of_system: Whether the machine starts it, without anybody logged in.
+        of_system: Whether it is a unit of the machine, which systemd starts although nobody is logged in.
         user: The user that a unit of the machine runs as; None for a unit of a user.
         arguments: The options of `serve`.
     """
@@ -48,11 +48,11 @@ class Unit:
 
     @property
     def scope(self) -> list[str]:
-        """The option of systemd's programs that says whose units are meant."""
+        """The option of systemd's programs that selects units of the machine or of the user."""
         return [] if self.of_system else ["--user"]
 
     def text(self) -> str:
-        """Return the content of the file."""
+        """Return the content of the unit file."""
         network = ["After=network-online.target postgresql.service", "Wants=network-online.target"]
         home = os.environ.get("DAGSTER_HOME")
         lines = [
@@ -88,14 +88,14 @@ class Unit:
 
 
 def port_of_health_page(unit: Unit) -> int | None:
-    """Return the port that the installed unit gives to `serve`; None where it names none or is not there."""
+    """Return the health port in the installed unit; None if the unit has none or does not exist."""
     text = unit.path.read_text(encoding="utf-8") if unit.path.exists() else ""
     ports = re.findall(r"^ExecStart=.* --health-port[ =](\d+)", text, flags=re.MULTILINE)
     return int(ports[-1]) if ports else None
 
 
 def is_user(name: str) -> bool:
-    """Say whether the machine knows a user of this name; `systemd-analyze verify` does not ask."""
+    """Return whether the machine has a user of this name, which `systemd-analyze verify` does not check."""
     try:
         pwd.getpwnam(name)
     except KeyError:
@@ -109,33 +109,35 @@ def owner_of_checkout() -> str:
 
 
 def _escaped(value: str) -> str:
-    """Escape what systemd replaces in every value."""
+    """Escape the characters that systemd replaces in every value."""
     if any(ord(character) < 32 for character in value):
         raise PipelineError(f"systemd can't use a value with control characters: {value!r}")
     return value.replace("%", "%%")
 
 
 def _quoted(word: str) -> str:
-    """Write one word of a command line or of an assignment, as systemd.syntax(7) wants it."""
+    """Return one word of a command line or of an assignment, quoted as systemd.syntax(7) requires."""
     plain = _escaped(word).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     return f'"{plain}"' if not plain or any(character in plain for character in " '\";\\") else plain
 
 
 def verify_unit(unit: Unit, folder: Path) -> None:
-    """Let systemd check the text of the unit; raises PipelineError with its words if it finds a fault.
+    """Let systemd verify the text of the unit.
 
-    Nothing is checked on a machine without systemd's programs.
+    Raises PipelineError with systemd's messages if there is a fault.
+
+    On a machine without systemd's programs, nothing is verified.
 
     Args:
         unit: The unit.
-        folder: An empty folder for the file that is checked.
+        folder: An empty folder for the file to verify.
     """
     program = shutil.which("systemd-analyze")
     if program is None:
         return
     file = folder / NAME
     file.write_text(unit.text(), encoding="utf-8")
-    # Without a session of the user there is no such folder, and systemd only wants its name.
+    # Without a session of the user this folder does not exist, but systemd only needs the variable to be set.
     runtime = os.environ.get("XDG_RUNTIME_DIR") or str(folder)
     done = _run([program, *unit.scope, "verify", "--man=no", str(file)], XDG_RUNTIME_DIR=runtime)
     found = [line for line in done.stderr.splitlines() if NAME in line]
@@ -144,7 +146,7 @@ def verify_unit(unit: Unit, folder: Path) -> None:
 
 
 def systemctl(unit: Unit, *arguments: str) -> str | None:
-    """Run systemctl; return why it failed, None when it did what was asked."""
+    """Run systemctl. Return the reason if it failed, otherwise None."""
     program = shutil.which("systemctl")
     if program is None:
         return "there is no systemctl on this machine"
@@ -153,7 +155,10 @@ def systemctl(unit: Unit, *arguments: str) -> str | None:
 
 
 def properties(unit: Unit) -> dict[str, str]:
-    """Return what systemd says of the unit: whether it is active and enabled; empty if it does not answer."""
+    """Return the states of the unit, active and enabled, that systemd reports.
+
+    The result is empty if systemd does not answer.
+    """
     program = shutil.which("systemctl")
     if program is None:
         return {}

@@ -1,4 +1,4 @@
-"""Tables on a terminal: columns as wide as their widest cell.
+"""Tables on a terminal, with columns as wide as their widest cell.
 
 What belongs here: the alignment of cells. What does not: the content of tables (the commands).
 
@@ -14,7 +14,10 @@ from whatsapp_pipeline.cli.output import say
 
 
 def print_table(rows: Sequence[Sequence[str]], *, right: Container[int]) -> None:
-    """Print rows of as many cells each; the columns at the positions `right` are flush right."""
+    """Print rows, which have the same number of cells.
+
+    The columns at the positions `right` are right-aligned.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [

@@ -1,4 +1,4 @@
-"""`webhook`: receive, look at, replay and verify webhook deliveries."""
+"""`webhook`: receive, list and replay webhook deliveries, and test their storage."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def _database() -> Iterator[Connection]:
 
 @click.group(cls=Group)
 def webhook() -> None:
-    """Receive, look at, replay and verify webhook deliveries."""
+    """Receive, list and replay webhook deliveries, and test their storage."""
 
 
 @webhook.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, help="Port to listen on.")
-@click.option("--insecure", is_flag=True, help="Accept unsigned bodies; for trying things out only.")
+@click.option("--insecure", is_flag=True, help="Accept unsigned bodies. Only for trials.")
 def serve_command(host: str, port: int, insecure: bool) -> None:
-    """Receive deliveries until interrupted."""
+    """Receive deliveries until the command is interrupted."""
     from whatsapp_pipeline.webhook import receiver
 
     configured = settings.load_settings()
@@ -51,7 +51,7 @@ def serve_command(host: str, port: int, insecure: bool) -> None:
 
 
 def _start_applying_erasures(configured: settings.Settings) -> None:
-    """Erase from this host's spool and quarantine whom other hosts have erased, beside the receiver."""
+    """Start a thread that applies other hosts' erasures to this host's spool and quarantine."""
     import logging
 
     from whatsapp_pipeline.steps.operations.local_erasures import keep_applying
@@ -59,33 +59,33 @@ def _start_applying_erasures(configured: settings.Settings) -> None:
     log = logging.getLogger("whatsapp_pipeline.webhook.erasures")
     arguments = (pipeline_url(configured), configured)
     options = {"register": True, "stop": threading.Event(), "log": log}
-    # The process may end at any time: an erasure that is not confirmed is applied again.
+    # A daemon thread may end at any time: an erasure that is not confirmed is applied again.
     threading.Thread(target=keep_applying, args=arguments, kwargs=options, daemon=True).start()
 
 
 def _receiver_url() -> str:
-    """Name the database without needing it: deliveries are taken while it is down."""
+    """Return the database's URL without connecting: deliveries are accepted while the database is down."""
     configured = settings.load_settings()
     return pipeline_url(configured) if configured.database_url else current_url(configured)
 
 
 @webhook.group(cls=Group)
 def account_group() -> None:
-    """Business numbers and the tenants they belong to."""
+    """Manage business numbers and the tenants to which they belong."""
 
 
 @account_group.command("add")
 @click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
-@click.option("--tenant", help="Name of the tenant; created when absent.")
+@click.option("--tenant", help="Name of the tenant. The tenant is created if it does not exist.")
 def account_add(phone_number_id: str, tenant: str | None) -> None:
-    """Add a business number, or enable it again; deliveries that waited for it are processed."""
+    """Add a business number, or enable it again. Deliveries that were parked for it are processed."""
     from whatsapp_pipeline.store.conversations import accounts, inbox
 
     with _database() as conn, conn.transaction():
         tenant_id = accounts.ensure_tenant(conn, tenant) if tenant else None
         accounts.add_account(conn, phone_number_id, tenant_id)
         waiting = inbox.unpark(conn, phone_number_id)
-    say(f"{phone_number_id}: active; {waiting} parked deliveries are back in line")
+    say(f"{phone_number_id}: active; {waiting} parked deliveries will be processed")
 
 
 @account_group.command("list")
@@ -105,7 +105,7 @@ def account_list() -> None:
 @account_group.command("disable")
 @click.option("--phone-number-id", required=True, help="Meta's id of the business number.")
 def account_disable(phone_number_id: str) -> None:
-    """Disable a business number; deliveries to it are stored and wait."""
+    """Disable a business number. Deliveries to it are stored, but not processed."""
     from whatsapp_pipeline.store.conversations import accounts
 
     with _database() as conn:
@@ -121,23 +121,26 @@ def account_disable(phone_number_id: str) -> None:
     "--since",
     type=click.DateTime(),
     metavar="TIME",
-    help="Everything received since then, local time: 2025-01-31, or '2025-01-31 08:00:00'.",
+    help="Everything received since this local time: 2025-01-31, or '2025-01-31 08:00:00'.",
 )
 def replay_command(dead: bool, ids: tuple[int, ...], since: datetime | None) -> None:
-    """Process deliveries again; messages that are already stored are not stored twice."""
+    """Process deliveries again. Messages that are already stored are not stored twice."""
     from whatsapp_pipeline.store.conversations import inbox
 
     if not (dead or ids or since):
-        raise click.UsageError("say what to replay: --dead, --id or --since")
+        raise click.UsageError("give --dead, --id or --since")
     moment = since.replace(tzinfo=settings.load_settings().tzinfo) if since else None
     with _database() as conn:
-        say(f"{inbox.replay(conn, dead=dead, ids=ids, since=moment)} deliveries are back in line")
+        say(f"{inbox.replay(conn, dead=dead, ids=ids, since=moment)} deliveries will be processed again")
 
 
 @webhook.command("status")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def inbox_status_command(as_json: bool) -> None:
-    """Show what waits: in the spool, in the inbox, dead, parked, in quarantine, for the assistant."""
+    """Show the number of deliveries in each state, and of questions for the assistant.
+
+    The states are: in the spool, in the inbox, dead, parked and in quarantine.
+    """
     from whatsapp_pipeline.store.conversations import inbox
     from whatsapp_pipeline.store.conversations.assistant import question_status
     from whatsapp_pipeline.webhook import quarantine, spool
@@ -168,20 +171,20 @@ def inbox_status_command(as_json: bool) -> None:
 
 @webhook.command()
 def drain() -> None:
-    """Move the spool into the inbox, when no receiver is running that does."""
+    """Move the deliveries of the spool into the inbox. A running receiver does this without the command."""
     from whatsapp_pipeline.webhook import spool
     from whatsapp_pipeline.webhook.drainer import drain_now
 
     directory = spool.spool_directory(settings.load_settings())
     with _database() as conn:
         if not drain_now(directory, conn):
-            raise PipelineError(f"the spool {directory} did not empty within 10 s; see `webhook status`")
+            raise PipelineError(f"the spool {directory} is not empty after 10 s; see `webhook status`")
     say("the spool is empty")
 
 
 @webhook.command()
 def process() -> None:
-    """Process what waits in the inbox now, and answer the questions that wait, without Dagster."""
+    """Process the deliveries in the inbox and answer the waiting questions now, without Dagster."""
     import logging
 
     from whatsapp_pipeline.assistant.client import assistant_from
@@ -196,7 +199,8 @@ def process() -> None:
     log = logging.getLogger(__name__)
     with _database() as conn:
         counts = process_due(conn, options, log=log).counts()
-        # After the deliveries: a wrong setting of the assistant must not hold them back.
+        # The assistant comes after the deliveries, because a wrong setting of the assistant must not delay
+        # them.
         if assistant := assistant_from(configured):
             limits = limits_from(configured)
             counts |= answer_messages(conn, assistant, limits=limits, log=log).counts()
@@ -208,12 +212,12 @@ def process() -> None:
 
 @webhook.group(cls=Group)
 def answers() -> None:
-    """Questions that wait for the assistant, and those that it did not answer."""
+    """List questions that wait for the assistant or that it did not answer, and retry them."""
 
 
 @answers.command("list")
 def answers_list() -> None:
-    """List the latest questions that failed or wait after a failure, with the reason."""
+    """List the latest questions that failed, or that wait for a retry, with the reason."""
     from whatsapp_pipeline.store.conversations.assistant import failed_questions
 
     with _database() as conn:
@@ -221,21 +225,24 @@ def answers_list() -> None:
     for message_id, state, attempts, reason in rows:
         say(f"message {message_id}\t{state}\t{attempts} attempts\t{reason}")
     if not rows:
-        say("no question failed or waits after a failure", err=True)
+        say("no question failed or waits for a retry", err=True)
 
 
 @answers.command()
 def retry() -> None:
-    """Put questions that failed or wait in line now, if they are not a day old and still need an answer."""
+    """Queue failed and waiting questions again now.
+
+    Questions are left out if they are a day old or no longer need an answer.
+    """
     from whatsapp_pipeline.store.conversations.assistant import retry_failed
 
     with _database() as conn:
-        say(f"{retry_failed(conn)} questions are in line; `webhook process` or the sensor asks them")
+        say(f"{retry_failed(conn)} questions are queued; `webhook process` or the sensor asks them")
 
 
 @webhook.command()
 def verify() -> None:
-    """Try the conversation functions on the database, and remove everything afterwards."""
+    """Test the conversation functions on the database, and remove the test data afterwards."""
     from whatsapp_pipeline.steps.conversations.verify_conversations import verify_conversations
 
     with _database() as conn:

@@ -149,7 +149,7 @@ def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     assert not re.search(r" \d{3,}/\d{3,} ", output), "a check counts once, and not once for each run"
     runs = served.runs()
     assert sorted(run.tags[PARTITION] for run in runs if run.job_name == "monthly_chats") == list(MONTHS)
-    assert served.backfill("--dry-run")[1].rstrip().endswith("nothing is behind")
+    assert served.backfill("--dry-run")[1].rstrip().endswith("no month is missing, failed or stale")
 
     served.change_files("2025-02", "2025-03")
     status, output = served.backfill("--launch")
@@ -158,7 +158,7 @@ def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     assert "1 of 1  monthly_checks 2025-02..2025-03  success" in output
     loaded = [run for run in served.runs() if run.job_name == "monthly_load"][-1]
     assert (loaded.tags[RANGE_START], loaded.tags[RANGE_END]) == ("2025-02", "2025-03")
-    assert served.backfill("--dry-run")[1].rstrip().endswith("nothing is behind")
+    assert served.backfill("--dry-run")[1].rstrip().endswith("no month is missing, failed or stale")
 
 
 def test_ctrl_c_leaves_the_run_in_the_queue_and_says_where_it_is(served: Served) -> None:

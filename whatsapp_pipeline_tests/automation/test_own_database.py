@@ -431,7 +431,7 @@ def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> 
     # The first month by the command line, the second by Dagster.
     shop.command("run", "--months", MONTHS[0])
     _materialize_all(shop, MONTHS[1:])
-    assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    assert "no month is missing, failed or stale" in shop.command("backfill", "--dry-run")
     assert shop.sql("SELECT id, id_contato, match_method FROM chat_files WHERE id = 11") == [
         (11, 7, "exact_phone")
     ]
@@ -454,7 +454,7 @@ def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> 
     assert "not normalized" not in behind
     assert all(f"{month}  contacts changed since it was linked" in behind for month in months)
     shop.command("backfill")
-    assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    assert "no month is missing, failed or stale" in shop.command("backfill", "--dry-run")
     linked = shop.sql(f"SELECT count(*) FROM chat_files WHERE phone_key = '{key}' AND id_contato = 9000001")
     assert linked == [(chats,)]
     assert _differences(shop) == []
@@ -466,7 +466,7 @@ def test_a_new_users_walk_finds_nothing_that_is_shown_and_not_so(shop: Shop) -> 
         0
     ][0]
     links = shop.sql(_LINKS)
-    assert "its contact is refused for it" in shop.command("review", "record", str(chat), "wrong")
+    assert "its contact is refused for this chat" in shop.command("review", "record", str(chat), "wrong")
     assert shop.sql(f"SELECT match_status, id_contato FROM chat_files WHERE id = {chat}") == [
         ("unmatched", None)
     ]
@@ -492,6 +492,6 @@ def _backfill_after_a_verdict(shop: Shop, month: str) -> None:
     why = "verdicts changed how sure links by phone are"
     assert stale == [(other, why) for other in MONTHS if other != month], plan
     shop.command("backfill")
-    assert "nothing is behind" in shop.command("backfill", "--dry-run")
+    assert "no month is missing, failed or stale" in shop.command("backfill", "--dry-run")
     # No run evaluated the verdict's own month; `qa list` shows the last evaluation.
     shop.command("qa", "evaluate", "--check", "chats_are_linked")

@@ -54,7 +54,7 @@ def _raised(
     return result, caught[0]
 
 
-TRACE = "the trace is on the run's page: `whatsapp-pipeline up`, then Runs"
+TRACE = "the page of the run shows the traceback: `whatsapp-pipeline up`, then Runs"
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -70,7 +70,7 @@ def test_a_password_is_asked_for_twice_and_shown_never(environment: None, conn: 
 def test_the_record_of_views_is_listed_by_customer_user_and_day(
     environment: None, conn: Connection, database_url: str
 ) -> None:
-    assert "the key that names customers" in str(run("audit", "--customer", "7").exception)
+    assert "PRIVACY_KEY is missing" in str(run("audit", "--customer", "7").exception)
     key = privacy_key.find_or_make()
     for name in ("vera", "otto"):
         run("user", "add", name)
@@ -183,7 +183,7 @@ def test_a_link_to_an_order_is_signed(
     link = checked_link("30415", query, {"new": secret.encode()})
     assert (link.order, link.level, link.origins) == (70, "analyst", ("https://erp.example",))
     assert 880 <= link.expires - clock.now().timestamp() <= 900
-    assert "several orders have the number: give --id, one of 72, 71" in str(
+    assert "several orders have the number; give --id with one of 72, 71" in str(
         run("link", "--order", "5").exception
     )
     assert (

@@ -223,7 +223,7 @@ def test_override_names_a_contact_that_does_not_exist(fresh: Connection, run: Ru
 def test_review_decides_with_one_key_and_links_again(fresh: Connection, run: Run) -> None:
     result = run("--month", "2025-01", "--by", "maria", command=review, keys="e1says so\nn3\n")
     assert result.exit_code == 0, result.output
-    assert "2 decision(s) kept, 2025-01 linked again" in result.output
+    assert "2 decision(s) stored, 2025-01 linked again" in result.output
     assert "file: 2025/01/Lima.txt" in result.output
     assert "about every chat of the phone 4199990001: 1 chat(s)" in result.output
     assert "about this chat alone: 1 chat(s)" in result.output
@@ -237,17 +237,19 @@ def test_review_decides_with_one_key_and_links_again(fresh: Connection, run: Run
     ]
     statuses = fresh.execute("SELECT DISTINCT match_status FROM chat_files").fetchall()
     assert statuses == [("manual",)]
-    assert run("--month", "2025-01", command=review).output == "2025-01: nothing is in doubt\n"
+    assert (
+        run("--month", "2025-01", command=review).output == "2025-01: no chat or session waits for review\n"
+    )
 
 
 def test_review_decides_on_a_title_only_when_that_is_chosen(fresh: Connection, run: Run) -> None:
     add_chat(fresh, "Lima", path="2025/01/again.txt")
     link_month(fresh, "2025-01", LinkOptions(), log=LOG)
     result = run("--month", "2025-01", "--limit", "2", command=review, keys="stt2all of them\n")
-    assert "about EVERY chat with this title, whoever wrote it: 2 chat(s)" in result.output
+    assert "about EVERY chat with this title, whatever its phone: 2 chat(s)" in result.output
     assert "about this chat alone: 1 chat(s)" in result.output
     made = run("--month", "2025-01", command=review, keys="t2all of them\n")
-    assert "1 decision(s) kept" in made.output
+    assert "1 decision(s) stored" in made.output
     assert fresh.execute("SELECT target_kind, target FROM link_overrides").fetchall()[-1] == ("title", "lima")
 
 
@@ -259,12 +261,12 @@ def test_review_says_what_would_move_before_it_asks_for_the_reason(fresh: Connec
         make_decision(fresh, ChatDecision(chat, "contact", 1, "x", "ana", "chat"))
     result = run("--month", "2025-01", "--limit", "2", command=review, keys="st2all of them\n")
     assert (
-        "about EVERY chat with this title, whoever wrote it: 3 chat(s) (2 now contact 1's)" in result.output
+        "about EVERY chat with this title, whatever its phone: 3 chat(s) (2 now contact 1's)" in result.output
     )
     said = "would hold for 1 chat(s), 0 messages; 2 other(s) keep another decision"
     assert said in result.output
     assert result.output.index(said) < result.output.index("why [")
-    assert "kept as override 3: contact 2" in result.output
+    assert "stored as override 3: contact 2" in result.output
 
 
 def test_review_steps_through_unmatched_chats_and_unlinked_sessions(fresh: Connection, run: Run) -> None:
@@ -284,7 +286,7 @@ def test_review_steps_through_unmatched_chats_and_unlinked_sessions(fresh: Conne
     assert "| 2025-01-10 00:09 customer words 9\n" in result.output
     assert "words 5" not in result.output
     assert f"chat {far}, session 1: unmatched" in result.output
-    assert "2 decision(s) kept" in result.output
+    assert "2 decision(s) stored" in result.output
     linked = fresh.execute("SELECT id_contato FROM chat_files WHERE id = %s", (chat,)).fetchone()
     orders = fresh.execute(
         "SELECT order_match_status, id_ordem_servico FROM chat_sessions WHERE id_chat_file = %s", (far,)
@@ -293,7 +295,7 @@ def test_review_steps_through_unmatched_chats_and_unlinked_sessions(fresh: Conne
 
 
 def test_review_can_be_left_and_puts_off(fresh: Connection, run: Run) -> None:
-    assert "0 decision(s) kept" in run("--month", "2025-01", command=review, keys="sq").output
+    assert "0 decision(s) stored" in run("--month", "2025-01", command=review, keys="sq").output
     assert "[1/1]" in run("--month", "2025-01", command=review, keys="q").output
     assert "[1/2]" in run("--month", "2025-01", "--by", "bia", command=review, keys="q").output
     assert run("--month", "january", command=review).exit_code == 2
@@ -301,8 +303,8 @@ def test_review_can_be_left_and_puts_off(fresh: Connection, run: Run) -> None:
 
 def test_review_undoes_what_was_just_decided(fresh: Connection, run: Run) -> None:
     result = run("--month", "2025-01", command=review, keys="1\nuq")
-    assert "override 1 is taken back" in result.output
-    assert "0 decision(s) kept, 2025-01 linked again" in result.output
+    assert "override 1 is withdrawn" in result.output
+    assert "0 decision(s) stored, 2025-01 linked again" in result.output
     statuses = fresh.execute("SELECT DISTINCT match_status FROM chat_files").fetchall()
     assert statuses == [("ambiguous",)]
 
@@ -312,10 +314,10 @@ def test_review_record_wrong_unlinks_and_says_what_comes_next(fresh: Connection,
     link_month(fresh, "2025-01", LinkOptions(), log=LOG)
     result = run("record", str(chat), "wrong", "--note", "her sister", "--by", "maria", command=review)
     assert result.exit_code == 0, result.output
-    assert "its contact is refused for it (override 1" in result.output
+    assert "its contact is refused for this chat (override 1" in result.output
     assert "is now unmatched and waits in `review`" in result.output
     gone = run("remove", "1", "--reason", "mistaken", command=override)
-    assert gone.output == "override 1 is taken back; 2025-01 linked again\n"
+    assert gone.output == "override 1 is withdrawn; 2025-01 linked again\n"
     row = fresh.execute("SELECT match_status, id_contato FROM chat_files WHERE id = %s", (chat,)).fetchone()
     assert row == ("linked", 3)
     assert isinstance(run("record", "999", "right", command=review).exception, PipelineError)
@@ -328,13 +330,13 @@ def test_the_sample_is_judged_blind(fresh: Connection, run: Run) -> None:
     shown = run("--sample", command=review, keys="q").output
     assert "confidence" not in shown.split("[1/3]")[1].split("0 verdict(s)")[0]
     assert "linked" not in shown
-    assert "no share of right links is guaranteed yet" in shown
+    assert "no precision can be computed yet" in shown
     options = [line.split()[0] for line in shown.splitlines() if line.rstrip().find("(3)") > 0]
     result = run("--sample", "--by", "ana", command=review, keys=f"{options[0]}?o1\nher husband\n")
     assert result.exit_code == 0, result.output
     assert "right: the rules linked contact 3 by " in result.output
     assert "kept: the chat is contact 1's" in result.output
-    assert "3 verdict(s) kept" in result.output
+    assert "3 verdict(s) stored" in result.output
     assert "right links: ≥ " in result.output
     assert "3 verdicts (2 wrong or unsure) of 2 links" in result.output
     verdicts = fresh.execute("SELECT verdict, is_blind, reviewer FROM review_verdicts ORDER BY id").fetchall()
@@ -345,7 +347,10 @@ def test_the_sample_is_judged_blind(fresh: Connection, run: Run) -> None:
         (list(chats),),
     ).fetchall()
     assert links == [("linked", 3, 2), ("manual", 1, 1)]
-    assert "every link of the rules in these months has a verdict" in run("--sample", command=review).output
+    assert (
+        "every link that the rules made in these months has a verdict"
+        in run("--sample", command=review).output
+    )
 
 
 def _write_phone_links(conn: Connection) -> dict[int, int]:
@@ -463,7 +468,7 @@ def test_review_decides_on_live_conversations(fresh: Connection, run: Run) -> No
     assert result.exit_code == 0, result.output
     assert "about this conversation alone" in result.output
     assert "| 2026-03-02 09:00 customer oi" in result.output
-    assert "2 decision(s) kept" in result.output
+    assert "2 decision(s) stored" in result.output
     assert _live(fresh)[0][2:] == ("manual", "override")
     decided = fresh.execute(
         "SELECT target_kind, decision, id_ordem_servico, session_number FROM link_overrides ORDER BY id"
@@ -483,7 +488,7 @@ def test_what_is_put_off_in_live_review_comes_back_after_a_week_and_stays_for_ot
     assert "[1/2]" in shown  # the conversation, and the session of the other one
     assert "s put off a week · u undo" in shown
     run("--live", "--by", "maria", command=review, keys="ss")
-    assert "no live conversation is in doubt" in run("--live", "--by", "maria", command=review).output
+    assert "no live conversation waits for review" in run("--live", "--by", "maria", command=review).output
     assert "[1/2]" in run("--live", "--by", "rui", command=review, keys="q").output
     days = fresh.execute(
         "SELECT session_number, date_trunc('day', until - made_at) FROM review_snoozes ORDER BY 1"
@@ -525,7 +530,7 @@ def test_live_review_notices_that_another_reviewer_decided(
     keys = "1é a Ana\nq" if moment == "shown" else "q"
     result = run("--live", "--by", "maria", command=review, keys=keys)
     assert "was already decided by rui at 20" in result.output
-    assert "0 decision(s) kept" in result.output
+    assert "0 decision(s) stored" in result.output
     assert "[2/2]" in result.output  # the review goes on with the next item
     assert _live(fresh)[0][1:] == (2, "manual", "override")
     decisions = fresh.execute("SELECT id_contato, made_by, removed_at FROM link_overrides").fetchall()
@@ -538,7 +543,7 @@ def test_a_decision_of_this_sitting_on_a_conversation_is_undone(fresh: Connectio
     result = run("--live", "--by", "maria", command=review, keys="u1é a Ana\nuq")
     assert "nothing was decided in this sitting" in result.output
     assert "is taken back" in result.output
-    assert "0 decision(s) kept" in result.output
+    assert "0 decision(s) stored" in result.output
     assert _live(fresh) == before
     overrides = fresh.execute("SELECT reason, removed_by FROM link_overrides").fetchall()
     assert overrides == [("é a Ana", "maria")]
@@ -558,4 +563,6 @@ def test_override_names_a_live_conversation_or_its_phone(fresh: Connection, run:
     assert "and 1 live conversation(s)" in result.output
     assert _live(fresh)[1][1:] == (2, "manual", "override")
     result = run("add", "--conversation", "999", *told, command=override)
-    assert str(result.exception) == ("override: there is no live conversation 999; `review --live` has them")
+    assert str(result.exception) == (
+        "override: there is no live conversation 999; `review --live` lists them"
+    )

@@ -211,7 +211,7 @@ def test_a_live_conversation_a_copy_and_what_there_is_not(url: str) -> None:
     ]
     copy = invoke(url, "chat", str(chat_of(url, COPY)))
     assert "linha 9" in copy.stdout
-    assert f"this is chat {chat_of(url, TALK)}, which holds all of it" in copy.stderr
+    assert f"this is the original, chat {chat_of(url, TALK)}" in copy.stderr
     assert "there is no conversation chat:99999999" in str(invoke(url, "chat", "99999999").exception)
     assert "there is no message chat:0" in str(
         invoke(url, "chat", str(chat_of(url, TALK)), "--around", "0").exception

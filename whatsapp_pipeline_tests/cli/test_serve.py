@@ -173,7 +173,7 @@ def test_the_health_page_names_what_does_not_work(fresh_database_url: str) -> No
         parts = _health(port) or {}
         assert not parts["ok"]
         assert parts["webhook"]["problem"] == "it did not answer (ConnectionError)"
-        assert parts["console"]["problem"] == "it ended and will be started again"
+        assert parts["console"]["problem"] == "the process ended; it is restarted"
         assert parts["daemon"]["ok"]
         assert "cannot reach the database" in parts["database"]["problem"]
         page = requests.get(f"http://127.0.0.1:{port}/", timeout=30)

@@ -132,9 +132,9 @@ def test_accounts_dead_letters_and_verify(conn: Connection, environment: dict[st
     assert (status["parked"], status["waiting_for"], status["dead"]) == (1, ["42"], 1)
     assert "\nparked accounts: 42\n" in webhook(several, "status").stdout
     result = webhook(several, "account", "add", "--phone-number-id", "42", "--tenant", "Loja")
-    assert result.stdout == "42: active; 1 parked deliveries are back in line\n"
+    assert result.stdout == "42: active; 1 parked deliveries will be processed\n"
     assert "\nparked accounts: none\n" in webhook(several, "status").stdout
-    assert webhook(several, "replay", "--dead").stdout == "1 deliveries are back in line\n"
+    assert webhook(several, "replay", "--dead").stdout == "1 deliveries will be processed again\n"
     assert "1 messages" in webhook(several, "process").stdout
     assert webhook(several, "account", "disable", "--phone-number-id", "42").returncode == 0
     assert webhook(several, "account", "list").stdout == "42\tLoja\tdisabled\n"

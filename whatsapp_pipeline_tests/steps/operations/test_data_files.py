@@ -179,7 +179,7 @@ def test_a_file_that_somebody_changed_stays_and_is_named(hosts: list[Host], tmp_
         file.write("x")
     done = hosts[0].run("privacy", "delete-exports", "--yes")
     path = tmp_path / "customers.csv"
-    assert f"changed since they were exported, so they stay: {path}" in str(done.exception)
+    assert f"were changed after their export, so they are kept: {path}" in str(done.exception)
     assert (tmp_path / "customers.csv").exists()
     assert hosts[0].run("privacy", "status").exit_code == 1
 

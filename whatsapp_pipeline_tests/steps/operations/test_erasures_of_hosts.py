@@ -73,7 +73,7 @@ def test_an_erasure_reaches_the_disks_of_all_hosts(hosts: list[Host], conn: Conn
     erased = counter.run("privacy", "erase", "--contact", str(MARIA), "--yes")
     assert erased.exit_code == 0, erased.output
     assert "not yet erased from the files of:" in erased.output
-    assert "receiver: its receiver, worker or daemon does it" in erased.output
+    assert "receiver: the receiver, worker or daemon of that host" in erased.output
     assert "counter:" not in erased.output
     assert counter.holds("Maria") == counter.holds("99999-0001") == counter.holds(DIGITS) == []
     assert _unconfirmed(conn) == {"counter": 0, "receiver": 1, "worker-1": 1}
@@ -360,7 +360,7 @@ def test_an_export_names_the_hosts_whose_files_it_lacks(hosts: list[Host], conn:
         host.apply(conn)
     exported = hosts[0].run("privacy", "export", "--contact", str(MARIA))
     assert exported.exit_code == 0, exported.output
-    assert "not in this export: the files of receiver, worker-1; export there, too" in exported.stderr
+    assert "this export lacks the files of receiver, worker-1; run the export there, too" in exported.stderr
     held = json.loads(exported.stdout)
     assert [item["nome"] for item in held["erp_backup"]] == ["Maria Souza"]
     for host in hosts[1:]:
