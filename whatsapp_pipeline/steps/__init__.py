@@ -1,1 +1,4 @@
-"""The work of each asset, without Dagster: read, decide by the domain's rules, write through the store."""
+"""The work of each asset, without Dagster.
+
+A step reads data, applies the rules of domain/, and writes through store/.
+"""

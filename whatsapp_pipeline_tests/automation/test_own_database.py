@@ -489,7 +489,7 @@ def _backfill_after_a_verdict(shop: Shop, month: str) -> None:
     """Link again the months that a verdict made stale, which do not include its own month."""
     plan = shop.command("backfill", "--dry-run")
     stale = re.findall(r"^(\d{4}-\d{2})  (.*)$", plan, re.MULTILINE)
-    why = "verdicts changed how sure links by phone are"
+    why = "verdicts changed the confidence of links by phone"
     assert stale == [(other, why) for other in MONTHS if other != month], plan
     shop.command("backfill")
     assert "no month is missing, failed or stale" in shop.command("backfill", "--dry-run")

@@ -30,14 +30,14 @@ from whatsapp_pipeline.domain.transcripts.chat_message import (
 )
 from whatsapp_pipeline.errors import PipelineError
 
-# Raise it when the reader returns other messages for the same file; every file is then read again.
+# Increase it when the reader returns other messages for the same file. Every file is then read again.
 READER_VERSION = 8
 HASH_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """Options of reading: the zone, and for native exports the staff side and its locale."""
+    """Options of reading: the time zone and, for native exports, the staff side and its locale."""
 
     zone: str = "America/Sao_Paulo"
     owner: tuple[str, ...] = ()
@@ -52,10 +52,11 @@ class FileRequest(NamedTuple):
 
 
 class ReadChat(NamedTuple):
-    """The beginning of a chat: its number in the frames, and the position of its file among the requests.
+    """The beginning of a chat: the number of the chat in the frames, and the position of its file among the
+    requests.
 
-    Both count from 0. `chat_number` is its number in the file, which counts from 1 through all transcripts of
-    a zip; `name` is the name of its transcript.
+    Both count from 0. `chat_number` is the number of the chat in its file; it counts from 1 through all
+    transcripts of a zip. `name` is the name of the transcript.
     """
 
     chat: int
@@ -66,7 +67,8 @@ class ReadChat(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """A file that was read completely: its position among the requests, its hash, and findings about it.
+    """A file that was read completely: the position among the requests, the hash, and findings about the
+    file.
 
     `archive_order` is the answer of an ArchiveOrder; None if the file's own dates decided.
     """
@@ -79,11 +81,11 @@ class ReadFile(NamedTuple):
 
 @dataclass(slots=True)
 class FileWindow:
-    """The result of one reading: many small files, or a part of a large one.
+    """The result of reading one chunk of data: many small files, or a segment of a large file.
 
-    `chats` begin in this window. Findings and summaries have the numbers of their chats in `frame`
-    (MESSAGE_SCHEMA). A file in `read` or `failed` is finished, and later windows have nothing of it. Messages
-    read from a file before it failed are in the frames too; the caller must drop them.
+    `chats` begin in this window. Findings and summaries refer to chats by their number in `frame`
+    (MESSAGE_SCHEMA). A file in `read` or `failed` is finished: later windows have no data of it. Messages
+    that were read from a file before it failed are in the frames too, and the caller must drop them.
     """
 
     chats: list[ReadChat] = field(default_factory=list)
@@ -95,15 +97,15 @@ class FileWindow:
 
 
 class ArchiveOrder:
-    """The order of dates in the files nearest to a file, computed once when it is needed."""
+    """The order of day and month in the files nearest to a file. It is computed once, when it is needed."""
 
     def __init__(self, archive: ChatArchive, path: str) -> None:
         self._archive, self._path = archive, path
         self.answer: str | None = None
-        """None before it is computed; "none" if the nearest files decide nothing."""
+        """None before it is computed; "none" if the nearest files do not show the order."""
 
     def ask(self) -> DateOrder | None:
-        """Return the order in nearly all of the nearest files; None if they disagree."""
+        """Return the order that nearly all of the nearest files have; None if the files disagree."""
         order = self._archive.date_order_near(self._path)
         self.answer = order or "none"
         return order
@@ -112,7 +114,10 @@ class ArchiveOrder:
 def parse_options(
     reading: ReadingOptions, request: FileRequest, name: ChatName, archive_order: ArchiveOrder
 ) -> ParseOptions:
-    """Return the options for a transcript; a person's decision about its file overrides the run's options."""
+    """Return the options for a transcript.
+
+    A person's decision about the file overrides the options of the run.
+    """
     remembered = request.remembered
     options = ParseOptions(
         owner=reading.owner,
@@ -131,7 +136,7 @@ def parse_options(
 def reading_hash(
     content_hash: bytes, path: str, reading: ReadingOptions, remembered: Mapping[str, Any], *more: str | None
 ) -> bytes:
-    """Return a hash of everything that the result of reading depends on, except other files' dates.
+    """Return a hash of everything that the result of reading depends on, except the dates of other files.
 
     Equal hashes mean equal messages. `more` are other inputs of the caller's result.
     """
@@ -150,12 +155,14 @@ def _options_hash(reading: ReadingOptions, remembered: str, more: tuple[str | No
 def read_files(
     archive: ChatArchive, files: Sequence[FileRequest], reading: ReadingOptions, *, identities: bool = False
 ) -> Iterator[FileWindow]:
-    """Read files in order, many small ones at once; each one is at the end in `read` or in `failed`.
+    """Read files in order, many small ones together.
 
-    `identities`: also compute the columns that identify messages, which are null otherwise.
+    At the end, each file is in `read` or in `failed` of a window.
 
-    If the reader itself fails, which no content should cause, its current files are read again one by one, so
-    that only the file with the failure is lost. Raises PipelineError for invalid options.
+    `identities`: also compute the columns that identify messages. Otherwise these columns are null.
+
+    No content should make the reader itself fail. If it does, the current files are read again one by one, so
+    that only the file that causes the failure is lost. Raises PipelineError for invalid options.
     """
     waiting = deque([range(len(files))])
     chats = 0
@@ -168,7 +175,7 @@ def read_files(
 
 
 class _Run:
-    """One reading of neighbouring files; at the end, `left` has the files that it did not reach."""
+    """One reading of consecutive files. At the end, `left` has the files that were not reached."""
 
     def __init__(
         self,
@@ -189,8 +196,10 @@ class _Run:
         # The last file with returned chats, and their number.
         self._shown: int | None = None
         self._chat_number = 0
-        self._in_hand = self._passed = files.start  # files from `_passed` on may still have later windows
-        # What became of files, until the window they were over with says so; and the first that none did.
+        # Files from index `_passed` on may still have data in later windows
+        self._in_hand = self._passed = files.start
+        # The results of finished files that no window has reported yet, and the first file that no window has
+        # reported.
         self._read: dict[int, ReadFile] = {}
         self._failed: dict[int, UnreadableFileError] = {}
         self._unsettled = files.start
@@ -198,11 +207,11 @@ class _Run:
 
     @property
     def next_chat(self) -> int:
-        """Number of the first chat of the next reading."""
+        """The number of the first chat of the next reading."""
         return self._first_chat + len(self._chats)
 
     def windows(self) -> Iterator[FileWindow]:
-        """Yield windows until the end or until the reader fails."""
+        """Yield windows until all files are read or the reader fails."""
         with closing(self._sources()) as sources:
             windows = read_many(sources, identities=self._identities)
             while (window := self._next(windows)) is not None:
@@ -249,7 +258,7 @@ class _Run:
         """Set the numbers of the window's chats, and record the files whose streams failed."""
         chats = []
         self._chats.extend(self._transcripts[opened.source][0] for opened in window.opened)
-        # In transcripts that are read together, the second chat of one comes after the first chats of others.
+        # If transcripts are read together, the second chat of one comes after the first chats of the others.
         in_order = sorted(window.opened, key=lambda opened: (opened.source, opened.start.number))
         for chat, transcript, start in in_order:
             file, name = self._transcripts[transcript]
@@ -277,7 +286,10 @@ class _Run:
         self._unsettled = max(self._unsettled, until)
 
     def _give_up(self, last: FileWindow, failure: UnreadableFileError) -> None:
-        """Leave the current files to be read one by one; a single or partly returned file has failed."""
+        """Leave the current files to be read one by one.
+
+        A file that was read alone, or returned in part, has failed.
+        """
         if self._shown is not None and self._shown >= self._unsettled:
             if self._shown not in self._read:
                 self._failed.setdefault(self._shown, failure)
@@ -294,12 +306,12 @@ class _Run:
 def _unreadable(error: Exception) -> UnreadableFileError:
     """Return the reason of a file's failure.
 
-    An error's text may quote the file, so it has only type and place.
+    The text of an error may quote the file, so the reason has only the type and place of the error.
     """
     if isinstance(error, UnreadableFileError):
         return error
     if isinstance(error, MemoryError | PipelineError):
-        raise error  # no fault of the file, such as a store that does not answer
+        raise error  # the file is not the cause, for example an object store does not answer
     place = traceback.extract_tb(error.__traceback__)[-1]
     return UnreadableFileError(
         "reader_failed", f"reading failed: {type(error).__name__} in {place.name}, line {place.lineno}"

@@ -1,4 +1,4 @@
-"""Erased people in scanned files: their chats are removed before the index is written.
+"""Removing erased people from scanned files before the index is written.
 
 What belongs here: removing them from scans and messages. What does not: the list of erased people
 (store/operations/suppression.py), erasing (steps/operations/privacy.py) and the ERP's pages
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 
 def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
-    """Return scans without the chats of erased people, and the number of these chats; call in a transaction.
+    """Return the scans without the chats of erased people, and the number of these chats.
 
-    A file without other chats is left out, with its findings. A chat recognised by phone or label is added to
-    the list by its file and number, so that loading the rest of a combined file skips it.
+    Call it in a transaction.
+
+    A file that has no other chats is left out together with its findings. A chat that is recognised by phone
+    or label is added to the list of erased people by file and number. So loading the rest of a combined file
+    skips this chat.
     """
     is_erased = suppression.name_test(conn)
     if is_erased is None:
@@ -104,22 +107,23 @@ def _without_erased_title(chat: ChatRow, is_erased: NameTest) -> ChatRow:
 
 
 def _without_erased_phones(conn: Connection, phones: pl.DataFrame) -> pl.DataFrame:
-    """Return the phones of chats' headers without those of erased people, who may write in groups."""
+    """Return the phones in headers without those of erased people. Erased people may be members of groups."""
     if phones.is_empty() or suppression.has_no_entries(conn):
         return phones
     listed = suppression.suppressed_phone_keys(conn, phones["key"].drop_nulls().unique().to_list())
     return phones.filter(pl.col("key").is_null() | ~pl.col("key").is_in(sorted(listed)))
 
 
-# Eight digits with few characters between them may be a phone. Only such texts are examined one by one.
+# Eight digits with few characters between them may be a phone. Only texts with such digits are examined one
+# by one.
 _MAY_BE_PHONE = r"\d(?:\D{0,4}\d){7}"
 _TEXTS = ["text", "reply_quote", "sender_name", "sender_phone", "attachment_name"]
 
 
 def without_erased_people(messages: pl.DataFrame, is_erased: NameTest) -> pl.DataFrame:
-    """Return messages without texts of erased people, and without their numbers in other texts.
+    """Return the messages without the texts of erased people, and without their phones in other texts.
 
-    Rows and hashes stay, so that loading the file again finds its messages.
+    Rows and hashes are kept, so that a later load of the file recognises its messages.
     """
     may_name = pl.any_horizontal(pl.col(_TEXTS).str.contains(_MAY_BE_PHONE).fill_null(value=False))
     places = messages.select(may_name.arg_true()).to_series()

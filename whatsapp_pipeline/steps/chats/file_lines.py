@@ -1,4 +1,4 @@
-"""Lines of an archive file, for a person.
+"""Reading lines of an archive file, to show them to a person.
 
 What belongs here: reading lines around a finding, and the first and last lines of a chat. What does not:
 parsing them (domain/transcripts/).
@@ -19,10 +19,11 @@ from whatsapp_pipeline.steps.chats.chat_reading import FileRequest, ReadingOptio
 def lines_around(
     archive: ChatArchive, path: str, chat_number: int | None, line: int, *, context: int = 2
 ) -> list[tuple[int, str]]:
-    """Return (number, text) of the 1-based `line` of the file at `path` and of `context` lines either side.
+    """Return the (number, text) pairs of the 1-based `line` of the file at `path`, and of `context` lines
+    before and after it.
 
-    In a zip with several transcripts the line is counted in the one with `chat_number`. The result is empty
-    if the file is missing or can't be read.
+    In a zip with several transcripts, lines are counted in the transcript with chat `chat_number`. The result
+    is empty if the file is missing or can't be read.
     """
     try:
         member = _member_of(archive, path, chat_number)
@@ -38,7 +39,7 @@ def lines_around(
 def first_and_last_lines(
     archive: ChatArchive, path: str, chat_number: int | None, *, count: int
 ) -> tuple[list[str], list[str]]:
-    """Return the first and the last `count` lines with text of the transcript with a chat.
+    """Return the first and the last `count` lines with text of the transcript that has the chat.
 
     Both are empty if the file is missing or can't be read. The whole file is read, one chunk at a time.
     """
@@ -76,7 +77,7 @@ def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:
 
 
 def _member_of(archive: ChatArchive, path: str, chat_number: int | None) -> int:
-    """Return the position of the transcript with a chat, from 0."""
+    """Return the position, from 0, of the transcript that has the chat."""
     with archive.open(path) as source:
         if len(source.members) == 1 or chat_number is None:
             return 0

@@ -1,7 +1,7 @@
 """chat_file_index: the chats of a month's folder, with the evidence for linking.
 
-What belongs here: choosing the files to read, handling the others, and writing in batches. What does not:
-scanning a file (scan.py) and the statements (store/chats/chat_files.py).
+What belongs here: choosing the files to read, setting the status of all other files, and writing in batches.
+What does not: scanning a file (scan.py) and the statements (store/chats/chat_files.py).
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 from whatsapp_pipeline.store.locks import month_lock
 
-# Files per transaction: enough to make its cost small, few enough to lose little after a kill.
+# Files per transaction. With fewer files, the transactions would cost too much time; with more, a killed run
+# would lose too much work.
 _CHUNK = 400
 
 
@@ -46,9 +47,9 @@ _CHUNK = 400
 class IndexOptions:
     """Options of indexing a month.
 
-    `sample` takes that many files, stratified by the kind of title and chosen by `seed`. `verify_hashes` also
-    reads files with unchanged size and time. `workers` processes read in parallel; 0 chooses by the machine
-    and the amount of work.
+    `sample` is the number of files to take, stratified by the kind of title and chosen by `seed`. With
+    `verify_hashes`, files with unchanged size and time are read, too. `workers` is the number of processes
+    that read in parallel; with 0, it is chosen by the machine and the amount of text.
     """
 
     sample: int | None = None
@@ -63,7 +64,10 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """Counts of files, unless the name says otherwise; `files` are those on disk or in the sample."""
+    """Counts of files, unless the name of a field says otherwise.
+
+    `files` counts those on disk or in the sample.
+    """
 
     files: int = 0
     new: int = 0
@@ -88,8 +92,9 @@ def index_month(
 ) -> IndexReport:
     """Write the archive's chats of `month` (`YYYY-MM`) and their evidence to the index.
 
-    A file that can't be read is a row in `exceptions` with the status `failed` and never stops the others.
-    Waits for another run that indexes the same month. Raises PipelineError if there is no archive.
+    A file that can't be read gets the status `failed` and a row in `exceptions`, and the other files are
+    indexed. The function waits while another run indexes the same month. Raises PipelineError if there is no
+    archive.
     """
     with month_lock(
         conn,
@@ -120,7 +125,7 @@ class _MonthIndex:
         self._ignored = ignored_paths(self._conn)
         listing = replace(listing, files=[file for file in listing.files if file.path not in self._ignored])
         outside = [file.path for file in listing.files if file.folder_month is None]
-        # A choice of reading that is made after this waits for the next run.
+        # Reading options that a person chooses after this are used by the next run.
         requested = rereads.waiting_rereads(self._conn, self._month)
         self._known = chat_files.known_files(self._conn, self._month, outside)
         too_long = [file for file in listing.files if _is_too_long(file)]
@@ -146,7 +151,7 @@ class _MonthIndex:
         return IndexReport(**self._counts)
 
     def _missing(self, listing: MonthListing) -> set[str]:
-        """Return the paths of this month that are in the database and no longer in the archive."""
+        """Return the paths of this month that the database has and the archive no longer has."""
         there = {file.path for file in listing.files}
         return {
             path
@@ -170,9 +175,9 @@ class _MonthIndex:
         return ScanJob(file, self._month, known.parse_options)
 
     def _is_read_so(self, known: KnownFile, content_hash: bytes, path: str) -> bool:
-        """Return whether reading a file would give the same result.
+        """Return whether reading the file again would give the same result.
 
-        Other files may decide its order of dates.
+        The result also depends on other files, if they decide the order of day and month.
         """
         indexed = known.indexed_hash or b""
         order = archive_order_in(indexed)
@@ -186,7 +191,8 @@ class _MonthIndex:
         self._counts["suppressed"] += suppressed
         paths = [scan.path for scan in scans.files]
         if any(path in self._known for path in paths):
-            duplicates.lock(self._conn)  # before any row lock, as chat_messages does
+            # The lock is taken before any row lock, in the same order as in chat_messages
+            duplicates.lock(self._conn)
         moves = self._moves(scans.files, missing)
         self._counts["moved"] += len(moves)
         chat_files.move(self._conn, moves)
@@ -276,7 +282,16 @@ class _MonthIndex:
         folder = self._month.replace("-", "/")
         others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(listing.other_suffixes.items()))
         other_rows = [
-            ExceptionRow(STAGE, folder, None, self._month, None, "other_files", "info", f"no chats: {others}")
+            ExceptionRow(
+                STAGE,
+                folder,
+                None,
+                self._month,
+                None,
+                "other_files",
+                "info",
+                f"these files are no chats: {others}",
+            )
         ]
         name_detail = "the name is not valid UTF-8, so the file can't be addressed; rename it"
         name_rows = [
@@ -300,14 +315,15 @@ class _MonthIndex:
             for file in too_long
         ]
         lost_detail = (
-            "neither its folder, its name nor a message gives the month; move it to a month's folder"
+            "the month of the file is not known from its folder, its name or a message; move the file to a "
+            "month's folder"
         )
         lost_rows = [
             ExceptionRow(STAGE, file.path, None, None, None, "no_month", "error", lost_detail)
             for file in self._archive.outside()
             if self._archive.month_of(file) is None
         ]
-        link_detail = "a symbolic link that leads out of the archive; it is not followed, copy the files here"
+        link_detail = "a symbolic link leads out of the archive and is not followed; copy the files here"
         link_rows = [
             ExceptionRow(STAGE, path, None, self._month, None, "link_outside", "warning", link_detail)
             for path in listing.links_outside
@@ -348,9 +364,9 @@ def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
 
 
 def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[ArchiveFile]:
-    """Return `options.sample` files: each kind of title has its share and at least one.
+    """Return `options.sample` files. Each kind of title has a proportional share, and at least one file.
 
-    A seed repeats them.
+    The same seed returns the same files.
     """
     strata: dict[str, list[ArchiveFile]] = defaultdict(list)
     for file in files:
@@ -358,8 +374,8 @@ def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[Archive
     for stratum in strata.values():
         stratum.sort(key=lambda file: blake2b(f"{options.seed}:{file.path}".encode()).digest())
     wanted = min(options.sample or 0, len(files))
-    # The first file of each stratum, rarest stratum first; then all by their relative position in the
-    # stratum.
+    # Take the first file of each stratum, the rarest stratum first. Then take the others by their relative
+    # position in the stratum.
     ranked = sorted(
         (place and (place + 0.5) / len(stratum), len(stratum), file)
         for stratum in strata.values()

@@ -28,9 +28,9 @@ from whatsapp_pipeline.store.operations import suppression
 STAGE = "chat_messages"
 # Maximum rows for findings of one kind in a file; one more row counts the rest.
 _ROWS_A_KIND = 500
-# Messages that are converted to text at once. Many, because each operation on a frame has a fixed cost; but
-# few enough that the server is still busy with the previous ones. The first chunk is smaller, since it has
-# none.
+# Number of messages that are converted to text at once. It is large, because each operation on a frame has a
+# fixed cost. But the conversion must end while the server still writes the previous chunk. The first chunk is
+# smaller, because the server has no work yet.
 _ROWS_AT_ONCE = 10_000
 _ROWS_AT_FIRST = 1_000
 
@@ -43,10 +43,12 @@ class BatchLoader:
         self._is_erased = suppression.name_test(conn)
 
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> Counter[str]:
-        """Load `files` in a transaction, store `problems`, and return counts by LoadReport's names.
+        """Load `files` in a transaction, store `problems`, and return counts by the field names of
+        LoadReport.
 
-        A file that can't be loaded is left out and stored as a problem too. Raises FileProblemError if the
-        problem appears after some of the file was sent; the caller then rolls back and tries the others.
+        A file that can't be loaded is left out, and its problem is stored, too. Raises FileProblemError if
+        the problem appears after messages of the file were sent. The caller must then roll back and load the
+        other files.
         """
         counts: Counter[str] = Counter()
         batch = _Batch(self._reader, _Findings(self._month), list(problems))
@@ -58,8 +60,8 @@ class BatchLoader:
         files = self._held(files)
         open_replies = self._copy_new([file for file in files if file.is_new], batch, counts)
         open_replies += self._merge(changed, batch, counts)
-        # From here on, batches run one after the other until commit. Each sees the messages of earlier
-        # ones, so the last batch of those that share a chat finds all replies and duplicates.
+        # From here until the commit, only one batch runs at a time. Each batch sees the messages of earlier
+        # batches. So, if batches share a chat, the last one finds all replies and duplicates.
         duplicates.lock(self._conn)
         self._record(files, batch, counts)
         self._finish(batch.without_problems(files), open_replies, counts)
@@ -112,7 +114,7 @@ class BatchLoader:
         return ids
 
     def _without_erased(self, parts: Iterator[list[ChatMessages]]) -> Iterator[list[ChatMessages]]:
-        """Remove erased people from other chats: their group messages, and their numbers in texts."""
+        """Remove erased people's messages from groups, and their phones from other people's texts."""
         if self._is_erased is None:
             yield from parts
             return
@@ -142,7 +144,7 @@ class BatchLoader:
         counts["failed"] += len(problems)
 
     def _finish(self, files: Sequence[FileToLoad], open_replies: Sequence[int], counts: Counter[str]) -> None:
-        """Set the batch as loaded, flag duplicates of other files, and resolve replies."""
+        """Set the status of the batch to loaded, flag duplicates of other files, and resolve replies."""
         if not files:
             return
         chat_files.mark_loaded(self._conn, [pair for file in files for pair in file.hashes])
@@ -162,7 +164,7 @@ class BatchLoader:
             )
         keys = sorted({chat.chat_key for file in files for chat in file.chats if chat.chat_key})
         shared = duplicates.shared_keys(self._conn, keys)
-        # A changed file may no longer have duplicates; its flags are then removed.
+        # If a changed file has no duplicates any more, its flags are removed.
         changed = {chat.chat_key for file in files if not file.is_new for chat in file.chats if chat.chat_key}
         counts["duplicates_marked"] += duplicates.mark(self._conn, sorted(changed.union(shared)))
         replies = messages.unresolved_replies(self._conn, open_replies) if open_replies else []
@@ -171,7 +173,10 @@ class BatchLoader:
 
 
 def _bases(files: Sequence[FileToLoad], first_id: int) -> dict[int, int]:
-    """Return, by chat, the number to add to a message's ordinal to get its id; ids are consecutive."""
+    """Return, by chat, the number that added to a message's ordinal gives the message's id.
+
+    The ids of a chat are consecutive.
+    """
     bases: dict[int, int] = {}
     base = first_id - 1
     for chat in (chat for file in files for chat in file.chats):
@@ -187,12 +192,12 @@ def _stacked(chats: Sequence[ChatMessages]) -> pl.DataFrame:
 
 
 def _repeated(chats: Sequence[ChatMessages], values: Sequence[int]) -> pl.Series:
-    """Return the value of its chat for each message."""
+    """Return, for each message, the value that belongs to its chat."""
     return pl.Series(np.repeat(np.array(values), [frame.height for _, frame in chats]))
 
 
 class _Batch:
-    """The files of a batch as they are read: messages, and collected findings and problems."""
+    """The files of a batch while they are read: their messages, and the findings and problems so far."""
 
     def __init__(self, reader: ReadAhead, findings: _Findings, problems: list[FileProblemError]) -> None:
         self._reader, self.findings, self.problems = reader, findings, problems
@@ -203,7 +208,7 @@ class _Batch:
         return [file for file in files if file.path not in bad]
 
     def messages(self, files: Sequence[FileToLoad]) -> Iterator[list[ChatMessages]]:
-        """Yield the messages of the files, many small files at once.
+        """Yield the messages of the files, many small files together.
 
         Raises FileProblemError for a file whose problem appears after some of its messages were yielded.
         """
@@ -257,7 +262,7 @@ class _Findings:
             )
 
     def rows(self) -> list[ExceptionRow]:
-        """Return the rows, with those that count further findings."""
+        """Return the rows, including the rows that count further findings."""
         more = [
             ExceptionRow(
                 STAGE,

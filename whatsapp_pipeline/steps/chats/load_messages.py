@@ -52,7 +52,7 @@ class LoadReport:
 def load_month(
     conn: Connection, archive: ChatArchive, month: str, options: LoadOptions, *, log: logging.Logger
 ) -> LoadReport:
-    """Load one month (`YYYY-MM`); `MessageLoading` loads several."""
+    """Load one month (`YYYY-MM`). Use `MessageLoading` for several months."""
     with MessageLoading(archive, [month], options, log=log) as loading:
         return loading.load(conn, month)
 
@@ -83,10 +83,10 @@ class MessageLoading:
     def load(self, conn: Connection, month: str) -> LoadReport:
         """Write the messages of the files indexed for `month` (`YYYY-MM`) to `chat_messages`.
 
-        Only files whose content or options changed since they were loaded are read. A run after a kill loads
-        what was not committed. A file that can't be loaded is a row in `exceptions` with the status `failed`,
-        and is tried again next time. Waits for another run that loads the same month. Raises PipelineError if
-        the database refuses a batch.
+        Only files whose content or options changed since they were loaded are read. The run after a killed
+        run loads the files that were not committed. A file that can't be loaded gets the status `failed` and
+        a row in `exceptions`, and the next run tries it again. The method waits while another run loads the
+        same month. Raises PipelineError if the database refuses a batch.
         """
         with month_lock(
             conn,
@@ -101,14 +101,17 @@ class MessageLoading:
                 STAGE,
                 month,
                 on_wait=lambda: self._log.info(
-                    "the server is still at what a killed run of %s sent", month, extra=fields(month=month)
+                    "waiting for the server, which still executes a statement of a killed run of %s",
+                    month,
+                    extra=fields(month=month),
                 ),
             )
-            # A choice of reading that is made after this waits for the next load.
+            # Reading options that a person chooses after this are used by the next load.
             requested = rereads.waiting_rereads(conn, month)
             plan = self._plan(conn, month)
             try:
-                # Deleted links and restored files do not change message rows, so replies are resolved again.
+                # Deleted links and restored files do not change rows of messages, so replies must be resolved
+                # again.
                 if unsettled := [pair for file in plan.files if file.is_unsettled for pair in file.hashes]:
                     chat_files.mark_loaded(conn, unsettled)
                 progress = Progress(self._log, f"chat_messages {month}", len(plan.todo), "files")
@@ -124,9 +127,9 @@ class MessageLoading:
             return LoadReport(files=len(plan.files), unchanged=len(plan.files) - len(plan.todo), **counts)
 
     def _plan(self, conn: Connection, month: str) -> MonthPlan:
-        """Return the plan of the month, reading ahead.
+        """Return the plan of the month, whose files are already being read.
 
-        Reuse the plan that was begun before if it still fits.
+        The plan that `_read_following` made is used if it is still correct.
         """
         plan = MonthPlan.make(conn, month, self._reading)
         ahead, self._ahead = self._ahead, None
@@ -135,7 +138,10 @@ class MessageLoading:
         return plan
 
     def _read_following(self, conn: Connection, month: str) -> None:
-        """Begin to read the next month. It is not locked yet, so `_plan` compares it again later."""
+        """Start to read the next month.
+
+        That month is not locked yet, so `_plan` compares the plan with the database again.
+        """
         if (following := self._following.get(month)) is not None:
             self._ahead = MonthPlan.make(conn, following, self._reading)
             self._ahead.begin(conn, self._archive, self._reading, self._options)

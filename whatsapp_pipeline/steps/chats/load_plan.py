@@ -21,7 +21,8 @@ from whatsapp_pipeline.store.chats.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
 
-# Fewer messages are written before another connection is open and has read its first files.
+# With fewer messages per writer, one writer is done before another connection is open and has read its first
+# files.
 _MESSAGES_A_WRITER = 5_000
 # A batch ends early at this number of messages, so that a kill loses little.
 _MESSAGES_A_BATCH = 50_000
@@ -33,10 +34,11 @@ def _never(_: Connection) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """Options: `batch_size` files per transaction, `delay_seconds` of pause between batches.
+    """Options of loading: `batch_size` files per transaction, and a pause of `delay_seconds` between batches.
 
-    `writers` connections load in parallel if there are enough messages and no pauses. `should_stop` is called
-    between batches, from any thread and with the run's connection; loaded batches stay.
+    `writers` is the largest number of connections that load in parallel; with few messages or with pauses it
+    is one. `should_stop` is called between batches, from any thread, with the connection of the run. Batches
+    that were committed before a stop are kept.
     """
 
     batch_size: int = 800
@@ -80,13 +82,13 @@ class MonthPlan:
 
     @property
     def todo(self) -> list[FileToLoad]:
-        """The files whose present form is not loaded."""
+        """The files whose current content is not loaded."""
         return [file for file in self.files if not file.is_loaded]
 
     def begin(
         self, conn: Connection, archive: ChatArchive, reading: ReadingOptions, options: LoadOptions
     ) -> None:
-        """Divide the files to load among writers, and begin to read the first ones."""
+        """Divide the files to load among writers, and start to read the first files."""
         reader = FileReader(archive, reading, suppression.erased_file_chats(conn))
         for files in _cut(self.todo, writers_for(conn, self.todo, options)):
             batches = list(_batches(files, options.batch_size))
@@ -110,7 +112,10 @@ class MonthPlan:
 
 
 def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
-    """Return the hash of loading a file now; other files may decide its order of dates."""
+    """Return the hash that loading the file now would store.
+
+    Other files may decide the order of day and month.
+    """
     order = archive_order_in(chat.indexed_hash or b"")
     return reading_hash(
         chat.content_hash, chat.file_path, reading, chat.parse_options, *((order,) if order else ())
@@ -120,9 +125,9 @@ def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
 def writers_for(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptions) -> int:
     """Return the number of parallel writers: one for few messages, and with pauses between batches.
 
-    It is one inside the caller's transaction too, which is rolled back as a whole: other connections would
-    write outside of it and not see its rows. (While a month is read ahead, the connection is active because
-    writers of the previous month use it.)
+    The number is one inside a transaction of the caller, too. Other connections would write outside of that
+    transaction and would not see its rows. (While a month is read ahead, the connection has the status
+    ACTIVE, because writers of the previous month use it.)
     """
     if options.delay_seconds or conn.info.transaction_status is TransactionStatus.INTRANS:
         return 1
@@ -146,7 +151,10 @@ def _cut(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
 
 
 def _batches(files: Sequence[FileToLoad], size: int) -> Iterator[list[FileToLoad]]:
-    """Split the files into batches of `size`, or fewer if they are large; new files come first in each."""
+    """Split the files into batches of `size` files, or fewer if the files are large.
+
+    In each batch, new files come first.
+    """
     batch: list[FileToLoad] = []
     messages = 0
     for file in files:

@@ -27,15 +27,17 @@ from whatsapp_pipeline.steps.chats.chat_reading import (
 )
 from whatsapp_pipeline.store.chats.chat_files import LoadRow
 
-# Messages that may wait for the server before another window is read, enough for the time of ending a COPY.
+# Largest number of messages that wait for the server while the next window is read. They last for the time in
+# which a COPY ends.
 _AHEAD = 10_000
 _FIRST_MESSAGES = 1_500
 
 
 class FileProblemError(Exception):
-    """A file that can't be loaded in this run; `kind` and the text are its row in `exceptions`.
+    """A file can't be loaded in this run. `kind` and the text are written to its row in `exceptions`.
 
-    `is_failure`: the file gets the status `failed`; otherwise it stays unchanged until it is indexed again.
+    With `is_failure`, the file gets the status `failed`. Otherwise its row stays unchanged until it is
+    indexed again.
     """
 
     def __init__(self, path: str, kind: str, detail: str, *, is_failure: bool) -> None:
@@ -44,7 +46,7 @@ class FileProblemError(Exception):
 
 
 class ReadingStoppedError(Exception):
-    """Reading ended because it was asked to stop."""
+    """Reading ended because `stop` was called."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class FileToLoad:
 
     @property
     def is_unsettled(self) -> bool:
-        """True if it is loaded but does not have that status."""
+        """True if every chat is loaded but the file does not have the status `loaded`."""
         return self.is_loaded and any(chat.processing_status != "loaded" for chat in self.chats)
 
     @property
@@ -82,17 +84,17 @@ class FileToLoad:
 
 
 class ChatMessages(NamedTuple):
-    """Messages of a chat in file order: a frame of MESSAGE_SCHEMA, in which `chat` has no meaning here."""
+    """Messages of a chat in file order: a frame of MESSAGE_SCHEMA, in which the column `chat` is not used."""
 
     chat: LoadRow
     frame: pl.DataFrame
 
 
 class FilePart(NamedTuple):
-    """A part of the file at position `place`, with at most as many messages as the index has.
+    """A segment of the file at position `place`, with at most as many messages as the index has.
 
-    `findings` have the number of their chat in the file. The part with `is_last` ends the file: either the
-    file equals its index, or the part has only the `problem`.
+    `findings` have the number of their chat in the file. The segment with `is_last` ends the file. It has a
+    `problem`, and no messages, if the file differs from its index.
     """
 
     place: int
@@ -117,7 +119,7 @@ class FileReader:
         self._archive, self._reading, self._is_erased = archive, reading, is_erased
 
     def read(self, files: Sequence[FileToLoad]) -> Iterator[list[FilePart]]:
-        """Yield parts of the files in order: many small files at once, large files in several parts."""
+        """Yield segments of the files in order. A large file has several segments."""
         requests = [FileRequest(file.path, file.chats[0].parse_options) for file in files]
         comparison = _Comparison(files, self._is_erased)
         for window in read_files(self._archive, requests, self._reading, identities=True):
@@ -130,11 +132,11 @@ class _Comparison:
     def __init__(self, files: Sequence[FileToLoad], is_erased: IsErased) -> None:
         self._files, self._is_erased = files, is_erased
         self._in_hand: dict[int, _FileInHand] = {}
-        # Chats of the current files that must be loaded, or that the index does not have.
+        # Chats of the current files that must be loaded, and chats that the index does not have.
         self._chats: dict[int, tuple[_FileInHand, int]] = {}
 
     def parts(self, window: FileWindow) -> list[FilePart]:
-        """Return the part of each valid file in a window, in the files' order."""
+        """Return the segment of each valid file in a window, in the order of the files."""
         for opened in window.chats:
             self._open(opened)
         for number, frame in _by_chat(window.frame):
@@ -170,7 +172,7 @@ class _Comparison:
 
 
 class _FileInHand:
-    """A file while it is read: its messages in the window, and the number of messages of each chat so far."""
+    """A file that is being read: its messages in the window, and how many each chat has so far."""
 
     def __init__(self, place: int, file: FileToLoad) -> None:
         self.place, self.file = place, file
@@ -183,7 +185,10 @@ class _FileInHand:
         self._problem: FileProblemError | None = None
 
     def take(self, chat_number: int, frame: pl.DataFrame) -> None:
-        """Add messages of a chat; too many of them end the file with a problem."""
+        """Add messages of a chat.
+
+        If the chat has more messages than in the index, the file ends with a problem.
+        """
         chat = self.chats.get(chat_number)
         self._counted[chat_number] += frame.height
         if chat is None or self._counted[chat_number] > chat.message_count:
@@ -192,18 +197,18 @@ class _FileInHand:
             self._messages.append(ChatMessages(chat, frame))
 
     def compare(self, content_hash: bytes) -> None:
-        """End the file; it has a problem if it differs from the index."""
+        """End the file. It has a problem if it differs from the index."""
         expected = {number: chat.message_count for number, chat in self.chats.items()}
         is_same = content_hash == self.file.chats[0].content_hash and self._counted == expected
         self.end(None if is_same else _changed(self.file))
 
     def end(self, problem: FileProblemError | None) -> None:
-        """Set the end of the file; the first problem counts."""
+        """Mark the file as ended. The first problem is kept."""
         self._is_over = True
         self._problem = self._problem or problem
 
     def hand_over(self) -> FilePart | None:
-        """Return the part since the last call; None after the last part."""
+        """Return the segment since the last call, or None after the last segment."""
         messages, findings = self._messages, self.findings
         self._messages, self.findings = [], []
         if self._is_handed_over:
@@ -215,7 +220,7 @@ class _FileInHand:
 
 
 def _up_to(files: Sequence[FileToLoad], messages: int) -> int:
-    """Return how many files, from the first on, have this number of messages."""
+    """Return how many files from the start together have about this number of messages."""
     sums = accumulate(file.message_count for file in files)
     return next((number for number, total in enumerate(sums, start=1) if total >= messages), len(files))
 
@@ -229,14 +234,14 @@ def _by_chat(frame: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
 
 
 def _changed(file: FileToLoad) -> FileProblemError:
-    detail = "the file is not what chat_file_index saw; materialize chat_file_index again, then load"
+    detail = "the file changed after chat_file_index read it; materialize chat_file_index, then load"
     return FileProblemError(file.path, "changed_since_indexed", detail, is_failure=False)
 
 
 class ReadAhead:
-    """Reads files in order in a thread, a limited number of messages ahead of the consumer.
+    """Reads files in order in a thread, up to a limited number of messages ahead of the consumer.
 
-    A file that is requested again, or out of order, is read at once.
+    A file that is requested again, or out of order, is read in the caller's thread.
     """
 
     def __init__(self, reader: FileReader, files: Sequence[FileToLoad]) -> None:
@@ -251,7 +256,7 @@ class ReadAhead:
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start the thread."""
         self._thread.start()
 
     def wait(self) -> None:
@@ -267,10 +272,11 @@ class ReadAhead:
             self._thread.join()
 
     def read(self, file: FileToLoad) -> Iterator[FilePart]:
-        """Yield the parts of a file.
+        """Yield the segments of a file.
 
-        Raises FileProblemError if it can't be read or differs from the index: before the first part if one
-        window has the whole file, otherwise after any part. Raises ReadingStoppedError too.
+        Raises FileProblemError if the file can't be read or differs from the index. If one window has the
+        whole file, the error is raised before the first segment, otherwise after any segment. Raises
+        ReadingStoppedError after `stop`.
         """
         for part in self._parts_of(file):
             if part.problem is not None:
@@ -287,7 +293,8 @@ class ReadAhead:
         is_last = False
         while not is_last:
             part = self._get()
-            if part.place == place:  # other parts are of files that were given up or never requested
+            # Other segments belong to files that the consumer gave up or never requested
+            if part.place == place:
                 is_last = part.is_last
                 yield part
 
@@ -305,7 +312,7 @@ class ReadAhead:
             return part
 
     def _run(self) -> None:
-        # The first chunk has few files, because the server is idle until it comes.
+        # The first chunk has few files, because the server is idle until it arrives.
         few = _up_to(self._files, _FIRST_MESSAGES)
         try:
             for start, files in ((0, self._files[:few]), (few, self._files[few:])):
@@ -318,7 +325,7 @@ class ReadAhead:
                 self._changed.notify_all()
 
     def _put(self, parts: Sequence[FilePart]) -> bool:
-        """Add parts to the queue when there is room; return False if reading is stopped."""
+        """Add segments to the queue when it has room. Return False if reading is stopped."""
         with self._changed:
             while self._waiting > _AHEAD and not self._stopped:
                 self._changed.wait()

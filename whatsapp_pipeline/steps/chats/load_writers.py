@@ -31,12 +31,13 @@ from whatsapp_pipeline.store.locks import hold_as_writer, in_transaction
 # Seconds between cancel requests. A writer that is between two statements has nothing to cancel, so one
 # request is not enough.
 _CANCEL_SECONDS = 0.1
-# Seconds of cancel requests before the connection is aborted: the server may not answer any more.
+# Seconds of cancel requests after which the connection is aborted, because the server may not answer any
+# more.
 _PATIENCE_SECONDS = 3.0
 
 
 class Writers:
-    """Load the files of one month; `conn` is the run's connection, which holds the month's lock."""
+    """Loads the files of one month. `conn` is the connection of the run, which holds the month's lock."""
 
     def __init__(
         self, conn: Connection, month: str, options: LoadOptions, progress: Progress, log: logging.Logger
@@ -49,8 +50,8 @@ class Writers:
         """Load the files of all shares, each share over its own connection in parallel.
 
         `meanwhile` is called while the writers write the last files. If a share fails or the run is
-        interrupted, the others end and their open batches are rolled back; committed batches stay. Returns
-        counts by LoadReport's names. Raises PipelineError if the database refuses a batch.
+        interrupted, the other shares end and their open batches are rolled back. Committed batches are kept.
+        Returns counts by the field names of LoadReport. Raises PipelineError if the database refuses a batch.
         """
         with ExitStack() as stack:
             conns = self._connections(stack, len(shares)) if len(shares) > 1 else []
@@ -103,7 +104,7 @@ class Writers:
         return conns
 
     def _give_up(self, shares: Sequence[Share]) -> None:
-        """Make every writer end before its next batch or next read."""
+        """Tell every writer to end before its next batch or its next read."""
         self._given_up.set()
         for share in shares:
             share.reader.stop()
@@ -118,18 +119,18 @@ class Writers:
                     counts["stopped"] = 1
                     break
                 if number and self._options.delay_seconds:
-                    time.sleep(self._options.delay_seconds)  # the pause of the user's option
+                    time.sleep(self._options.delay_seconds)  # the pause that the user configured
                 done = self._load(conn, loader, batch)
                 counts.update(done, batches=1)
                 self._progress.advance(len(batch), done["messages_inserted"])
         except ReadingStoppedError:
             counts["stopped"] = 1  # another writer failed and reports it
         finally:
-            share.reader.stop()  # no other writer uses it
+            share.reader.stop()  # no other writer uses this reader
         return counts
 
     def _load(self, conn: Connection, loader: BatchLoader, batch: Sequence[FileToLoad]) -> Counter[str]:
-        """Load a batch in one transaction; a file that can't be loaded is left out."""
+        """Load a batch in one transaction. A file that can't be loaded is left out."""
         files, problems = list(batch), list[FileProblemError]()
         while True:
             try:
@@ -145,7 +146,7 @@ class Writers:
                     raise PipelineError(
                         f"the database refused messages of {self._month}: {error.diag.message_primary}"
                     ) from None
-                files = left  # the chats of the others were erased since
+                files = left  # the chats of the other files were erased meanwhile
 
 
 def _end(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -> None:
@@ -156,7 +157,7 @@ def _end(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -
             for conn in conns:
                 with suppress(psycopg.Error):  # the server may be down; the first error reports it
                     conn.cancel_safe(timeout=_PATIENCE_SECONDS)
-    finally:  # also after an interrupt during the wait
+    finally:  # this also runs after an interrupt during the wait
         for conn in conns:
             abort(conn)
 

@@ -1,4 +1,4 @@
-"""Refusing a wrong archive: a run that would set many known files to missing ends before it writes.
+"""Refusing a wrong archive: a run ends before it writes if many known files are missing from the archive.
 
 What belongs here: counting the files that would be missing, and refusing. What does not: setting their status
 (index_chats.py).
@@ -42,7 +42,8 @@ def refuse_wrong_archive(
         raise MissingFilesError(
             f"{missing:,} of {len(known):,} known files of {month} are not in the archive {archive.url}, "
             f"which holds {len(listing.files):,} chat files of that month; nothing was written. Check the "
-            "path (--archive, CHAT_ARCHIVE) and the mount. If the files are really gone, run again with "
+            "path (--archive, CHAT_ARCHIVE) and the mount. If the files were deleted on purpose, run again "
+            "with "
             "--accept-missing (in Dagster: accept_missing in the config of chat_file_index), or raise "
             f"MAX_MISSING_SHARE ({max_missing_share:g})"
         )

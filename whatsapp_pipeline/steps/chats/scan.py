@@ -34,10 +34,10 @@ from whatsapp_pipeline.store.chats.chat_files import ChatRow
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 
 STAGE = "chat_file_index"
-# Raise it when the rules of evidence change; every file is then scanned again.
+# Increase it when the rules of evidence change. Every file is then scanned again.
 EVIDENCE_VERSION = "5"
 
-# Kinds of phones that identify a person, and so may identify a personal chat.
+# Kinds of phones that identify a person, and so can identify the contact of a personal chat.
 _PERSONAL = {PhoneKind.MOBILE, PhoneKind.FIXED, PhoneKind.FOREIGN, PhoneKind.LID}
 
 
@@ -89,7 +89,7 @@ class Scans:
 
     @staticmethod
     def joined(parts: Sequence[Scans]) -> Scans:
-        """Join several scans, at least one, to one."""
+        """Join at least one scan into one."""
         return Scans(
             [file for part in parts for file in part.files],
             pl.concat([part.sessions for part in parts]),
@@ -125,7 +125,7 @@ class _FoundPhone(NamedTuple):
 
 
 def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions) -> Iterator[Scans]:
-    """Read files once, in order; an unreadable file is a finding in its scan, never an error."""
+    """Read each file once, in order. An unreadable file is a finding in its scan; no error is raised."""
     scanner = _Scanner(jobs, options)
     requests = [FileRequest(job.file.path, job.remembered) for job in jobs]
     for window in read_files(archive, requests, options.reading):
@@ -133,7 +133,7 @@ def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptio
 
 
 class _Scanner:
-    """Makes scans from the windows of `jobs`; it stores the parts of unfinished files."""
+    """Makes scans from the windows of `jobs`. It keeps the data of unfinished files."""
 
     def __init__(self, jobs: Sequence[ScanJob], options: ScanOptions) -> None:
         self._jobs, self._options = jobs, options
@@ -143,7 +143,7 @@ class _Scanner:
         self._sessions = pl.DataFrame(schema=SESSION_SCHEMA)
 
     def scans(self, window: FileWindow) -> Scans:
-        """Add a window; return the scans of the files that are finished with it."""
+        """Add a window. Return the scans of the files that this window finishes."""
         self._open.update((chat.chat, chat) for chat in window.chats)
         failures = dict(window.failed)
         broken_off = [number for number, chat in self._open.items() if chat.file in failures]
@@ -278,10 +278,11 @@ def _describe(
     phones: list[tuple[str, Phone | None, int]],
     options: ScanOptions,
 ) -> ChatRow:
-    """Return the row of a chat, completed from its title and its messages."""
+    """Return the row of a chat, with the fields from its title and its messages."""
     parts = parse_title(title or "", default_area_code=options.default_area_code)
     phone_key = parts.phone.key if parts.phone else None
-    # One chat may be exported by its number and later by a saved name; its headers have the same phone.
+    # One chat may be exported under its number, and later under a saved name. The headers have the same phone
+    # in both.
     header_keys = {phone.key for _, phone, _ in phones if phone and phone.key and phone.kind in _PERSONAL}
     identity = phone_key or (header_keys.pop() if len(header_keys) == 1 else None)
     return row._replace(
@@ -303,23 +304,27 @@ def _describe(
 
 
 def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
-    """Add findings about a readable file: no messages, or messages of another month."""
+    """Add findings about a readable file, such as no messages, or messages of another month."""
     name = read_chat_name(job.file.path)
     if not any(chat.summary.message_count for chat in found):
         _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
         return
     if not (name.is_known or any(chat.chat.name.is_known for chat in found)):
-        _note(scan, job, "name_unknown", "info", "the name has no known shape; it was taken as the title")
+        _note(scan, job, "name_unknown", "info", "the file name has no known form; it was used as the title")
     if job.file.folder_month is None:
         _note(
-            scan, job, "outside_months", "warning", f"the file lies outside all months; taken as {job.month}"
+            scan,
+            job,
+            "outside_months",
+            "warning",
+            f"the file is not in the folder of a month; the month {job.month} was assumed",
         )
     elif name.time is not None and _month(name.time) != job.month:
-        detail = f"the name says {_month(name.time)}, the folder {job.month}; the folder was followed"
+        detail = f"the name has {_month(name.time)}, the folder {job.month}; the folder was used"
         _note(scan, job, "month_name_differs", "warning", detail)
     firsts = [chat.summary.first_time for chat in found if chat.summary.first_time]
     lasts = [chat.summary.last_time for chat in found if chat.summary.last_time]
-    first, last = _month(min(firsts)), _month(max(lasts))  # there are messages, and each has a time
+    first, last = _month(min(firsts)), _month(max(lasts))  # here the file has messages, and each has a time
     if not first <= job.month <= last:
         detail = f"the messages are of {first} to {last}, none of {job.month}"
         _note(scan, job, "month_messages_differ", "info", detail)

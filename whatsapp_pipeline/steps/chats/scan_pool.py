@@ -17,19 +17,19 @@ from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
 from whatsapp_pipeline.steps.chats.scan import ScanJob, ScanOptions, Scans, scan_files
 from whatsapp_pipeline.steps.worker_process import WorkerLostError, WorkerProcess, answer_requests
 
-# About the text that the reader reads at once; reading less takes the same time.
+# About the amount of text that the reader reads at once. Less text takes the same time.
 _CHUNK_BYTES = WINDOW_BYTES
 _CHUNK_FILES = 1_000
 # Scanning less text than this takes less time than starting another process.
 _SPREAD_BYTES = 6 << 20
-# Chunks that may be ready before the first of them is used, which limits memory.
+# Largest number of chunks that are ready and not used yet. This limits memory.
 _AHEAD = 24
 
 
 def scan_spread(
     archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions, *, workers: int
 ) -> Iterator[Scans]:
-    """Yield the scans of `jobs`, in order; `workers` 0 uses every core if there is enough text."""
+    """Yield the scans of `jobs`, in order. With `workers` 0, every core is used if there is enough text."""
     work = sum(job.file.size + archive.request_bytes for job in jobs)
     wanted = workers or (_cores() if work >= _SPREAD_BYTES else 1)
     if wanted == 1 or not archive.is_shared:
@@ -57,7 +57,7 @@ def _cores() -> int:
 
 
 class _Spread:
-    """Chunks that this process and the workers scan in order, each when it is idle."""
+    """Chunks to scan. This process and the workers each take the next chunk when they are idle."""
 
     def __init__(
         self, archive: ChatArchive, options: ScanOptions, chunks: Sequence[Sequence[ScanJob]]
@@ -85,7 +85,7 @@ class _Spread:
                 thread.join()
 
     def _result(self, number: int) -> list[Scans]:
-        """Return the scans of a chunk, and scan other chunks until they are ready."""
+        """Return the scans of a chunk. Until they are ready, this process scans other chunks."""
         while True:
             with self._changed:
                 if number in self._ready:
@@ -99,9 +99,9 @@ class _Spread:
             self._put(mine, self._scan_here(mine))
 
     def _take(self) -> int | None:
-        """Return the next chunk, None if there is none or too many are ready.
+        """Return the next chunk; None if no chunk is left, or if too many are ready.
 
-        The caller holds the condition.
+        The caller must hold the condition.
         """
         if self._stopped or self._next == len(self._chunks) or self._next >= self._yielded + _AHEAD:
             return None
@@ -135,13 +135,13 @@ class _Spread:
 
 @cache
 def _worker(number: int) -> WorkerProcess:
-    """Return the `number`-th worker of this process, which is kept from one month to the next."""
+    """Return the `number`-th worker of this process. A worker is kept for the next months."""
     return WorkerProcess("whatsapp_pipeline.steps.chats.scan_pool")
 
 
 @lru_cache(maxsize=1)
 def _archive(url: str, _opening: str) -> ChatArchive:
-    """Return the archive that the parent has opened; a later opening sees new files."""
+    """Return the archive that the parent process has opened. The parent's next opening sees new files."""
     return ChatArchive(url)
 
 

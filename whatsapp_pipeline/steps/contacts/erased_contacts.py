@@ -1,4 +1,4 @@
-"""Erased people in the ERP's pages: their contacts, and mentions of them, are reduced to an id.
+"""Removing erased people from the ERP's pages: contacts, and mentions of contacts, are reduced to an id.
 
 What belongs here: removing data before it is written. What does not: the list of erased people
 (store/operations/suppression.py), erasing (steps/operations/privacy.py) and chats
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
-    """Return contacts of an ERP page.
+    """Return the contacts of an ERP page, with only the id of erased people.
 
-    Those of erased people keep only their id, so that counts stay right.
+    The items of erased people are kept with their id, so that counts stay right.
     """
     erased = _erased_ids(conn, items)
     if not erased:
@@ -29,7 +29,7 @@ def blank_contacts(conn: Connection, items: Sequence[Item]) -> list[Item]:
 
 
 def blank_mentions(conn: Connection, items: Sequence[Item]) -> list[Item]:
-    """Return orders of an ERP page; a mention of an erased contact keeps only the id."""
+    """Return the orders of an ERP page. A mention of an erased contact keeps only the id."""
     names = ("contato", "cliente")
     mentions = [item[name] for item in items for name in names if isinstance(item.get(name), dict)]
     erased = _erased_ids(conn, mentions)

@@ -1,4 +1,4 @@
-"""PageBackup of the ERP's pages as JSON, in the layout that erp/folder.py reads.
+"""Saving the ERP's pages as JSON, in the layout that erp/folder.py reads.
 
 What belongs here: saving the pages of a pass, and deleting old passes. What does not: reading them.
 """

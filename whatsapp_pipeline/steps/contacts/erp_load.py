@@ -33,8 +33,9 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import erp, erp_rows
 from whatsapp_pipeline.store.operations import adoption, suppression
 
-_MOST_FAILURES = 2  # consecutive orders without details; with more of them, the ERP has failed
-_FUTURE = "data_atualizacao: a date in the future; incremental reading does not go by it"
+# Largest number of consecutive orders without details; more of them mean that the ERP has failed
+_MOST_FAILURES = 2
+_FUTURE = "data_atualizacao: a date in the future, which incremental reading ignores"
 
 
 @dataclass(slots=True)
@@ -56,13 +57,15 @@ class Loaded:
 
 
 class _Loader:
-    """The part that loading contacts and loading orders share."""
+    """Base class for loading contacts and loading orders."""
 
     def __init__(self, conn: Connection, table: erp.Table) -> None:
         self.conn, self.table, self.stage = conn, table, erp.STAGES[table]
         self.columns = adoption.columns_by_name(conn, table)
         if "id" not in self.columns or self.columns["id"].family != "integer":
-            raise PipelineError(f"the column {table}.id is no integer: the ERP's rows cannot be kept there")
+            raise PipelineError(
+                f"the column {table}.id is no integer, so the ERP's rows can't be stored there"
+            )
 
     def write(
         self,
@@ -72,7 +75,7 @@ class _Loader:
         *,
         future: Iterable[int] = (),
     ) -> erp_rows.Fitted:
-        """Fit and write rows, and store the values that do not fit as findings."""
+        """Fit rows to the columns and write them. Values that do not fit are stored as findings."""
         listed = list(rows)
         if not listed:
             return erp_rows.Fitted()
@@ -94,7 +97,10 @@ class _Loader:
         return fitted
 
     def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
-        """Store a finding for items of the page that could not be read, with the reasons of earlier pages."""
+        """Store a finding for items of the page that could not be read.
+
+        It includes the reasons from earlier pages.
+        """
         if not reasons:
             return
         known = exceptions.details(self.conn, self.stage, self.place("?"))
@@ -105,7 +111,7 @@ class _Loader:
         loaded.exceptions += exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], rows)
 
     def forget_unreadable(self) -> None:
-        """Delete the findings about items without an id; a new pass finds the remaining ones."""
+        """Delete the findings about items without an id. The new pass finds those that still exist."""
         exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], [])
 
     def place(self, row_id: int | str) -> str:
@@ -121,7 +127,7 @@ class _Loader:
         return exceptions.ExceptionRow(self.stage, place, None, None, None, kind, severity, detail)
 
     def identified(self, items: Sequence[Item], loaded: Loaded) -> dict[int, Identified]:
-        """Return the items of a page by id, the last of several with one id.
+        """Return the items of a page by id. Of several items with the same id, the last one is returned.
 
         Items without an id are findings.
         """
@@ -142,15 +148,15 @@ class ContactLoader(_Loader):
     """Loads pages of contacts."""
 
     def __init__(self, conn: Connection, began: datetime) -> None:
-        """Load into the database of `conn`; `began` is the beginning of the pass in the ERP's local time."""
+        """Load into the database of `conn`. `began` is the start of the pass in the ERP's local time."""
         super().__init__(conn, "contatos")
         self._tomorrow = began + timedelta(days=1)
 
     def prepare(self, items: Sequence[Item]) -> None:
-        """Do nothing: a page has all data of its contacts."""
+        """Do nothing, because a page has all data of its contacts."""
 
     def load(self, items: Sequence[Item]) -> Loaded:
-        """Write a page of contacts; unchanged ones cost one lookup for the page."""
+        """Write a page of contacts. Unchanged contacts need only one lookup per page."""
         loaded = Loaded()
         listed = self.identified(items, loaded)
         for erased in suppression.suppressed_contact_ids(self.conn, listed):
@@ -228,7 +234,7 @@ class OrderLoader(_Loader):
             values = {name: value for one in read for name, value in one.values.items()}
             odd[order.id] = {c: shape for one in read for c, shape in one.rejected.items() if c not in values}
             rows.append((order.id, values))
-            # An order whose details are missing keeps its old hash, so that the next pass reads it again.
+            # An order without details keeps its old hash, so that the next pass reads the order again.
             unread = before if order.id in self._missing else None
             item_hash = unread.item_hash if unread else order.item_hash
             sources.append((order.id, item_hash, detail.item_hash if detail else None))
@@ -273,7 +279,7 @@ class OrderLoader(_Loader):
                 found[order_id] = item
         kept = blank_mentions(self.conn, list(found.values()))
         for order_id, item in zip(found, kept, strict=True):
-            with suppress(ItemError):  # the answer is no order
+            with suppress(ItemError):  # the answer of the ERP is no order
                 detail = identify(item)
                 if detail.id == order_id:
                     self._details[order_id] = detail
@@ -284,7 +290,7 @@ class OrderLoader(_Loader):
             self._backup.save_details([detail.item for detail in self._details.values()])
 
     def _detail(self, order_id: int) -> Item | None:
-        """Return an order's details; raises ErpAddressError after too many consecutive failures."""
+        """Return the details of an order. Raises ErpAddressError after too many consecutive failures."""
         try:
             item = self._source.order(order_id)
         except ErpAddressError as error:
@@ -332,7 +338,10 @@ class OrderLoader(_Loader):
 
 
 def _changed(order: Identified, before: erp.OrderSource | None) -> bool:
-    """Return whether to read an order's details: it is new, changed, without details, or was truncated."""
+    """Return whether to read the details of an order.
+
+    They are read if the order is new, changed, without details, or was truncated.
+    """
     return (
         before is None
         or before.item_hash != order.item_hash

@@ -1,6 +1,6 @@
 """tiny_contacts and tiny_orders: reading the ERP's listings completely into the database.
 
-What belongs here: passes over listings whose rows may move during the reading; a killed pass is resumed at
+What belongs here: passes over listings whose rows may move during the reading, and resuming a killed pass at
 its last page. What does not: HTTP (erp/) and SQL (store/). Rows that the ERP no longer lists stay in the
 database.
 """
@@ -36,14 +36,16 @@ from whatsapp_pipeline.store.contacts import erp as erp_store
 from whatsapp_pipeline.store.contacts import erp_passes
 from whatsapp_pipeline.store.locks import named_lock
 
-# An incremental pass begins this long before the watermark: clocks differ, and times have whole seconds.
+# An incremental pass starts this long before the watermark, because clocks differ and times have whole
+# seconds.
 OVERLAP: Final = timedelta(minutes=10)
 LARGEST_LOAD: Final = 2000
-# Orders whose details are read between two commits; a pass that runs out of time keeps the committed ones.
+# Number of orders whose details are read between two commits. If a pass runs out of time, the committed
+# orders are kept.
 _DETAILS_BATCH: Final = 20
 _SWEEPS: Final = 4
-# At the end of a listing, duplicates fill at most two pages: the second is the overlap if the total is too
-# high.
+# At the end of a listing, duplicates fill at most two pages. If the total is too high, the second page is
+# only the overlap.
 _MOST_STALE_PAGES: Final = 2
 
 # Initial state of a reading. `last_id` is 0 if the last row had no id; `digest` is a hash of the rows read so
@@ -159,10 +161,11 @@ class _PassReader:
         state.update(_FIRST_READING, sweep=state["sweep"] + 1, before=state["digest"])
 
     def _keep_difference(self, listing: str, name: str) -> None:
-        """Store or delete the finding that the ERP's count differs from its listing."""
+        """Store the finding that the ERP's count differs from its listing, or delete it."""
         state = self.run.state
         total, resource = state["total"], f"{self.loader.table}: {name}"
-        # Only the last reading counts: earlier ones may contain rows that were deleted since.
+        # Only the last reading is used, because earlier readings may contain rows that were deleted
+        # meanwhile.
         seen = len(erp_passes.seen(self.conn, self.run, listing, state["sweep"])) + state["bad"]
         words = f"the ERP counts {total} rows and lists {seen} different ones"
         found = [self.loader.finding_about(resource, "count_differs", "warning", words)]
@@ -177,7 +180,7 @@ class _PassReader:
         erp_passes.advance(self.conn, self.run, listing, self.run.state["sweep"], ids)
 
     def _sweep(self, listing: str, name: str, fetch: Callable[[int], ListingPage]) -> None:
-        """Read the listing once, from the present position to the end."""
+        """Read the listing once, from the current position to the end."""
         state = self.run.state
         seen = erp_passes.seen(self.conn, self.run, listing, state["sweep"])
         offset: int | None = state["offset"]
@@ -199,7 +202,7 @@ class _PassReader:
             items = page.items
             if self.live and items and state["last_id"] is not None:
                 if _id_or_none(items[0]) == (state["last_id"] or None):
-                    items = items[1:]  # the row repeated from the previous page
+                    items = items[1:]  # this row was already on the previous page
                 else:
                     state["moved"] = True
             bad = sum(_id_or_none(item) is None for item in items)
@@ -245,10 +248,10 @@ class _PassReader:
 def sync_contacts(
     conn: Connection, source: ErpSource, *, full: bool, backup_dir: FileFolder | Path | None, log: _Log
 ) -> SyncReport:
-    """Write to `contatos` what the ERP lists: every contact, or those changed since the last pass.
+    """Write the ERP's contacts to `contatos`: all contacts, or those changed since the last pass.
 
-    It reads every contact with `full`, if no pass over this source was complete, if a full pass was
-    interrupted, and if an incremental one had no rows. Saved pages are read completely, or not at all if
+    All contacts are read with `full`, if no pass over this source was complete, if a full pass was
+    interrupted, or if an incremental pass had no rows. Saved pages are read completely, or not at all if
     nothing can have changed. With `backup_dir` each page is saved before it is loaded. Raises PipelineError;
     the next call resumes.
     """
@@ -261,9 +264,12 @@ def sync_contacts(
         full = full or (source.live and erp_passes.is_unfinished(conn, "contatos", "full", source.name))
         since = None if full or known is None or not source.live else known - OVERLAP
         report = _read_contacts(conn, source, since, known, full=full, backup_dir=backup_dir, log=log)
-        # The contact with the last change is listed again, unless its date was set back or the ERP fails.
+        # The ERP lists the contact with the last change again, unless its date was set back or the ERP has
+        # failed.
         if since is not None and report.items == 0 and erp_store.knows_contacts(conn):
-            log.warning("contatos: the ERP listed no change, not even the last one; reading every contact")
+            log.warning(
+                "contatos: the ERP listed no change, not even the last known one; reading all contacts"
+            )
             report = _read_contacts(conn, source, None, known, full=True, backup_dir=backup_dir, log=log)
         return report
 
@@ -278,7 +284,9 @@ def _read_contacts(
     backup_dir: FileFolder | Path | None,
     log: _Log,
 ) -> SyncReport:
-    """Make one pass over the contacts changed since a time (None: all contacts); the caller holds the lock.
+    """Make one pass over the contacts changed since a time (None: all contacts).
+
+    The caller must hold the lock.
 
     `known` is the watermark of earlier passes.
     """
@@ -307,7 +315,8 @@ def _read_contacts(
     # If the clock was set back during the pass, its duration is unknown, so the watermark stays.
     if newest is None or elapsed < 0:
         return _finish(conn, run, reader, until=known)
-    # The watermark is before the beginning of the pass, so that rows changed during it are read next time.
+    # The watermark is before the start of the pass, so that the next pass reads rows that change during this
+    # one.
     until = newest - timedelta(seconds=ceil(elapsed))
     # A full pass may set the watermark back, because a change that it did not list does not exist.
     return _finish(conn, run, reader, until=until if since is None or known is None else max(until, known))
@@ -356,7 +365,7 @@ def _recheck_open(reader: _PassReader, loader: OrderLoader, since: date | None) 
     """Read the open orders before the period again, because the ERP can't list orders by date of change."""
     state = reader.run.state
     if loader.columns["data_emissao"].family not in {"date", "time"}:
-        return  # without dates in the user's table, the orders before the period are unknown
+        return  # if the user's table has no dates, the orders before the period are unknown
     while batch := erp_store.open_orders(
         reader.conn, issued_before=since, after=state.get("rechecked", 0), limit=_DETAILS_BATCH
     ):
@@ -412,10 +421,10 @@ def _backup(folder: FileFolder | Path | None, source: ErpSource, run: erp_passes
 
 
 def _run(conn: Connection, run: erp_passes.Pass, reader: _PassReader, work: Callable[[], None]) -> None:
-    """Do the work of a pass; if it fails, close it as failed with its progress."""
+    """Do the work of a pass. If it fails, store the pass as failed with its progress."""
     if run.resumed:
         reader.log.info(
-            "resuming the pass over %s that did not end", run.resource, extra=fields(resource=run.resource)
+            "resuming the unfinished pass over %s", run.resource, extra=fields(resource=run.resource)
         )
     else:
         reader.loader.forget_unreadable()
@@ -444,7 +453,7 @@ def _finish(
     )
     with conn.transaction():
         erp_unchanged.store_version(conn, run, report.counts())
-        # Each listing is verified, but a row that moved from one to another may be counted twice.
+        # Each listing is verified, but a row that moved from one listing to another may be counted twice.
         erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
     reader.log.info(
         "%s: %d rows, %d new, %d changed, %d as before",
@@ -463,7 +472,7 @@ def _finish(
     )
     if loaded.v2_names:
         reader.log.info(
-            "%d of them came with the field names of API v2",
+            "%d of them have the field names of API v2",
             loaded.v2_names,
             extra=fields(resource=run.resource, counts={"v2_names": loaded.v2_names}),
         )
@@ -478,10 +487,10 @@ def _id_or_none(item: Item) -> int | None:
 
 
 def _later(newest: str | None, page: ListingPage, began: datetime) -> str | None:
-    """Return the latest change so far, a page included, that is before the beginning of the pass.
+    """Return the latest change so far, including this page, that is before the start of the pass.
 
-    A contact may have a date in the future. A watermark from that date would hide every change until then. A
-    watermark at the beginning of the pass would be wrong too, because no contact has that date.
+    A contact may have a date in the future. With that date as the watermark, the pipeline would miss every
+    change until then. The start of the pass would be a wrong watermark too, because no contact has that date.
     """
     times = (parse_erp_time(str(item.get("dataAtualizacao") or "")) for item in page.items)
     known = parse_erp_time(newest or "")

@@ -1,7 +1,7 @@
-"""Saved pages that another reading would not change anything for.
+"""Recognising saved pages that need not be read again, because nothing would change.
 
 What belongs here: comparing the pages, the code that reads them, and their rows in the database with those of
-the last pass. What does not: live listings, which always have to be read.
+the last pass. What does not: live listings, which must always be read.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def store_version(conn: Connection, run: erp_passes.Pass, counts: dict[str, int]
 
 
 def counts_of_same(conn: Connection, resource: Resource, state: dict[str, object]) -> dict[str, int] | None:
-    """Return the counts of the last pass if another one with this `state` would change nothing, otherwise
+    """Return the counts of the last pass if another pass with this `state` would change nothing, otherwise
     None.
 
-    It compares the database too: a row may have been deleted, a person erased or removed from the list of
-    erased people, a column widened, a backup restored.
+    The database is compared, too: since the last pass, a row may have been deleted, a person erased or
+    removed from the list of erased people, a column widened, or a backup restored.
     """
     last = erp_passes.last_like(conn, resource, state) if state["pages"] is not None else None
     if last is None or last.get("rows") != erp.version(conn, _TABLES[resource]):

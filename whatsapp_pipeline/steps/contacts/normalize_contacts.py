@@ -71,7 +71,7 @@ def normalize_contacts(
 
 
 def waiting_contacts(conn: Connection, *, default_area_code: str | None) -> int:
-    """Return the number of contacts that a run would read again, or remove because they were deleted."""
+    """Return the number of contacts whose phones a run would read again or, for deleted contacts, remove."""
     return store.count_waiting(conn, f"{RULES_VERSION}:{default_area_code or ''}")
 
 

@@ -27,8 +27,8 @@ LEASE_SECONDS = 120.0
 # The pause before a failed question is asked again: 30 s, 1 min, 2 min and so on, at most one hour. A
 # question that is a day old is not asked any more.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0
-_UNUSABLE_ATTEMPTS = 3  # a reply that was cut off or empty is usually cut off or empty again
-_OUTAGES_IN_A_ROW = 2  # two calls without an answer use up the time of a run
+_UNUSABLE_ATTEMPTS = 3  # after this number of unusable replies, the next one is usually unusable, too
+_OUTAGES_IN_A_ROW = 2  # two calls without an answer already use up the time of a run
 _PAUSE_FOR_ALL = 300.0
 _SHORTEST_CALL = 5.0  # seconds; a question that gets less than this waits for the next run
 
@@ -49,7 +49,10 @@ def limits_from(settings: Settings) -> AnswerLimits:
 
 @dataclass(slots=True)
 class AnswerReport:
-    """Number of questions by outcome. `asked_later` counts those that stay pending, to be asked again."""
+    """Number of questions by outcome.
+
+    `asked_later` counts the questions that stay pending and are asked again.
+    """
 
     answered: int = 0
     superseded: int = 0
@@ -152,7 +155,7 @@ class _Answering:
             self.report.failed += 1
             return None
         pause = error.retry_after if error.retry_after is not None else _pause(question.attempts)
-        # A wrong key or a rate limit says nothing about the question, so it does not count as an attempt.
+        # A wrong key or a rate limit is no fault of the question, so it does not count as an attempt.
         counts = error.failure in {"outage", "unusable"}
         replies.ask_later(self._conn, question.trigger_id, str(error), seconds=pause, counts=counts)
         self.report.asked_later += 1
@@ -171,7 +174,7 @@ def _pause(attempts: int) -> float:
 
 
 def _estimated_tokens(messages: Sequence[StoredMessage], reply: Reply) -> int:
-    """Estimate tokens where the endpoint does not count them: about four characters each."""
+    """Estimate the tokens if the endpoint does not count them: about four characters per token."""
     return (sum(len(message.text) for message in messages) + len(reply.text)) // 4 + 1
 
 

@@ -1,4 +1,4 @@
-"""Sessions of live conversations, made by the same rules as the sessions of the archive's chats.
+"""Making sessions of live conversations, by the same rules as those of the archive's chats.
 
 What belongs here: reading the messages of due conversations in batches. What does not: the rules
 (domain/chat_evidence.py) and linking conversations and sessions (steps/links/live_links.py).
@@ -29,10 +29,10 @@ _SAID = {
 
 
 def make_live_sessions(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Make and link the sessions of every conversation whose messages changed; report the changed links.
+    """Make and link the sessions of every conversation whose messages changed. Report the changed links.
 
     One transaction does both, so a conversation stays due until it is linked. A conversation that another
-    worker has locked is left to the next call.
+    worker has locked is skipped, and the next call handles it.
     """
     linking, report = LiveLinking(conn, log=log), LiveLinkReport()
     while True:

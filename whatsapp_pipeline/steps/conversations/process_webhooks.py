@@ -1,4 +1,4 @@
-"""Processing of the webhook inbox: lease deliveries, store their items, handle the ones that fail.
+"""Processing the webhook inbox: lease deliveries, store their items, and handle failures.
 
 The step stores a chunk of deliveries in one set-based transaction. If that fails, it stores the chunk again
 item by item, each in a savepoint, so that a bad item does not affect the others. It retries a failed delivery
@@ -33,8 +33,8 @@ from whatsapp_pipeline.store.operations import suppression
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body
 
 _MAX_ID = 2**63 - 1
-# SQLSTATE classes of errors that the server causes and not the data: connection, transaction rollback,
-# insufficient resources, operator intervention, system error. 25006 is a read-only server.
+# SQLSTATE classes of errors whose cause is the server, not the data: connection, transaction rollback,
+# insufficient resources, operator intervention, system error. 25006 means a read-only server.
 _SERVER_TROUBLE = ("08", "40", "53", "57", "58", "25006")
 
 
@@ -78,7 +78,10 @@ class ProcessReport:
 
 
 class DatabaseTroubleError(PipelineError):
-    """The connection was lost or the database refused to write; no data is lost, no attempt is counted."""
+    """The connection was lost, or the database refused to write.
+
+    No data is lost, and no attempt is counted.
+    """
 
 
 @dataclass(slots=True)
@@ -125,7 +128,7 @@ def process_due(conn: Connection, options: ProcessOptions, *, log: logging.Logge
 def _process_range(
     conn: Connection, options: ProcessOptions, first_id: int, last_id: int, log: logging.Logger
 ) -> ProcessReport:
-    """Process the due deliveries of a range of the inbox, and link the conversations that they are about."""
+    """Process the due deliveries of a range of the inbox, and link their conversations."""
     report = ProcessReport()
     for suspects in (False, True):
         rows = 1 if suspects else options.chunk
@@ -170,7 +173,7 @@ def _process_leased(
             if _is_server_trouble(conn, error):
                 raise
             log.warning(
-                "storing %d deliveries together failed (%s); they are stored item by item now",
+                "storing %d deliveries together failed (%s); storing them item by item now",
                 len(leased),
                 _name(error),
                 extra=fields(reason=_name(error), counts={"deliveries": len(leased)}),
@@ -182,9 +185,9 @@ def _process_leased(
         if not conn.closed:
             try:
                 inbox.release(conn, token)
-            except psycopg.Error as second:  # the database refuses this too; the lease expires by itself
+            except psycopg.Error as second:  # the database refuses this too; the lease expires after its time
                 log.warning(
-                    "the lease could not be released (%s); it expires by itself",
+                    "the lease could not be released (%s); it expires after its time",
                     _name(second),
                     extra=fields(reason=_name(second)),
                 )
@@ -224,10 +227,10 @@ def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
 
 
 def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest | None) -> _Read:
-    """Decode a delivery; leave out of its items and of the kept body whatever names an erased person."""
+    """Decode a delivery. Items that name an erased person are left out, also from the body that is kept."""
     read = _Read(delivery)
     if delivery.crashes >= options.max_crashes:
-        read.error, read.hopeless = f"its worker died {delivery.crashes} times", True
+        read.error, read.hopeless = f"its worker was killed {delivery.crashes} times", True
         return read
     if delivery.body is None:
         read.error, read.hopeless = "the raw body was redacted", True
@@ -263,7 +266,10 @@ def _store_all(conn: Connection, token: UUID, reads: Sequence[_Read], options: P
 
 
 def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: ProcessOptions) -> Stored:
-    """Store one delivery's items, each in a savepoint; record which items fail and keep the others."""
+    """Store the items of one delivery, each in a savepoint.
+
+    Record the items that fail, and keep the others.
+    """
     tenants = _split_off_unknown(conn, [read], options)
     report = ProcessReport()
     errors: list[str] = []
@@ -286,7 +292,8 @@ def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: Proce
 def _split_off_unknown(
     conn: Connection, reads: Sequence[_Read], options: ProcessOptions
 ) -> Mapping[str, int | None]:
-    """Remove items of unknown or disabled accounts and record these accounts; return tenants by account.
+    """Remove the items of unknown or disabled accounts, record these accounts, and return the tenants by
+    account.
 
     An unknown account is accepted unless the installation has several tenants. A disabled account is never
     accepted.
@@ -310,7 +317,7 @@ def _split_off_unknown(
 
 
 def _account(received: Received) -> str | None:
-    """Return the account that must be known; None for an event that belongs to no conversation."""
+    """Return the account that the item needs; None for an event that belongs to no conversation."""
     return None if type(received.item) is Other else received.item.phone_number_id
 
 

@@ -1,4 +1,4 @@
-"""A check of the conversation functions on a live database. It rolls back everything that it wrote."""
+"""A test of the conversation functions on a live database. Everything that it writes is rolled back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from whatsapp_pipeline.store.conversations.conversations import (
 
 
 def verify_conversations(conn: Connection) -> list[str]:
-    """Make a tenant and an account, get a conversation twice, add two messages; return one line per check.
+    """Create a tenant and an account, get a conversation twice, add two messages, and return one line per
+    check.
 
     Everything happens in one transaction that is rolled back. Raises PipelineError when a check fails.
     """
@@ -42,5 +43,5 @@ def verify_conversations(conn: Connection) -> list[str]:
         expect(len(texts) == 2, "two messages after the second")
         expect(texts == ["primeira", "segunda"], "oldest first")
         raise psycopg.Rollback(outer)
-    lines.append("ok: nothing was left behind")
+    lines.append("ok: all test data was removed")
     return lines

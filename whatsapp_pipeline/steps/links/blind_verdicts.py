@@ -1,4 +1,4 @@
-"""Verdicts of the blind sample: what a person answered, compared with what the rules linked.
+"""Verdicts of the blind sample: comparing a person's answer with the link of the rules.
 
 What belongs here: turning an answer into a verdict and its decisions, for the command and the console. What
 does not: drawing links (store/links/precision_sample.py) and the bound (guaranteed_precision.py).
@@ -22,9 +22,10 @@ from whatsapp_pipeline.store.links import chat_state, precision_sample
 
 @dataclass(frozen=True, slots=True)
 class BlindAnswer:
-    """Whose a chat is, as a person says who has not seen the link; `contact` is None for nobody.
+    """The contact of a chat, chosen by a person who has not seen the link; None if the chat belongs to no
+    contact.
 
-    `is_sure` is False when the person can't say.
+    `is_sure` is False if the person can't decide.
     """
 
     contact: int | None
@@ -35,9 +36,9 @@ class BlindAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BlindOutcome:
-    """The verdict, the link that it is about, and the months that must be linked again.
+    """The verdict, the link that was judged, and the months that must be linked again.
 
-    `not_kept` says why the decision for another contact could not be kept.
+    `not_kept` is the reason why the decision for another contact could not be stored.
     """
 
     verdict: LinkVerdict
@@ -49,10 +50,10 @@ class BlindOutcome:
 
 
 def judge_blind(conn: Connection, chat: int, answer: BlindAnswer) -> BlindOutcome:
-    """Compare an answer with the link of the rules and store the verdict; it counts at once.
+    """Compare an answer with the link of the rules, and store the verdict, which is in force at once.
 
-    A wrong link is refused, and the chat goes to the contact that was named. Raises AlreadyDecidedError when
-    the link has a verdict by now, or is no longer one of the rules.
+    A wrong link is refused, and the chat is linked to the contact of the answer. Raises AlreadyDecidedError
+    if the link has a verdict by now, or was not made by the rules any more.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)

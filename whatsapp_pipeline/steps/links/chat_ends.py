@@ -1,6 +1,6 @@
-"""The first and last lines of a chat or session, for a person who decides on it.
+"""The first and last lines of a chat or session, which help a person to decide.
 
-What belongs here: the choice of the source. What does not: the two sources (store/links/review.py and
+What belongs here: choosing the source of the lines. What does not: the two sources (store/links/review.py and
 steps/chats/file_lines.py).
 """
 
@@ -36,7 +36,10 @@ def chat_ends(
     session: int | None = None,
     count: int = 3,
 ) -> ChatEnds:
-    """Return the ends of a chat or session from its messages, or from the file if they are not loaded."""
+    """Return the first and last lines of a chat or session.
+
+    They come from the loaded messages, otherwise from the file.
+    """
     first, last = ends_of_chat(conn, chat, session, count=count)
     if first or archive is None:
         return lines_of(first, last)

@@ -1,11 +1,11 @@
-"""People's decisions on links: making one, taking one back, and showing it at once.
+"""People's decisions on links: making and withdrawing them, and writing them to the links at once.
 
-What belongs here: what a command, a page or an API calls; it knows no terminal. What does not: which decision
-holds (domain/matching/overrides.py) and the tables (store/links).
+What belongs here: the functions that a command, a page or the API calls. What does not: which decision is in
+force (domain/matching/overrides.py), the tables (store/links), and terminals.
 
-A decision is about one chat, or about its phone, or, only when a person chooses so, about every chat with its
-title. It shows at once: the chats it is about become `manual`, or `pending` where the rules have to decide
-again. `relink_months` lets the rules decide the months that it touched.
+A decision applies to one chat, to all chats of its phone or, only if a person chooses this, to all chats with
+its title. The links change at once: the chats of the decision become `manual`, or `pending` if the rules have
+to decide again. `relink_months` then lets the rules decide the affected months.
 """
 
 from __future__ import annotations
@@ -56,14 +56,15 @@ _ABOUT_ORDERS = ("order", "no_order", "not_order")
 
 
 class AlreadyDecidedError(PipelineError):
-    """Another person decided on the item after it was shown."""
+    """The item was decided by another person after it was shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeOffer:
-    """A possible target of a decision on a chat, and the chats and live conversations that it would change.
+    """A possible target of a decision on a chat, and the chats and live conversations that the decision would
+    change.
 
-    `linked_now` counts these chats by their present contact, None for chats without one.
+    `linked_now` counts these chats by their current contact; None counts chats without a contact.
     """
 
     scope: DecisionScope
@@ -78,7 +79,7 @@ class ScopeOffer:
 
 @dataclass(frozen=True, slots=True)
 class ShownState:
-    """The state of a chat or session that a person saw: its link, and the decisions in force about it."""
+    """The state of a chat or session that a person saw: its link, and the decisions in force on it."""
 
     link: LinkState
     decisions: tuple[int, ...]
@@ -88,10 +89,10 @@ class ShownState:
 class ChatDecision:
     """A decision to make on a chat, or with `session`, on the order of one of its sessions.
 
-    `chat` is the id of the chat, or of the live conversation where the decision is about one.
+    `chat` is the id of the chat, or of the live conversation if the decision is on a live conversation.
 
-    `id` is the chosen or refused contact or order. Without `scope` the decision is about the chat's phone if
-    it has one, otherwise about the chat only; refusals and decisions on orders are about the chat only.
+    `id` is the chosen or refused contact or order. Without `scope`, the decision applies to the chat's phone
+    if the chat has one, otherwise to the chat only. Refusals and decisions on orders apply to the chat only.
     """
 
     chat: int
@@ -108,8 +109,8 @@ class ChatDecision:
 class DecisionOutcome:
     """The chats and live conversations that a decision, or its withdrawal, changed.
 
-    For those in `outranked` another decision holds, a narrower or a newer one. Those in `pending` are left to
-    the rules: after a refusal, or where a phone contradicts a decision on a title. A withdrawal has neither.
+    In `outranked`, another decision is in force, because it is narrower or newer. The rules must decide those
+    in `pending`: after a refusal, or if a phone contradicts a decision on a title. A withdrawal has neither.
     """
 
     id_override: int
@@ -121,7 +122,10 @@ class DecisionOutcome:
 
 
 def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
-    """Return the possible targets of a decision on the chat, the usual one first and a title last."""
+    """Return the possible targets of a decision on the chat.
+
+    The usual target is first, and a title is last.
+    """
     target = _target(conn, chat)
     scopes: list[DecisionScope] = ["phone"] if target.phone_key is not None else []
     scopes.append("chat")
@@ -131,7 +135,7 @@ def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
 
 
 def shown_state(conn: Connection, chat: int, session: int | None = None) -> ShownState:
-    """Return the state to show with an item; pass it to `make_decision` with the answer."""
+    """Return the current state of an item. Pass it to `make_decision` together with the answer."""
     link = chat_state.link_state(conn, chat, session)
     if link is None:
         raise PipelineError(f"there is no chat {chat}" + (f" with a session {session}" if session else ""))
@@ -141,7 +145,7 @@ def shown_state(conn: Connection, chat: int, session: int | None = None) -> Show
 def make_decision(
     conn: Connection, wanted: ChatDecision, *, shown: ShownState | None = None
 ) -> DecisionOutcome:
-    """Store a decision and write it to the links at once.
+    """Store a decision, and write it to the links at once.
 
     Raises AlreadyDecidedError if the item has changed since it was `shown`, and PipelineError if the chat,
     contact or order does not exist.
@@ -187,8 +191,8 @@ def decide_conversation(
 ) -> DecisionOutcome:
     """Store a decision on a live conversation, or on the order of one of its sessions.
 
-    `since` is the newest decision at the time when the conversation was shown, and `own` are the reviewer's
-    decisions since then. Raises AlreadyDecidedError if another person has decided since.
+    `since` is the newest decision when the conversation was shown. `own` are the reviewer's own decisions
+    after that. Raises AlreadyDecidedError if another person has decided since.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
@@ -197,7 +201,7 @@ def decide_conversation(
 
 
 def live_scope_offers(conn: Connection, conversation: int) -> list[ScopeOffer]:
-    """Return the possible targets of a decision on a live conversation, the usual one first."""
+    """Return the possible targets of a decision on a live conversation. The usual target is first."""
     target = _live_target(conn, conversation)
     offers = [_offer_of(conn, "chat", "conversation", target.name, known_as=target.name)]
     if target.phone_key is not None:
@@ -206,7 +210,10 @@ def live_scope_offers(conn: Connection, conversation: int) -> list[ScopeOffer]:
 
 
 def shown_live_state(conn: Connection, conversation: int, session: int | None = None) -> ShownState:
-    """Return the state to show with a live conversation; pass it to `make_live_decision` with the answer."""
+    """Return the current state of a live conversation.
+
+    Pass it to `make_live_decision` together with the answer.
+    """
     link = live_review.live_link_state(conn, conversation, session)
     if link is None:
         raise PipelineError(f"there is no live conversation {conversation} with such a session")
@@ -215,10 +222,12 @@ def shown_live_state(conn: Connection, conversation: int, session: int | None = 
 
 
 def make_live_decision(conn: Connection, wanted: ChatDecision, *, shown: ShownState) -> DecisionOutcome:
-    """Store a decision on a live conversation, or on the order of one of its sessions; it counts at once.
+    """Store a decision on a live conversation, or on the order of one of its sessions.
 
-    Without a scope it is about the phone if the conversation has one, otherwise about the conversation only.
-    Raises AlreadyDecidedError if the item has changed since it was `shown`.
+    It is in force at once.
+
+    Without a scope, the decision applies to the phone if the conversation has one, otherwise to the
+    conversation only. Raises AlreadyDecidedError if the item has changed since it was `shown`.
     """
     target = _live_target(conn, wanted.chat)
     usual = "phone" if wanted.kind in {"contact", "no_contact"} and target.phone_key else "chat"
@@ -272,7 +281,7 @@ def give_verdict(
     reviewer: str,
     is_blind: bool = False,
 ) -> DecisionOutcome | None:
-    """Store a verdict on a chat's link; "wrong" also refuses the contact, which changes the link at once.
+    """Store a verdict on a chat's link. "wrong" also refuses the contact, which changes the link at once.
 
     Returns the chats that the refusal changed, or None without a refusal.
     """
@@ -303,7 +312,7 @@ def give_verdict(
 
 
 def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by: str) -> DecisionOutcome:
-    """Withdraw a decision; the one that was in force before it holds again.
+    """Withdraw a decision. The decision that was in force before it is in force again.
 
     Raises PipelineError if there is no such decision or it was withdrawn before.
     """
@@ -319,9 +328,9 @@ def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by
 def relink_months(
     conn: Connection, months: Iterable[str], *, default_area_code: str | None, log: logging.Logger
 ) -> list[str]:
-    """Link these months again, contacts and orders; return the months.
+    """Link the contacts and orders of these months again, and return the months.
 
-    Live conversations whose evidence changed are linked again too, because a decision on a phone is about
+    Live conversations whose evidence changed are linked again too, because a decision on a phone applies to
     them.
     """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=log)
@@ -390,14 +399,14 @@ def _refuse_if_decided(conn: Connection, wanted: ChatDecision, shown: ShownState
         raise AlreadyDecidedError(
             f"chat {wanted.chat} was already decided by {newest.made_by} at {newest.made_at:%Y-%m-%d %H:%M}"
         )
-    raise AlreadyDecidedError(f"chat {wanted.chat} was linked again after it was shown; look at it again")
+    raise AlreadyDecidedError(f"chat {wanted.chat} was linked again after it was shown; check the new link")
 
 
 def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome:
     """Write a new or withdrawn decision to the links.
 
-    With `judge`, verdicts are stored for the links by the rules that it confirms or corrects; models learn
-    from them.
+    With `judge`, a verdict is stored for each link of the rules that the decision confirms or corrects. The
+    models learn from these verdicts.
     """
     decision = overrides.find_override(conn, id_override)
     about = overrides.chats_about(conn, id_override)
@@ -437,7 +446,7 @@ def _conversations_about(conn: Connection, decision: Override) -> list[int]:
 
 
 def _show_live(conn: Connection, decision: Override, conversations: Sequence[int]) -> tuple[int, ...]:
-    """Write a new or withdrawn decision to the live conversations that it is about; return these."""
+    """Write a new or withdrawn decision to its live conversations, and return these."""
     if not conversations:
         return ()
     if decision.decision in _ABOUT_ORDERS:
@@ -460,7 +469,7 @@ def _show_live(conn: Connection, decision: Override, conversations: Sequence[int
 
 
 def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
-    """Write the decisions that hold to the chats."""
+    """Write the decisions in force to the chats."""
     rows = to_chats(links.stage_chats(conn, chats), None)
     phones = phone_evidence(conn, rows)
     settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
@@ -486,8 +495,8 @@ def _candidates_now(
 ) -> Iterator[CandidateRow]:
     """Yield a chat's candidates after a decision, by rank.
 
-    The rules' candidates keep their evidence, so that taking the decision back shows them again. A customer
-    whom only a person named comes first while that decision holds.
+    The candidates of the rules keep their evidence, so that they are shown again if the decision is
+    withdrawn. A customer whom only a person chose is the first candidate while that decision is in force.
     """
     holds = people.holds
     kept = [row for row in stored if not _is_by_person(row)]
@@ -499,15 +508,15 @@ def _candidates_now(
 
 
 def _is_by_person(candidate: CandidateRow) -> bool:
-    """Return whether a decision, and no evidence, made someone a candidate."""
+    """Return whether somebody is a candidate only because of a decision, without evidence."""
     reasons = json.loads(candidate.evidence)
     return bool(reasons) and reasons[0]["name"] == "override"
 
 
 def _show_sessions(conn: Connection, staged: Sequence[SessionRow], number: int | None) -> None:
-    """Write the decisions that hold to the orders of staged sessions, or to the session with a number.
+    """Write the decisions in force to the orders of staged sessions, or to the session with a number.
 
-    A session without a decision is pending: linking decides it again.
+    A session without a decision becomes pending, so that linking decides it again.
     """
     settled = settled_orders(conn)
     orders: dict[int, int | None] = {}

@@ -1,6 +1,6 @@
 """Linking one title with the database, and explaining the decision, without a chat in the archive.
 
-What belongs here: staging the title, and its order. What does not: the rules (domain/matching/).
+What belongs here: staging the title, and finding its order. What does not: the rules (domain/matching/).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from whatsapp_pipeline.store.links import order_links
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision on a title, (nome, fantasia) of its candidates, and the order if a date was given."""
+    """The decision on a title, the (nome, fantasia) of each candidate, and the order if a date was given."""
 
     contact: LinkDecision
     names: dict[int, tuple[str, str]]
@@ -38,7 +38,7 @@ class Explanation:
 def explain_title(
     conn: Connection, title: str, day: date | None, options: LinkOptions, *, log: logging.Logger
 ) -> Explanation:
-    """Link `title` like a chat of `day`. Nothing is written except a model that had to be fitted."""
+    """Link `title` like a chat of `day`. Nothing is written, except a model if it had to be fitted."""
     parsed = parse_title(title, default_area_code=options.default_area_code)
     values = {
         "title": title,

@@ -1,4 +1,4 @@
-"""The precision that reviewers' verdicts guarantee for the links of some months, in total and by method.
+"""Lower bound of the precision of links, computed from reviewers' verdicts, in total and by method.
 
 What belongs here: computing the bound of the sample. What does not: the sample
 (store/links/precision_sample.py) and the bound (domain/matching/precision.py).
@@ -22,7 +22,7 @@ from whatsapp_pipeline.store.links import precision_sample
 
 @dataclass(frozen=True, slots=True)
 class GuaranteedPrecision:
-    """The bound for all links of the rules, or None, and for each method with enough verdicts."""
+    """The bound for all links of the rules (or None), and for each method with enough verdicts."""
 
     overall: PrecisionBound | None
     by_method: dict[str, PrecisionBound]
@@ -31,7 +31,9 @@ class GuaranteedPrecision:
 def guaranteed_precision(
     conn: Connection, months: Sequence[str] | None, *, by_method: bool = True
 ) -> GuaranteedPrecision:
-    """Return the precision that the verdicts on the links of months guarantee; "unsure" counts as wrong.
+    """Return the lower bound of the precision of the links of some months.
+
+    The verdict "unsure" counts as wrong.
 
     `months` is None for all months. Without `by_method` only the bound for all links is computed.
     """

@@ -1,7 +1,7 @@
 """contact_links: the contact of each chat of a month, with method, confidence, candidates and reasons.
 
-What belongs here: collecting evidence with one statement per kind, deciding, writing differences. What does
-not: the rules (domain/matching) and the statements (store/links/contact_links.py).
+What belongs here: collecting evidence with one statement per kind, deciding, and writing the differences.
+What does not: the rules (domain/matching) and the statements (store/links/contact_links.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, T
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """Thresholds of a link. `default_area_code` is the one that contacts were normalized with."""
+    """Thresholds of a link. `default_area_code` is the area code with which contacts were normalized."""
 
     link_at: float = 0.95
     propose_at: float = 0.5
@@ -87,7 +87,7 @@ class ContactLinking(MonthLinking):
         return link_parts.contacts_part(conn, month, self._contact_names)
 
     def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return the parts whose model a run of the month would first fit again."""
+        """Return the names of the parts whose model a run of the month would fit again first."""
         due: list[Fitted] = []
         if link_parts.asks_for_names(conn, month) and self._names.is_due(conn):
             due.append("model")
@@ -96,7 +96,8 @@ class ContactLinking(MonthLinking):
         return due
 
     def _rules(self, conn: Connection) -> tuple[str, ...]:
-        self._phone_corrections(conn)  # stores new ones, which make links by older ones stale
+        # This stores new corrections, which make links by older corrections stale
+        self._phone_corrections(conn)
         return (repr(self._options),)
 
     def _parts_before(self, conn: Connection, month: str) -> dict[str, str]:
@@ -154,7 +155,7 @@ def _log_decisions(month: str, decisions: Iterable[LinkDecision]) -> None:
 
 
 def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dict[int, SettledOverrides]:
-    """Return the result of people's decisions for each staged chat that has any."""
+    """Return the result of people's decisions, for each staged chat with a decision."""
     return {
         chat: settle_overrides(decisions, phone_owners(evidence[chat]))
         for chat, decisions in overrides.about_staged(conn, "links/link_overrides_for").items()
@@ -169,7 +170,7 @@ def to_chats(rows: Iterable[store.StagedChat], default_area_code: str | None) ->
 def _chat(row: store.StagedChat, default_area_code: str | None) -> ChatToLink:
     phone: Phone | None = None
     if row.phone_key is not None:
-        # The key of the index counts. The text only shows how the number was typed.
+        # The key of the index identifies the phone. The text only shows how the number was typed.
         typed = parse_phone(row.phone_number or "", default_area_code=default_area_code)
         phone = (
             typed
@@ -192,7 +193,10 @@ def _chat(row: store.StagedChat, default_area_code: str | None) -> ChatToLink:
 
 
 def _area(hit: store.PhoneHitRow, chat: ChatToLink) -> Area:
-    """Return how sure the area code is on both sides; that of a title may be the assumed default."""
+    """Return how sure the area code is for the contact and for the chat.
+
+    The area code of a title may be the assumed default.
+    """
     if hit.area == "unknown":
         return "unknown"
     assumed_in_title = (

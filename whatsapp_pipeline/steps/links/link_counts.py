@@ -26,7 +26,7 @@ class LinkReport:
     changed: Mapping[str, int]
 
     def counts(self) -> dict[str, int]:
-        """Return the counts by name; methods count only rows with a contact or order."""
+        """Return the counts by name. The counts of methods include only rows with a contact or order."""
         return {
             self.of: sum(self.by_status.values()),
             **self.by_status,
@@ -39,7 +39,7 @@ class LinkReport:
 def count_links(
     month: str, of: Literal["chats", "sessions"], tallies: Iterable[Tally], changed: Mapping[str, int]
 ) -> LinkReport:
-    """Return the counts of how the month's rows are linked now."""
+    """Return the counts of the month's current links."""
     statuses, methods, flags = Counter[str](), Counter[str](), Counter[str]()
     for tally in tallies:
         statuses[tally.status] += tally.rows

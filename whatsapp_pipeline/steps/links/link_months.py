@@ -30,7 +30,7 @@ class MonthLinking(ABC):
     stage: ClassVar[Stage]
     unit: ClassVar[Literal["chats", "sessions"]]
     written: ClassVar[tuple[str, ...]]
-    """Kinds of rows that `_decide_and_write` counts."""
+    """The kinds of rows that `_decide_and_write` counts."""
 
     def __init__(self, *, log: logging.Logger) -> None:
         self._log = log
@@ -48,7 +48,7 @@ class MonthLinking(ABC):
 
     def _link(self, conn: Connection, month: str) -> LinkReport:
         if self._versions is None:
-            # Read before anything else, so that later changes make the months stale.
+            # The hashes are read before all other data, so that later changes make the month stale.
             self._versions = fingerprints.versions(conn, self.stage)
             self._orders = link_parts.orders_version(conn)
         rules = self._rules(conn)
@@ -81,20 +81,20 @@ class MonthLinking(ABC):
 
     @abstractmethod
     def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return the parts whose model a run of the month would first fit again."""
+        """Return the names of the parts whose model a run of the month would fit again first."""
 
     @abstractmethod
     def _rules(self, conn: Connection) -> tuple[str, ...]:
-        """Return options and models as text, after fitting the models that are due."""
+        """Fit the models that are due, and return options and models as text."""
 
     def _parts_before(self, conn: Connection, month: str) -> dict[str, str]:
-        """Return the parts that must be hashed before deciding, because other programs write their tables."""
+        """Return the parts to hash before deciding, because other programs write to their tables."""
         return {}
 
     @abstractmethod
     def _decide_and_write(self, conn: Connection, month: str) -> Mapping[str, int]:
-        """Decide the month and write what differs; return the number of changed rows by kind."""
+        """Decide the month, write the differences, and return the number of changed rows by kind."""
 
     @abstractmethod
     def _tally(self, conn: Connection, month: str) -> list[Tally]:
-        """Return how the month's rows are linked now."""
+        """Return the counts of the month's current links."""

@@ -1,7 +1,7 @@
 """order_links: the service order of each session of a month's chats.
 
-What belongs here: collecting sessions and orders, deciding, writing differences. What does not: the rules
-(domain/matching/orders.py) and the statements (store/links/order_links.py).
+What belongs here: collecting sessions and orders, deciding, and writing the differences. What does not: the
+rules (domain/matching/orders.py) and the statements (store/links/order_links.py).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class OrderLinkOptions:
     refit: bool = False
 
     def policy(self) -> OrderPolicy:
-        """Return the policy of the method; raises PipelineError for an unknown method."""
+        """Return the policy of the method. Raises PipelineError for an unknown method."""
         if self.method == "model":
             return OrderPolicy()
         if self.method == "temporal_match":
@@ -57,7 +57,7 @@ class OrderLinkOptions:
 
 
 class OrderLinking(MonthLinking):
-    """Links the sessions of the months of one run to orders. A model that is fitted serves all months."""
+    """Links the sessions of the months of one run to orders. All months use the same model."""
 
     stage = "order_links"
     unit = "sessions"
@@ -75,7 +75,7 @@ class OrderLinking(MonthLinking):
         return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
 
     def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return whether a run of any month would fit a new model first, as the name of the part."""
+        """Return the name of the part whose model a run of any month would fit again first."""
         if self._due is None:
             self._due = self._options.method == "model" and order_model_is_due(conn)
         return ["model"] if self._due else []
@@ -129,7 +129,7 @@ def decide_sessions(
 
 
 def settled_orders(conn: Connection) -> dict[int, SettledOverrides]:
-    """Return the result of people's decisions for each staged session that has any."""
+    """Return the result of people's decisions, for each staged session with a decision."""
     about = overrides.about_staged(conn, "links/order_overrides_for")
     return {session: settle_overrides(decisions) for session, decisions in about.items()}
 
@@ -139,9 +139,9 @@ def _not_refused(orders: Sequence[Order], people: SettledOverrides) -> list[Orde
 
 
 def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
-    """Apply people's decisions to that of the model; a decision for a deleted order only sets a flag.
+    """Apply people's decisions to the model's decision. A decision for a deleted order only sets a flag.
 
-    Where a person refused an order, the model may propose another one but never link it.
+    If a person refused an order, the model may propose another order but does not link it.
     """
     if people.target_deleted:
         decision = replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))

@@ -14,12 +14,12 @@ from whatsapp_pipeline.store.queries import QUERIES_DIR
 
 @cache
 def rules_hash() -> str:
-    """Return the hash of every file that influences the link of a chat or session."""
+    """Return one hash of all files that influence the link of a chat or session."""
     return code_hash(rule_files())
 
 
 def rule_files() -> list[Path]:
-    """Return these files, sorted."""
+    """Return the files that influence a link, sorted."""
     domain, steps, store = PACKAGE / "domain", PACKAGE / "steps" / "links", PACKAGE / "store" / "links"
     return sorted(
         [

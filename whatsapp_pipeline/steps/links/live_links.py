@@ -1,13 +1,13 @@
-"""Live conversations to contacts, and their sessions to orders, by the rules that the archive's chats have.
+"""Linking live conversations to contacts, and their sessions to orders, by the rules for the archive's chats.
 
-What belongs here: which conversations are decided again, and how far a profile's name is believed. What does
-not: the rules (domain/matching), cutting sessions (steps/conversations/live_sessions.py) and the statements
-(store/links/live_links.py).
+What belongs here: choosing the conversations to decide again, and limiting the influence of a profile's name.
+What does not: the rules (domain/matching), cutting sessions (steps/conversations/live_sessions.py) and the
+statements (store/links/live_links.py).
 
-A number that one contact alone has decides by itself. Otherwise the name of the WhatsApp profile counts
-through the name model, as a chat's title does. It chooses between those who share the number, and makes a
-link of a number whose area code nobody wrote. It is the customer's own word and no name that the shop gave:
-a contact that the number does not speak for is at most proposed.
+If only one contact has the number, the number decides. Otherwise the name of the WhatsApp profile is evidence
+through the name model, like a chat's title. The name chooses between contacts that share the number, and
+confirms a number whose area code is not known. The customer chose this name, not the shop. So a contact
+without evidence from the number is at most proposed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from whatsapp_pipeline.store.links import live_links as store
 from whatsapp_pipeline.store.links import order_links, queue_refresh
 from whatsapp_pipeline.store.locks import in_transaction, named_lock
 
-# Conversations that one transaction of the comparison of all looks at.
+# Number of conversations per transaction when all conversations are compared.
 _CHUNK = 5000
 
 
@@ -59,7 +59,7 @@ class LiveLinkReport:
 
 
 class LiveLinking:
-    """Links given conversations; the contacts' names and the order model are read once for all calls.
+    """Links given conversations. The contacts' names and the order model are read once for all calls.
 
     A conversation is decided again when its evidence differs from that of its last decision.
     """
@@ -67,17 +67,17 @@ class LiveLinking:
     def __init__(self, conn: Connection, *, log: logging.Logger, may_fit_orders: bool = False) -> None:
         self._conn = conn
         options = LinkOptions()
-        # Fitting a model of names takes its time and is left to the linking of months.
+        # Fitting a name model takes long, so only the linking of months fits one.
         names = TitleNames(seed=options.seed, fit_titles=options.name_fit_titles, log=log, may_fit=False)
         self._contacts = ContactLinking(options, log=log, names=names)
         model = order_model(conn, refit=False, log=log) if may_fit_orders else stored_order_model(conn)
         self._policy = replace(OrderLinkOptions().policy(), model=model)
 
     def link(self, conversations: Sequence[int]) -> LiveLinkReport:
-        """Link these conversations, and the sessions of each; call it in a transaction.
+        """Link these conversations and their sessions. Call it in a transaction.
 
-        The cost depends on these conversations, not on how many others there are. A conversation that another
-        worker has locked is left out.
+        The cost depends on these conversations, not on the number of all conversations. A conversation that
+        another worker has locked is skipped.
         """
         return LiveLinkReport(self._link_contacts(conversations), self._link_orders(conversations))
 
@@ -117,12 +117,14 @@ class LiveLinking:
 
 
 def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Compare every conversation with the evidence of its link, and link those whose evidence changed.
+    """Compare every conversation with the evidence of its link, and link the conversations whose evidence
+    changed.
 
-    Contacts and orders change in the user's own tables, where the pipeline has no triggers, so an order that
-    comes later is found only here. Its cost grows with all conversations: the nightly run and decisions of
-    people call it. Conversations with new messages are linked as their sessions are made (live_sessions.py).
-    A conversation that another worker is adding to at this moment is left to the next call.
+    Contacts and orders change in the user's own tables, where the pipeline has no triggers. So only this
+    function finds an order that was added later. Its cost grows with the number of all conversations; the
+    nightly run and people's decisions call it. Conversations with new messages are linked when their sessions
+    are made (live_sessions.py). A conversation that another worker is writing to is skipped, and the next
+    call handles it.
     """
     linking = LiveLinking(conn, log=log, may_fit_orders=True)
     report = LiveLinkReport()
@@ -141,12 +143,15 @@ def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
 
 
 def lock_live_links(conn: Connection) -> AbstractContextManager[None]:
-    """Let one worker at a time link conversations, so that none skips what another has locked."""
+    """Let one worker at a time link conversations.
+
+    So no worker skips conversations that another has locked.
+    """
     return named_lock(conn, "live_links")
 
 
 def _needs_name(decision: LinkDecision, profile_name: str) -> bool:
-    """Return whether the number leaves a doubt that the profile's name may decide."""
+    """Return whether the number alone does not decide, so that the profile's name is needed."""
     is_doubtful = decision.status != "linked" or len(decision.candidates) > 1
     return decision.status != "manual" and is_doubtful and bool(parse_title(profile_name).name)
 

@@ -1,4 +1,4 @@
-"""Name evidence of titles: the fitted model of the database, fitted again when it is stale.
+"""Name evidence of titles, from the fitted model in the database. A stale model is fitted again.
 
 What belongs here: the decision when to fit, and the index of names that the months of a run share. What does
 not: the model (domain/matching/names).
@@ -23,15 +23,16 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import models as store
 from whatsapp_pipeline.store.locks import named_lock
 
-# A model is stale once the table has grown or shrunk by this share, or people decided this many more titles.
+# A model is stale if the number of contacts has changed by this share, or if people have decided this number
+# of further titles.
 _CHANGED_SHARE = 0.2
 _NEW_EXAMPLES = 20
 
 
 class TitleNames:
-    """Name evidence of titles, for the months of one run; contacts are read once.
+    """Name evidence of titles, for the months of one run. Contacts are read once.
 
-    A fit uses `fit_titles` simulated titles. Without `may_fit` the newest model is used, and without a model
+    A fit uses `fit_titles` simulated titles. Without `may_fit`, the newest model is used. Without a model,
     there is no evidence.
     """
 
@@ -73,7 +74,7 @@ class TitleNames:
 def _model(
     conn: Connection, contacts: Sequence[ContactName], seed: int, fit_titles: int, log: logging.Logger
 ) -> NameModel:
-    """Return the newest model; fit and store one if none suits the table."""
+    """Return the newest model. If no model suits the table, fit and store one."""
     with named_lock(conn, "link_models:names"):
         examples = _examples(conn)
         stored = store.newest(conn, "names")
@@ -102,7 +103,7 @@ def _model(
                 calibration_error=round(model.calibration_error, 4),
             ),
         )
-        # Read from JSON, so that this run and later ones use exactly the same numbers.
+        # The model is read from its JSON, so that this run and later runs use exactly the same numbers.
         return NameModel.from_json(model.to_json())
 
 

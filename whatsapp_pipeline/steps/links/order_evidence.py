@@ -1,7 +1,9 @@
-"""The order model in force: fitted on the client's own sessions, or the shipped one while they are few.
+"""The current order model.
 
-What belongs here: when to fit, on which sessions, and how much the contacts of the sessions write.
-What does not: the model itself (domain/matching/order_model.py, order_fitting.py).
+It is fitted on the client's own sessions; if these are too few, it is the model that comes with the package.
+
+What belongs here: deciding when to fit and on which sessions, and counting the messages of the sessions'
+contacts. What does not: the model itself (domain/matching/order_model.py, order_fitting.py).
 """
 
 from __future__ import annotations
@@ -23,21 +25,22 @@ from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline.store.links import order_links as store
 from whatsapp_pipeline.store.locks import named_lock
 
-# More sessions than this add time and no knowledge: every second, third … contact is taken then.
+# More sessions than this take time and do not improve the model. Then only every second, third … contact is
+# used.
 _MOST_SESSIONS = 100_000
-# A model is fitted again when the number of sessions it is based on has changed by this share.
+# A model is fitted again when the number of its sessions has changed by this share.
 _CHANGED_SHARE = 0.05
 
 
 def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderModel:
-    """Return the newest fitted model. It is fitted first when there is none, or when it no longer suits.
+    """Return the newest fitted model. If there is none, or it no longer suits, a model is fitted first.
 
-    It is fitted on a dated set: the linked sessions before the current quarter. So the newest months, which
-    grow every day, don't make all others stale. A model no longer suits when the size of that set has changed
-    by `_CHANGED_SHARE` since it was fitted. While a month's chats wait for their contact links, no model is
-    fitted: the months that are linked first must not decide for the others. `refit` fits in any case. Fewer
-    than `ENOUGH` such sessions give the shipped model. A new model is an input of every month's links, so all
-    months become stale.
+    The model is fitted on the linked sessions before the current quarter. So the newest months, which grow
+    every day, do not make all other months stale. A model no longer suits if the number of these sessions has
+    changed by `_CHANGED_SHARE` since the fit. While chats of a month wait for their contact links, no model
+    is fitted, because the months that are linked first must not decide for the others. With `refit`, a model
+    is always fitted. With fewer than `ENOUGH` sessions, the model that comes with the package is returned. A
+    new model is an input of every month's links, so all months become stale.
     """
     with named_lock(conn, "link_models:orders"):
         current, count = (
@@ -50,12 +53,12 @@ def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderM
 
 
 def stored_order_model(conn: Connection) -> OrderModel:
-    """Return the newest fitted model, or the shipped one, without fitting."""
+    """Return the newest fitted model, or the model that comes with the package, without fitting."""
     return _current_model(conn) or default_model()
 
 
 def order_model_is_due(conn: Connection) -> bool:
-    """Return whether `order_model` would fit a new model, without being asked to."""
+    """Return whether `order_model` would fit a new model without `refit`."""
     count = store.linked_sessions(conn, before=quarter_begin(clock.today()))
     return count >= ENOUGH and _is_outgrown(conn, _current_model(conn), count)
 
@@ -103,12 +106,12 @@ def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
             calibration_error=round(model.calibration_error, 4),
         ),
     )
-    # Read back, so that the run that fitted and the runs after it use the very same numbers.
+    # The stored model is read, so that this run and later runs use exactly the same numbers.
     return OrderModel.from_json(model.to_json())
 
 
 def to_orders(rows: Iterable[store.OrderRow]) -> list[Order]:
-    """Read orders as linking sees them."""
+    """Convert rows to the orders that linking uses."""
     return [
         Order(row.id, row.number, row.id_contato, row.opened, row.closed, tuple(find_devices(row.equipment)))
         for row in rows
@@ -127,7 +130,10 @@ def by_contact(orders: Iterable[Order]) -> dict[int, list[Order]]:
 def to_sessions(
     rows: Sequence[store.SessionRow], orders: Mapping[int, Sequence[Order]]
 ) -> list[SessionToLink]:
-    """Read sessions as linking sees them; the title of a chat of one session speaks for that session."""
+    """Convert rows to the sessions that linking uses.
+
+    If a chat has only one session, the chat's title is evidence for that session.
+    """
     of_chat = Counter(row.id_chat_file for row in rows)
     found = []
     for row in rows:

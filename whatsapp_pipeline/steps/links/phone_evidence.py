@@ -1,7 +1,7 @@
 """Corrections of the weights of phone methods, learned from verdicts and stored when they change noticeably.
 
-What belongs here: the decision to store new corrections, on which links depend. What does not: computing them
-(domain/matching/phone_reliability.py).
+What belongs here: deciding when to store new corrections, because links depend on them. What does not:
+computing them (domain/matching/phone_reliability.py).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ _VERSION = "1"
 def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, float]:
     """Return the correction of each phone method's match weight, in log odds.
 
-    Corrections are stored in `link_models`, so that every month is decided with the same ones. If verdicts
-    changed them noticeably, new ones are stored, and all months with phones become stale.
+    Corrections are stored in `link_models`, so that every month is decided with the same corrections. If
+    verdicts have changed them noticeably, new corrections are stored, and all months with phones become
+    stale.
     """
     with named_lock(conn, "link_models:phones"):
         kept, now = _kept(conn), _now(conn)
@@ -50,7 +51,7 @@ def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, flo
 
 
 def phone_corrections_are_due(conn: Connection) -> bool:
-    """Return whether `phone_corrections` would store new ones."""
+    """Return whether `phone_corrections` would store new corrections."""
     return is_noticeable(_now(conn), _kept(conn))
 
 

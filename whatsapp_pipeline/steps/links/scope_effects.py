@@ -1,7 +1,7 @@
-"""What a decision on a customer would change in each of its scopes, before anybody makes it.
+"""The effect that a decision on a customer would have in each scope, computed before the decision.
 
-What belongs here: working it out by the rules that making the decision follows, without writing. What does
-not: making a decision and its scopes (decide.py).
+What belongs here: computing the effect by the rules of real decisions, without writing. What does not: making
+a decision and its scopes (decide.py).
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ _Outcome = Literal["holds", "pending", "kept"]
 
 @dataclass(frozen=True, slots=True)
 class ScopeEffect:
-    """The chats and live conversations of a scope by what a decision would do to them.
+    """The chats and live conversations of a scope, counted by the effect of a decision.
 
-    It would hold for `chats` with `messages`; `moved` counts those of them that have another customer now, by
-    that customer. `pending` are left to the rules, and for `kept` another decision holds.
+    `chats` counts those on which the decision would be in force, and `messages` their messages. `moved`
+    counts those of them that have another customer now, by that customer. `pending` counts those that the
+    rules must decide, and `kept` those on which another decision is in force.
     """
 
     offer: ScopeOffer
@@ -46,10 +47,9 @@ class ScopeEffect:
 def scope_effects(
     conn: Connection, offers: Sequence[ScopeOffer], kind: DecisionKind, contact: int | None
 ) -> list[ScopeEffect]:
-    """Return what a decision on a customer would do in each of these scopes; call it in a transaction.
+    """Return the effect of a decision on a customer in each of these scopes. Call it in a transaction.
 
-    A refusal (`not_contact`) holds where the chat is the refused customer's no more, and leaves the chat to
-    the rules.
+    After a refusal (`not_contact`), the chats without another decision in force are pending.
     """
     return [_effect(conn, offer, kind, contact) for offer in offers]
 
@@ -69,7 +69,7 @@ def _effect(conn: Connection, offer: ScopeOffer, kind: DecisionKind, contact: in
         refuses=kind == "not_contact",
         of_chat=offer.chat_number is not None,
     )
-    # As where decisions are written, conversations have negative ids.
+    # Live conversations have negative ids here, as in the code that writes decisions.
     places = {chat.id_chat_file: (chat.id_contato, chat.messages) for chat in chats}
     places |= {-one.id: (one.id_contato, one.messages) for one in live}
     outcomes: dict[int, _Outcome] = {}

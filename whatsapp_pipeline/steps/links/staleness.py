@@ -21,18 +21,20 @@ _WORDS = {
     "decisions": "overrides changed since it was linked",
     "chats": "chats changed since they were linked",
     "rules": "the rules or settings of linking changed",
-    "model": "the model was fitted anew",
-    "phone_weights": "verdicts changed how sure links by phone are",
-    "links": "links were changed by another program",
+    "model": "a new model was fitted",
+    "phone_weights": "verdicts changed the confidence of links by phone",
+    "links": "another program changed links",
 }
-_DUE = {"model": "a model is to be fitted anew", "phone_weights": _WORDS["phone_weights"]}
+_DUE = {"model": "a model must be fitted again", "phone_weights": _WORDS["phone_weights"]}
 _NO_PARTS = "linked by an older release"
 
 
 def stale_months(
     conn: Connection, months: Sequence[str], *, default_area_code: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield (month, reason) for the months whose links a run would decide again; each reason once per month.
+    """Yield (month, reason) for the months whose links a run would decide again.
+
+    Each reason comes once per month.
 
     A run would change nothing in the other months.
     """

@@ -658,7 +658,9 @@ def test_a_run_waits_for_the_writers_of_a_killed_one(
             assert thread.is_alive()
         assert not done.is_set()
     thread.join()
-    assert "the server is still at what a killed run of 2025-01 sent" in caplog.text
+    assert (
+        "waiting for the server, which still executes a statement of a killed run of 2025-01" in caplog.text
+    )
     assert db.execute("SELECT count(*) FROM chat_messages").fetchone() == (3,)
 
 

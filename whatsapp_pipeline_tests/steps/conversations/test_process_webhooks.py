@@ -117,7 +117,7 @@ def test_a_delivery_whose_worker_died_three_times_is_given_up(
     process(conn)
     assert one(conn, "SELECT status, coalesce(error, '') FROM webhook_inbox") == (
         status,
-        f"its worker died {crashes} times" if status == "dead" else "",
+        f"its worker was killed {crashes} times" if status == "dead" else "",
     )
 
 

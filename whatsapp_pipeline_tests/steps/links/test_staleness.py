@@ -217,7 +217,7 @@ def test_a_refitted_model_makes_linked_months_stale(linked: Connection) -> None:
             model=default_model().to_json(),
             reliability=[],
         )
-        assert _plan(linked) == {month: {"the model was fitted anew"} for month in MONTHS}
+        assert _plan(linked) == {month: {"a new model was fitted"} for month in MONTHS}
         _run(linked, MONTHS)
         assert _plan(linked) == {}
 
@@ -225,7 +225,7 @@ def test_a_refitted_model_makes_linked_months_stale(linked: Connection) -> None:
 def test_a_verdict_on_a_phone_makes_months_with_phones_stale_until_they_are_linked_again(
     linked: Connection,
 ) -> None:
-    why = {"verdicts changed how sure links by phone are"}
+    why = {"verdicts changed the confidence of links by phone"}
     with linked.transaction(force_rollback=True):
         linked.execute(
             """INSERT INTO review_verdicts (id_chat_file, verdict, match_status, match_method, id_contato,
@@ -253,4 +253,4 @@ def test_other_options_and_other_programs_show(linked: Connection) -> None:
         assert _plan(linked)["2025-02"] >= {"the rules or settings of linking changed"}
         assert "2025-01" not in _plan(linked)
         linked.execute("UPDATE chat_files SET match_flags = '{x}' WHERE month = '2025-01'")
-        assert _plan(linked)["2025-01"] == {"links were changed by another program"}
+        assert _plan(linked)["2025-01"] == {"another program changed links"}
