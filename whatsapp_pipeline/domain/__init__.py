@@ -1,1 +1,1 @@
-"""Pure Python: what chats, phones, titles, matches and summaries are. No Dagster, no SQL, no files."""
+"""The rules for chats, phones, titles, matches and summaries. Pure Python: no Dagster, no SQL, no files."""

@@ -1,4 +1,4 @@
-"""The text of every alert: which problems there can be, and what people read about each.
+"""The text of every alert: the possible problems, and the sentence that people read about each.
 
 What belongs here: names and sentences. What does not: finding problems (automation/alert_sensor.py), and
 sending them (steps/operations/alert_delivery.py). An alert names jobs, months, checks and counts, never a
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from whatsapp_pipeline.domain.quality import Month, Rule, Standing, month_name
 
-NO_FAILED_STEP = "its process ended or never began"  # why a run failed none of whose steps failed
-_CHECK = "check "  # how the name of a check's problem begins
+NO_FAILED_STEP = "its process ended or never began"  # the reason if a run failed although no step failed
+_CHECK = "check "  # prefix of the name of a check's problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def run_alert(name: str, run_id: str, reason: str) -> Alert:
 
 
 def failed_step(step: str, error: str) -> str:
-    """Return why a run failed: its step, and the step's error in words without personal data."""
+    """Return why a run failed: the step, and the step's error without personal data."""
     return f"{step}: {error}"
 
 

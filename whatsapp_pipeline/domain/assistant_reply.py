@@ -14,20 +14,21 @@ from whatsapp_pipeline.domain.personal_text import hide_personal
 from whatsapp_pipeline.domain.thoughts import without_thoughts
 from whatsapp_pipeline.errors import PipelineError
 
-LONGEST_REPLY: Final = 4096  # characters; a text message of WhatsApp holds no more
-_JOINERS: Final = "\u200c\u200d"  # part of emoji and of some scripts
+LONGEST_REPLY: Final = 4096  # the maximum length of a text message of WhatsApp, in characters
+_JOINERS: Final = "\u200c\u200d"  # zero-width joiners, which emoji and some scripts need
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
 
 class UnusableReplyError(PipelineError):
-    """A language model's text can't be used as a reply; the error says why and quotes nothing of it."""
+    """A language model's text can't be used as a reply. The error has the reason, and no part of the text."""
 
 
 def clean_reply(text: str, *, keep: str = "") -> str:
-    """Return a reply without the model's thoughts, control characters, phones, e-mails and document numbers.
+    """Return a reply without the model's reasoning, control characters, phones, e-mail addresses and document
+    numbers.
 
-    Phones and addresses that are also in `keep`, such as the shop's own in the system prompt, stay. Raises
-    UnusableReplyError if the result is empty or longer than a message can be.
+    Phones and addresses that are also in `keep`, such as the shop's own in the system prompt, are kept.
+    Raises UnusableReplyError if the result is empty or too long for a message.
     """
     said = "".join(char for char in without_thoughts(text).replace("\r\n", "\n") if _is_shown(char))
     said = _BLANK_LINES.sub("\n\n", said).strip()

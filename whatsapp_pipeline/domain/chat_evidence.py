@@ -1,7 +1,9 @@
-"""Evidence about whose a chat is: its sessions and the words said in them, a window of messages at a time.
+"""Evidence for the contact of a chat: its sessions and the words in them.
 
-What belongs here: collecting evidence from messages that were read. What does not: judging it
-(matching/), and the words to look for (vocabulary.py, titles.py).
+Messages are processed one window at a time.
+
+What belongs here: collecting evidence from parsed messages. What does not: deciding by it (matching/), and
+the words to find (vocabulary.py, titles.py).
 """
 
 from __future__ import annotations
@@ -31,17 +33,18 @@ _KINDS = ("order_numbers", "devices", "stages")
 
 _Finder = Callable[[str], Sequence[str]]
 
-# Nearly all letters that are not ASCII are these; replacing them costs a third of taking all apart.
+# Nearly all letters that are not ASCII are these. Replacing them takes a third of the time of decomposing all
+# letters.
 _LATIN = {letter: vocabulary.fold_ascii(letter) for letter in map(chr, range(0x80, 0x100))}
 
-# The sessions of a chat that are known so far.
+# The sessions of a chat so far.
 _STRETCHES = {
     "chat": pl.Int64(),
     "start": pl.Datetime("us"),
     "end": pl.Datetime("us"),
     "count": pl.Int64(),
 }
-# The first use of each key of a kind in a session; keys of one message are in order of appearance.
+# The first use of each key of a kind in a session. Keys of the same message are in order of appearance.
 _WORDS = {
     "chat": pl.Int64(),
     "timestamp": pl.Datetime("us"),
@@ -52,11 +55,10 @@ _WORDS = {
 
 
 class EvidenceCollector:
-    """Collects the sessions of chats, in memory that grows with the sessions of those that are not over.
+    """Collects the sessions of chats. Memory grows only with the sessions of chats that are not complete.
 
-    Sessions are those of the messages sorted by time, whatever their order in the file: two messages are in
-    one session when less than SESSION_GAP lies between them or between a chain of others. Notifications (a
-    missed call, a changed number) neither open nor bridge a session.
+    Messages are sorted by time, whatever their order in the file. A session ends where SESSION_GAP or more
+    lies between two consecutive messages. Notifications (a missed call, a changed number) are ignored.
     """
 
     def __init__(self) -> None:
@@ -64,9 +66,11 @@ class EvidenceCollector:
         self._words = pl.DataFrame(schema=_WORDS)
 
     def add(self, frame: pl.DataFrame, over: Collection[int]) -> pl.DataFrame:
-        """Take a window's messages; return the sessions of the chats in `over`, of which no more will come.
+        """Add the messages of a window.
 
-        They are a frame of SESSION_SCHEMA, by chat and number.
+        Return the sessions of the chats in `over`, which have no further messages.
+
+        The result is a frame of SESSION_SCHEMA, sorted by chat and number.
         """
         talk = (
             frame.select("chat", "timestamp", "ordinal", "direction", "text")
@@ -117,7 +121,7 @@ def _first_said(sessions: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
             left_on="timestamp",
             right_on="start",
             by="chat",
-            check_sortedness=False,  # both are
+            check_sortedness=False,  # both frames are sorted
         )
         .drop("start")
         .unique(["session", "kind", "key"], keep="first", maintain_order=True)
@@ -149,7 +153,7 @@ def _words(talk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _folded(texts: pl.DataFrame) -> pl.DataFrame:
-    """Fold texts like `vocabulary.fold_ascii`, but keep capitals; the order of the result is undefined."""
+    """Fold texts like `vocabulary.fold_ascii`, but keep capitals. The order of the result is undefined."""
     is_ascii = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
     plain = texts.filter(is_ascii)
     accented = texts.filter(~is_ascii).with_columns(pl.col("text").str.replace_many(_LATIN))
@@ -158,7 +162,7 @@ def _folded(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _keys(kind: str, excerpts: pl.DataFrame, find: _Finder) -> pl.DataFrame:
-    """Return what `find` finds in each excerpt; it is called once for each."""
+    """Return the result of `find` for each excerpt. It is called once per excerpt."""
     found = [(text, key) for text in excerpts["text"].unique().to_list() for key in find(text)]
     known = pl.DataFrame(
         {"text": [text for text, _ in found], "key": [key for _, key in found]},

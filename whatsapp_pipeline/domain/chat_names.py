@@ -1,7 +1,7 @@
 """Names of chat files, in all forms that exports use.
 
-What belongs here: from a file's path to its title, and what names a chat across files. What does not: what
-the title says (titles.py), and the phrases of native names (transcripts/languages/).
+What belongs here: getting the title from a file's path, and the key of a chat across files. What does not:
+the meaning of a title (titles.py), and the phrases of native names (transcripts/languages/).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SUFFIX = re.compile(r"\.(?:txt|zip)$", re.IGNORECASE)
 _COPY = re.compile(r"\s*\(\d{1,3}\)$")
 # An iOS export's chat, whose title is the name of the zip or folder around it.
 _NAMELESS = "_chat"
-# Names in a zip that name no chat, of folders and of files.
+# Names of folders and files in a zip that do not identify a chat.
 _GENERAL_NAMES = frozenset(
     {
         *("", ".", "chat", "chats", "backup", "export", "exports", "media"),
@@ -26,21 +26,21 @@ _GENERAL_NAMES = frozenset(
         *("whatsapp", "whatsapp chat", "conversa do whatsapp", "chat de whatsapp"),
     }
 )
-# A year, a month or a day, or several of them. Another number is a name: often that of an order.
+# One or more of a year, a month and a day. Any other number is a name, often the number of an order.
 _DATE = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])?|(?:19|20)\d\d(?:[\s._-]+\d{1,2}){1,2}"
     r"|\d{1,2}(?:[\s._-]+\d{1,2}){0,2}|\d{1,2}(?:[\s._-]+\d{1,2})?[\s._-]+(?:19|20)\d\d",
     re.ASCII,
 )
-# An archive's folder begins with the time of the chat's last message.
+# The name of an archive's folder begins with the time of the chat's last message.
 _FOLDER_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T_]\d\d[ ._:-]\d\d[ ._:-]\d\d\s+-\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatName:
-    """A file's name in parts: the time in it, the chat's title, and whether its shape is a known one.
+    """The parsed name of a file: the time in it, the chat's title, and whether the form of the name is known.
 
-    `is_combined`: the name says that the file holds many chats; it has no title then.
+    With `is_combined`, the name shows that the file has many chats; the title is then None.
     """
 
     time: datetime | None
@@ -51,11 +51,12 @@ class ChatName:
 
 @lru_cache(maxsize=4096)
 def read_chat_name(path: str, member: str | None = None) -> ChatName:
-    """Read the name of the file at `path` (`/` separators), or of `member`, the chat's path inside that zip.
+    """Parse the name of the file at `path` (`/` separators), or of `member`, the path of the chat inside that
+    zip.
 
-    A nameless chat (`_chat.txt`) takes its title from the folder or the zip that holds it, the innermost that
-    has a known name. A name of no known shape is its own title. A general one (`chat.txt`) is none, because
-    the chats of different people have it; the name of a folder inside the zip takes its place.
+    A chat without a name (`_chat.txt`) gets its title from the innermost folder or zip around it that has a
+    known name. A name of unknown form is used as the title. A general name (`chat.txt`) is not used, because
+    the chats of different people have it; the name of a folder inside the zip is used instead.
     """
     parts = path.split("/")
     inner: list[str] = []
@@ -79,7 +80,7 @@ def read_chat_name(path: str, member: str | None = None) -> ChatName:
 
 
 def _is_general(name: str) -> bool:
-    """Return whether a name says nothing about the chat, such as `chat`, a year or a month."""
+    """Return whether a name does not identify the chat, such as `chat`, a year or a month."""
     return name.casefold() in _GENERAL_NAMES or _DATE.fullmatch(name) is not None
 
 
@@ -100,7 +101,10 @@ def _read(part: str) -> ChatName:
 
 
 def chat_key(title: str | None, phone_key: str | None, *, is_group: bool) -> str | None:
-    """Name a chat across files: a person's phone key, else the normalised title; None without either."""
+    """Return the key of a chat across files: the person's phone key, otherwise the normalised title.
+
+    None without both.
+    """
     if phone_key is not None and not is_group:
         return phone_key
     label = " ".join(unicodedata.normalize("NFKC", title or "").casefold().split())

@@ -267,7 +267,7 @@ _SENDER = ("from", "from_user_id", "from_parent_user_id", "user_id", "parent_use
 _RECIPIENT = ("to", "to_user_id", "to_parent_user_id")
 # Parts of a change's value that describe the change; every other part contains items.
 _NO_ITEMS = frozenset({"messaging_product", "metadata", "contacts"})
-# Messages that WhatsApp itself writes: about a correspondent, or because one opened the chat.
+# Messages that WhatsApp itself writes: about a correspondent, or because a correspondent opened the chat.
 _WORDLESS = frozenset({"system", "request_welcome"})
 
 
@@ -279,7 +279,8 @@ class _Change:
     business: frozenset[str]
     contacts: _Contacts
     one_sender: bool
-    errors: tuple[Any, ...]  # errors of the change; they are about its message if it has only one
+    # Errors of the change; if the change has only one message, they belong to that message
+    errors: tuple[Any, ...]
 
     def is_business(self, identities: tuple[Identity, ...]) -> bool:
         """Return whether one of the names is the business's own number."""
@@ -524,7 +525,7 @@ class _DeliveryReader:
             return
         subject = fields.get("type")
         if isinstance(subject, str) and subject.strip().lower() not in ("", "message"):
-            # It is about a call or a payment, and says nothing about the delivery of a message.
+            # This status is about a call or a payment, not about the delivery of a message.
             yield self.other(shared.account, f"{subject} status", item)
             return
         recipient = _identities(

@@ -1,7 +1,7 @@
 """Disabling Python's cyclic garbage collector while many small objects without cycles are made.
 
-What belongs here: switching it off and on. What does not: freeing memory; objects without cycles are freed
-with their last reference, also without the collector.
+What belongs here: switching the collector off and on. What does not: freeing memory. Objects without cycles
+are freed with their last reference, also without the collector.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_disabled() -> Iterator[None]:
-    """Disable the cyclic garbage collector inside the block; it would traverse every object repeatedly."""
+    """Disable the cyclic garbage collector inside the block. It would traverse every object repeatedly."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -19,12 +19,12 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 # None means rows that belong to no month, and all rows of a check that is not monthly.
 Month: TypeAlias = str | None
 State: TypeAlias = Literal["red", "accepted", "passed", "empty"]
-_NAMED = 3  # the most months that a description names; the table has all of them
+_NAMED = 3  # largest number of months that a description names; the table has all of them
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The definition of one check. `tolerance` is the share of examined rows that may fail.
+    """The definition of one check. `tolerance` is the largest share of examined rows that may fail.
 
     The settings may have changed the tolerance.
     """
@@ -64,7 +64,7 @@ class Acceptance(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A result and its state; `acceptance` may be one that no longer applies."""
+    """A result and its state. `acceptance` may be an acceptance that no longer applies."""
 
     result: MonthResult
     state: State
@@ -72,7 +72,7 @@ class Verdict(NamedTuple):
 
     @property
     def month(self) -> Month:
-        """The month that was judged."""
+        """The month of the result."""
         return self.result.month
 
 
@@ -90,7 +90,7 @@ def judge(rule: Rule, result: MonthResult, acceptance: Acceptance | None, today:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All verdicts of one check, red months first, then accepted ones, then by month."""
+    """All verdicts of one check: red months first, then accepted months, then the others, each by month."""
 
     rule: Rule
     verdicts: Sequence[Verdict] = field(default=())
@@ -115,15 +115,16 @@ class Standing:
         return sum(verdict.result.failing for verdict in self.verdicts)
 
     def in_months(self, months: Collection[Month]) -> Standing:
-        """Return the standing of only these months."""
+        """Return a standing with only the verdicts of these months."""
         chosen = set(months)
         return Standing(self.rule, [verdict for verdict in self.verdicts if verdict.month in chosen])
 
     def words(self, here: Collection[Month] | None = None) -> str:
-        """Describe the standing in one line.
+        """Describe the verdicts in one line.
 
         Args:
-            here: Months of the run that reports. If only other months are red, the text says `red elsewhere`.
+            here: Months of the current run. If only other months are red, the text begins with `red
+                elsewhere`.
         """
         red = self.of("red")
         if red:

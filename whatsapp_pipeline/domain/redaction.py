@@ -1,7 +1,7 @@
-"""Finding one person in texts and webhook deliveries, and removing them while other people's data stays.
+"""Finding one person in texts and webhook deliveries, and removing only this person's data.
 
-What belongs here: where a delivery or a text names a person, and what replaces the name. What does not: the
-person to look for (the caller passes a test of names) and where data is stored (store, steps).
+What belongs here: finding the places where a delivery or a text names a person, and replacing the names. What
+does not: the person to look for (the caller passes a test of names) and where data is stored (store, steps).
 
 A name here is a canonical identity of domain/conversations.py (`wa:554199990000`, `id:BR.…`), or
 `wa:xx99990000` for a number without an area code.
@@ -125,7 +125,7 @@ def names_in_path(path: str) -> Iterator[str]:
 def name_words(text: str) -> frozenset[str]:
     """Return the words of a full name in the form for comparison; empty for a name of one word.
 
-    Many people share one word, so it does not identify a person.
+    Many people have the same single name, so one word does not identify a person.
     """
     words = frozenset(re.findall(r"[a-z]{2,}", fold_ascii(text))) - _PARTICLES
     return words if len(words) > 1 else frozenset()
@@ -182,7 +182,7 @@ def without_person(payload: object, is_person: NameTest) -> Cleaned:
             return {str(clean(key)): _cleaned_field(key, child) for key, child in value.items()}
         if isinstance(value, list):
             return [_cleaned_item(child) for child in value]
-        text = str(value)  # a number may be written as a number, too
+        text = str(value)  # a phone may also be a JSON number
         scrubbed = scrub_text(text, is_person)
         if scrubbed == text:
             return value

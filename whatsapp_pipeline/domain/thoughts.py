@@ -1,4 +1,4 @@
-"""Removing the thoughts that a language model writes before or beside its answer.
+"""Removing the reasoning that a language model writes before or beside its answer.
 
 What belongs here: the markers around thoughts and answers, as models and their servers write them. What does
 not: the other rules for a reply (assistant_reply.py). Each model family has its own markers. They have
@@ -60,10 +60,10 @@ _SIGNS: Final = str.maketrans({"｜": "|", "▁": "_", "＜": "<", "＞": ">"})
 
 
 def without_thoughts(text: str) -> str:
-    """Return the answer in a model's text, without thoughts and without markers.
+    """Return the answer in a model's text, without reasoning and without markers.
 
-    Thoughts without an end marker reach to the end of the text. If the server has cut off their begin marker,
-    they begin at the start of the text. If the answer has a marker, it begins at that marker.
+    Reasoning without an end marker reaches to the end of the text. If the server has cut off the begin
+    marker, it begins at the start of the text. If the answer has a marker, it begins at that marker.
     """
     marked = text.translate(_SIGNS)
     if "&lt;" in marked.lower() and _MARKERS.search(_unescaped(marked)):

@@ -47,11 +47,11 @@ _FILE_NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-# "OS 30123" in all its shapes. A strong mark (O.S., OS:, OS#, nº, ordem de serviço) takes short numbers too;
-# a bare "os" is also Portuguese for "the", so it needs at least four digits that are not a year. The same
-# holds for words such as "sua OS é 31930" and "os de número 31930".
-# The expression begins with a letter, and the look-behind follows it. So the search is as fast as finding an
-# "o", which matters because every message is searched.
+# "OS 30123" in all its forms. After a clear label (O.S., OS:, OS#, nº, ordem de serviço) short numbers are
+# accepted, too. A bare "os" is also Portuguese for "the", so at least four digits that are not a year must
+# follow. The same holds for words such as "sua OS é 31930" and "os de número 31930". The expression begins
+# with a letter, and the look-behind follows it. So the search is as fast as finding an "o", which matters
+# because every message is searched.
 _ORDER = re.compile(
     r"""(?-i:[oO]) (?<![^\W_].) (?:
         (?: \.\s?s\.? | rdem(?:\s+de\s+servi[cç]o)?
@@ -73,16 +73,17 @@ ORDER_EXPRESSION = (
     r"(?i)(?:^|[^a-z0-9])o(?:\.?[\s\x1c-\x1f]?s|rdem)[\s\x1c-\x1f:\#=.*º°\-a-zúéçıİſ]*(?:\d\d|\d\.\d)"
     r"|\#[\s\x1c-\x1f]?\d{4}"
 )
-"""For polars, that is Rust's regex: what a text holds that an order number is found in."""
+"""An expression for polars (Rust's regex) that every text with an order number matches."""
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 _OPAQUE = re.compile(r"[A-Za-z0-9+/]{8,}={1,2}")
 _PHONE_ONLY = re.compile(r"[+\d\s().xX\-~]+", re.ASCII)
-# Any chat of WhatsApp's by its address: a person's phone or LID, a group, a channel, a list.
+# The address of any chat in WhatsApp: a person's phone or LID, a group, a channel, a list.
 _ADDRESS = re.compile(
     r"[+\w.:-]+@(?:(?:hosted\.)?lid|hosted|s\.whatsapp\.net|c\.us|g\.us|broadcast|newsletter|bot|call)"
 )
-# A number inside words: an area code or a country code is needed, or it may be a price or a document.
+# A number among words. It must have an area code or a country code, because otherwise it may be a price or a
+# document.
 _PHONE_INSIDE = re.compile(
     r"(?<![\w.])(?:\+\d[\d\s().\-]{8,}\d|(?:55[\s.-]?)?\(?0?[1-9]{2}\)?[\s.-]*9?[\s.-]?\d{4}[\s.-]?\d{4})(?![\w])"
 )
@@ -91,7 +92,10 @@ _EDGE = re.compile(r"^[\s\-–—_,.;:#/|*]+|[\s\-–—_,.;:#/|*]+$")
 
 
 def parse_file_name(name: str) -> FileName | None:
-    """Read an archive file's name; None when it is not of the archive's shape or names no real time."""
+    """Parse the name of an archive file.
+
+    None if the name does not have the archive's form, or its time does not exist.
+    """
     match = _FILE_NAME.fullmatch(unicodedata.normalize("NFC", name).strip())
     if match is None:
         return None
@@ -104,7 +108,7 @@ def parse_file_name(name: str) -> FileName | None:
 
 
 def parse_title(title: str, *, default_area_code: str | None = None) -> Title:
-    """Read a chat's title; never raises, and a title that says nothing has only its raw text."""
+    """Parse a chat's title. It never raises. A title without recognised parts has only its raw text."""
     text = unicodedata.normalize("NFC", title).strip()
     if _OPAQUE.fullmatch(text):
         return Title(title, None, None, None, ())
@@ -139,9 +143,9 @@ def _phone_inside(text: str, default_area_code: str | None) -> tuple[Phone | Non
 
 
 def find_order_numbers(text: str) -> list[str]:
-    """Return the order numbers that `text` names explicitly (`OS 30123` → `["30123"]`), each once.
+    """Return the order numbers that `text` has explicitly (`OS 30123` → `["30123"]`), each once.
 
-    Digits only, without leading zeros or a thousands dot.
+    The numbers consist of digits, without leading zeros and without thousands separators.
     """
     found: dict[str, None] = {}
     for match in _ORDER.finditer(text):
@@ -157,15 +161,15 @@ def find_order_numbers(text: str) -> list[str]:
 
 
 def _name(text: str) -> str | None:
-    """Return a title without devices, work and ornaments; None when no letter is left."""
+    """Return a title without words of devices and work, and without ornaments; None if no letter is left."""
     plain = "".join(
         " " if unicodedata.category(char) in ("So", "Sk", "Cf", "Cs", "Co", "Cn") or char in "️" else char
         for char in text
     )
     folded = fold_ascii(plain)
-    if len(folded) == len(plain):  # spans carry over only when folding kept every character
+    if len(folded) == len(plain):  # spans are valid in both texts only if folding kept every character
         for start, end in reversed(find_title_words(folded)):
             plain = plain[:start] + " " + plain[end:]
     name = _EDGE.sub("", " ".join(plain.split()))
-    name = re.sub(r"\s+\d{1,3}$", "", name)  # the rest of a model number: "Ana iphone 11"
+    name = re.sub(r"\s+\d{1,3}$", "", name)  # remove the rest of a model number: "Ana iphone 11"
     return name if any(char.isalpha() for char in name) else None

@@ -1,7 +1,7 @@
-"""The words of a repair shop: devices, brands, and words said when an order opens or closes.
+"""The words of a repair shop: devices, brands, and words that people use when an order opens or closes.
 
-What belongs here: finding them in a text. The words are in `vocabulary.toml`. What does not:
-the weight of a match (domain/matching/).
+What belongs here: finding the words in a text. What does not: the words (`vocabulary.toml`), and the weight
+of a match (domain/matching/).
 
 Every message of an archive is searched, so a vocabulary is one expression that groups its phrases by their
 first letter. At a word that begins none of them it tries some twenty letters and not all phrases. polars
@@ -76,7 +76,7 @@ _TITLE_WORDS = Finder(_DATA["devices"], _DATA["brands"], _DATA["work"])
 
 BRANDS: frozenset[str] = frozenset(_DATA["brands"])
 DEVICES: Mapping[str, Sequence[str]] = _DATA["devices"]
-"""The phrases of each type of device, folded; for those who name devices in their own words."""
+"""The folded phrases of each type of device, for modules that have their own names for devices."""
 
 
 def find_devices(text: str) -> list[str]:
@@ -85,7 +85,7 @@ def find_devices(text: str) -> list[str]:
 
 
 def find_stages(text: str) -> list[str]:
-    """Return `"opening"` and `"closing"` as the words of `text` suggest, each once, in order."""
+    """Return `"opening"` and `"closing"` if `text` has words for them, each once, in order."""
     return STAGE_FINDER.find(text)
 
 

@@ -1,7 +1,7 @@
 """Commitments of staff and customers in messages: prices, deadlines, approvals, pick-ups, payments.
 
-What belongs here: reading one message (pure rules over its words) and the state of one customer's
-commitments. What does not: SQL, files and wording for people.
+What belongs here: reading one message by rules over its words, and the state of one customer's commitments.
+What does not: SQL, files and wording for people.
 
     text → clauses.py (sentences and clauses in plain spelling) → rules.py (mentions) → status.py
     (commitments) amounts.py, when.py: money, dates and lengths in a clause

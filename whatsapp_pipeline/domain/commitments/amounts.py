@@ -27,7 +27,8 @@ _ADDRESS = re.compile(r"\b(?:rua|avenida|av|travessa|rodovia|alameda|estrada|pra
 # Words before or after a bare number that make it a price.
 _ASKS = re.compile(rf"\b(?:{around_amounts('asks')})\b[^,]*$")
 _AFTER = re.compile(rf" ?(?:{around_amounts('after')})")
-# Words beside an amount that the shop does not ask for: it is denied, a discount, paid, or another shop's.
+# Words beside an amount that is not a price of this shop: the amount is denied, a discount, paid, or another
+# shop's.
 _NO_PRICE_BEFORE = re.compile(rf"\b(?:{around_amounts('no_price_before')})(?: r ?\$)? ?$")
 _NO_PRICE_AFTER = re.compile(rf"(?: reais)? ?(?:{around_amounts('no_price_after')})")
 # "110 ou 220", "220v": the voltage of a device.
@@ -37,9 +38,9 @@ _VOLTAGE = re.compile(r"\b(?:110|127|220)(?: ?v)? ?(?:/|ou|e|para) ?(?:110|127|2
 _LEADS = re.compile(r"(?:e |entao |olha |oi |so |uns |umas |da |ai )*$")
 _FOR = re.compile(r" (?:[oa]s? \w{3,}|n[oa]s? (?:pix|dinheiro|cartao|debito|troca|total)|a \w+cao)\b")
 _ADDED = re.compile(r"\b(?:mais|e mais) ?(?:r ?\$ ?)?$")
-# What may follow an amount that stands beside another: "130 com backup, 100 sem".
+# The text that may follow one of two adjacent amounts: "130 com backup, 100 sem".
 _ALONE = re.compile(r"(?: reais)?(?: tudo)?(?: (?:com|sem)(?: \w+)?)?")
-# A clause that names a piece of work and nothing after it: "é troca de conector, 180".
+# A clause that ends with a piece of work: "é troca de conector, 180".
 _WORK = re.compile(
     r"\b(?:troca|conserto|reparo|limpeza|formatacao|instalacao|revisao|regulagem|recarga|solda|servico|"
     r"mao de obra|substituicao|manutencao|visita)(?: \w+){0,4}$"
@@ -49,7 +50,7 @@ _WORK = re.compile(
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
 
 
-# Words that make a price a rough one: "a partir de 420", "entre 200 e 300", "uns 1.900, depende da peça".
+# Words that make a price approximate: "a partir de 420", "entre 200 e 300", "uns 1.900, depende da peça".
 _ROUGH_BEFORE = re.compile(
     r"\b(?:a partir d[eo]s?|em torno d[eo]s?|(?:por|em) volta d[eo]s?|na (?:faixa|base|media) d[eo]s?|"
     r"em media|cerca de|aproximadamente|mais ou menos|uns|umas|"
@@ -59,9 +60,9 @@ _ROUGH_BEFORE = re.compile(
     r"|\b(?:entre|de) (?:r ?\$ ?)?[\d.,]+ (?:reais )?(?:e|a|ate) (?:r ?\$ ?)?$"
 )
 _ROUGH_AFTER = re.compile(r" ?(?:reais )?(?:mais ou menos|aproximadamente|em media)")
-# "350 a 400"; "350 até 10x" and "350 até 30/11" name no second price.
+# The second price of a range: "350 a 400". "350 até 10x" and "350 até 30/11" have no second price.
 _UP_TO = re.compile(rf" ?(?:reais )?(?:a|ate) (?:r ?\$ ?)?(?P<n>{_N})(?![\d/:]|[.,]\d|{_MEASURE.pattern})")
-# "a avaliação é 40", "orçamento custa 50", "visita 80": for looking at the device.
+# A fee for looking at the device: "a avaliação é 40", "orçamento custa 50", "visita 80".
 _FEE_BEFORE = re.compile(
     r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|"
     r"taxa(?: de \w+)?|vistoria|teste(?: de \w+)?|chamado|orcamento custa|orcamento e cobrado|"
@@ -80,7 +81,7 @@ _FEE_INCLUDED = re.compile(
     r" (?:[ao]s? |ja )*(?:\w+ e (?:[ao]s? )?)?$"
 )
 _COSTS = re.compile(r"\b(?:fica|sai|custa|e|foi|era|por|em)\b")
-# "total 140", "ficou em 260": what the work cost in the end.
+# The final cost of the work: "total 140", "ficou em 260".
 _TOTAL_BEFORE = re.compile(
     r"\b(?:total|totalizou|falta(?:m)? (?:pagar|acertar)(?: so)?|(?:ficou|deu|saiu)(?: tudo| no total)?)"
     r"(?: e| de| em| por| ficou| deu)* ?(?:r ?\$ ?)?$"
@@ -95,7 +96,7 @@ _TOTAL_AFTER = re.compile(
 )
 # "160 por unidade", "110 cada".
 _EACH_AFTER = re.compile(r"(?: reais)? (?:(?:por|a|cada) (?:unidade|aparelho|maquina|equipamento)|cada)\b")
-# "450 reais + 100 de mão de obra": what is asked is the sum.
+# "450 reais + 100 de mão de obra": the price is the sum.
 _PLUS = re.compile(
     r" ?(?:reais )?(?:[a-z]+ ){0,4}(?:e |, )?(?:\+|\bmais) ?(?:[a-z]+ ){0,2}(?:r ?\$ ?)?"
     rf"(?P<n>\d{{2,5}}(?:,\d{{2}})?)(?!\d| ?(?:\d|min\b)|{_MEASURE.pattern})"
@@ -136,13 +137,14 @@ _DISK = re.compile(r"\b(?:ssd|hd|nvme|pendrive|cartao|memoria)(?: de| com)? ?$")
 
 
 def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone: bool) -> bool:
-    """Return whether a bare number is a price: a word or price before it, or its purpose, shows it."""
-    # A word before "garantia" says nothing about a number after it: "a tela tem garantia, a original 180".
+    """Return whether a bare number is a price. A word or a price before it, or its purpose, shows this."""
+    # A word before "garantia" does not apply to a number after it: "a tela tem garantia, a original 180".
     if _ASKS.search(before.rpartition("garantia")[2]) or _AFTER.match(after):
         return True
     if alone and value not in _VOLTAGES and _ALONE.fullmatch(after):
         return True
-    # Shops ask 30 or more, in steps of 5. A smaller number is a count; one between the steps is a code.
+    # Prices are 30 or more, in steps of 5. A smaller number is a count, and a number between the steps is a
+    # code.
     if not _LEADS.fullmatch(before) or value < 30 or value % 5:
         return False
     return (in_words and not after) or bool(_FOR.match(after))  # "850 o conserto", "oitocentos e cinquenta"
@@ -154,10 +156,10 @@ def names_work(clause: str) -> bool:
 
 
 def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) -> list[Amount]:
-    """Return the amounts of a clause that the shop asks for, in their order.
+    """Return the prices of a clause, in order.
 
-    `follows_price` says that the clause before it in the sentence has one ("a tela 200, a bateria 150");
-    `in_words` that the message writes its numbers in words, which is how nobody writes a code.
+    With `follows_price`, the clause before it in the sentence has a price ("a tela 200, a bateria 150"). With
+    `in_words`, the message has numbers in words, so they are no codes.
     """
     if _OTHERS.search(clause):
         return []
@@ -176,7 +178,7 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
         if marked and not match["sign"] and not match["unit"] and _MEASURE.match(after):
             continue
         if not found and _ADDED.search(before):
-            continue  # to a price that was not read
+            continue  # this belongs to a price that was not recognised
         if value <= 0 or _NO_PRICE_BEFORE.search(before) or _NO_PRICE_AFTER.match(after):
             continue
         if re.search(r"\bde ?$", before) and re.match(r" (?:\w+ ){0,3}(?:por|para) (?:r ?\$ ?)?\d", after):
@@ -186,7 +188,7 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
 
 
 def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "total", "each"] | None:
-    """Return what a price is, by the words beside it."""
+    """Return the kind of a price, by the words beside it."""
     if _ROUGH_BEFORE.search(before) or _ROUGH_AFTER.match(after):
         return "rough"
     up_to = _UP_TO.match(after)
@@ -198,7 +200,7 @@ def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "t
     if _FEE_AFTER.match(after):
         return "fee"
     is_total = _TOTAL_BEFORE.search(before) and not re.search(r"\b(?:orcamento|ficaria|se)\b", before)
-    # "Tudo 105", "150 tudo": without a verb, what it cost.
+    # "Tudo 105", "150 tudo": without a verb, this is the final cost.
     alone = re.fullmatch(r"(?:e |entao )*tudo (?:r ?\$ ?)?", before) or re.fullmatch(
         r"(?: reais)? tudo(?: junto)?", after if not before.strip("r$ ") else ""
     )
@@ -208,6 +210,6 @@ def _sort(value: Decimal, before: str, after: str) -> Literal["rough", "fee", "t
 
 
 def with_second_part(amount: Amount, clause: str) -> Amount:
-    """Return the sum of an amount and the one that a "+" adds to it, or the amount itself."""
+    """Return the sum of an amount and the amount after a "+", or the amount itself."""
     plus = _PLUS.match(clause, amount.end) or _PART_AND_LABOUR.match(clause, amount.end)
     return amount if plus is None else amount._replace(value=amount.value + parse_amount(plus["n"]))

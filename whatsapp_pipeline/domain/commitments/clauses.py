@@ -1,6 +1,8 @@
-"""A message cut into sentences and clauses, in plain spelling, so that rules need one form of a word.
+"""Splitting a message into sentences and clauses with standard spelling, so that rules need only one form of
+a word.
 
-What belongs here: cutting, spelling, and numbers in words. What does not: what a clause means (rules.py).
+What belongs here: splitting, spelling, and numbers in words. What does not: the meaning of a clause
+(rules.py).
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ _OF_TIME = re.compile(r" ?(?:horas?|dias?|semanas?|semaninha|mes(?:es)?|anos?|mi
 
 
 class Clause(NamedTuple):
-    """A clause in plain spelling; `start`, `end` are its place in the message."""
+    """A clause in standard spelling. `start` and `end` are its position in the message."""
 
     text: str
     start: int
@@ -86,7 +88,7 @@ class Clause(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """The clauses of a sentence, and whether it asks."""
+    """The clauses of a sentence, and whether the sentence is a question."""
 
     clauses: tuple[Clause, ...]
     asks: bool
@@ -98,7 +100,7 @@ class Sentence(NamedTuple):
 
 
 def _one_letter_less(word: str) -> set[str]:
-    """Return the word with one of its inner letters left out."""
+    """Return the forms of the word without one of its inner letters."""
     return {word[:at] + word[at + 1 :] for at in range(1, len(word) - 1)}
 
 
@@ -108,9 +110,10 @@ _SHORT = short_forms()
 
 
 def _mended(word: str) -> str:
-    """Return the word that was mistyped, or the word itself.
+    """Return the corrected word if it was mistyped, otherwise the word itself.
 
-    First and last letters must agree, so that another tense or person is not treated as a typing error.
+    The first and the last letter must be equal, so that another tense or person is not treated as a typing
+    error.
     """
     if word in _KNOWN or len(word) < 5:
         return word
@@ -191,7 +194,7 @@ def plain(folded: str) -> str:
     """Rewrite a folded clause in the form that rules expect: no slang, numbers in digits."""
     words = [_SPELLED[raw] for raw in folded.split()]
     text = " ".join(words)
-    # Most clauses have neither a number nor a verb of going, and most patterns need one.
+    # Most clauses have neither a number nor a verb of movement, and most patterns need one of them.
     if _DIGIT.search(text):
         text = _TWICE.sub(r"\1", _THOUSANDS.sub(_thousands, text))
         text = _ORDINAL.sub(lambda match: _WEEKDAYS[int(match[1])], text)
@@ -204,7 +207,7 @@ def plain(folded: str) -> str:
 
 
 def sentences(text: str) -> list[Sentence]:
-    """Cut a message into sentences of clauses."""
+    """Split a message into sentences of clauses."""
     folded = fold_in_place(text)
     found = []
     for sentence in _SENTENCE.finditer(folded):

@@ -1,8 +1,8 @@
 """Commitments in one message, found by rules over its clauses.
 
-What belongs here: the patterns of each kind and what cancels them: questions, denials, conditions, the
-words and prices of others. What does not: amounts (amounts.py), dates (when.py) and what became of a
-commitment (status.py).
+What belongs here: the patterns of each kind, and the words that cancel a match: questions, denials,
+conditions, other people's words and prices. What does not: amounts (amounts.py), dates (when.py) and the
+outcome of a commitment (status.py).
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ Kind: TypeAlias = Literal[
     "quote_refused",
     "pickup_agreed",
     "payment_announced",
-    # Not commitments: what shows that one was kept or broken.
+    # These are no commitments. They show that a commitment was kept or broken.
     "said_ready",
     "said_late",
     "said_paid",
     "said_collected",
-    # Nor is that the customer brings the device on a day, has not decided yet, or asks for an answer.
+    # These are no commitments, either: the customer brings the device on a day, has not decided yet, or asks
+    # for an answer.
     "said_bringing",
     "said_undecided",
     "said_asks",
-    # Remarks of either side, read by summaries/remarks.py.
+    # Remarks of both sides, which summaries/remarks.py reads.
     "said_praises",
     "said_blames",
     "said_sells",
@@ -109,8 +110,8 @@ class Mention(NamedTuple):
     ) = None
 
 
-# The kinds that a word may belong to, as bits. Most messages have no such word, so their clauses are not
-# read.
+# The kinds to which a word may belong, as bits. The clauses of a message without such a word are not read,
+# and most messages have none.
 _PRICE, _LENGTH, _DUE, _DATE, _FETCHED, _APPROVAL, _REFUSAL, _PAYMENT, _TAKING, _SHOWN, _IF = (
     1 << bit for bit in range(11)
 )
@@ -164,7 +165,7 @@ _UNDECIDED = phrase_pattern("undecided")
 _WARRANTY = phrase_pattern("warranty")
 _NO_WARRANTY = phrase_pattern("no_warranty")
 _IMPLIED_WARRANTY = phrase_pattern("implied_warranty")
-# Another part's length: "um ano no compressor e 3 meses no resto".
+# The warranty of a second part: "um ano no compressor e 3 meses no resto".
 _OTHER_PART = re.compile(
     r"(?:(?:de garantia |de cobertura |nossa )*(?:n[oa]s?|para|pel[oa]s?|d[oa]s?|em) )?"
     r"(?:\w+ ){0,4}?(?:, |e )"
@@ -201,9 +202,9 @@ _COMES = phrase_pattern("comes")
 
 
 def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Mention, ...]:
-    """Return the mentions in a message, both if staff wrote it and if the customer did.
+    """Return two lists of mentions in a message: if staff wrote it, and if the customer wrote it.
 
-    `forms` are the message's tokens where they are known already.
+    `forms` are the tokens of the message, if the caller has them.
     """
     bits = _bits(tokenize(text) if forms is None else forms)
     staff = bits & (_PRICE | _LENGTH | _SHOWN) or (bits & (_DUE | _FETCHED) and bits & (_DATE | _FETCHED))
@@ -245,7 +246,7 @@ _OFFERS = re.compile(
 
 
 def _is_billed(found: Sequence[Sentence]) -> bool:
-    """Return whether a message of staff names a debt or work that was done, so its price is no quote."""
+    """Return whether a message of staff names a debt or finished work. Its price is then no quote."""
     clauses = [clause.text for sentence in found for clause in sentence.clauses]
     if any(_OFFERS.search(clause) for clause in clauses):
         return False
@@ -255,7 +256,8 @@ def _is_billed(found: Sequence[Sentence]) -> bool:
 
 
 def _one_offer(mentions: list[Mention], text: str, found: Sequence[Sentence]) -> list[Mention]:
-    """Drop the prices of a message that its last price takes the place of: a sum, or a lower price.
+    """Drop the prices of a message that its last price replaces, because that one is their sum or a lower
+    price.
 
     "180 cada, os dois 320"; "o conector fica 120, pra você faço 90".
     """
@@ -280,7 +282,7 @@ def _one_offer(mentions: list[Mention], text: str, found: Sequence[Sentence]) ->
 
 
 def _asked(sentence: Sentence, number: int) -> bool:
-    """Return whether a clause is part of a question; in "fica 350, pode ser?" only the end is."""
+    """Return whether a clause is part of a question. In "fica 350, pode ser?" only the end is a question."""
     if not sentence.asks:
         return False
     if number == len(sentence.clauses) - 1:
@@ -299,7 +301,7 @@ _READY_NOW = re.compile(
 
 
 def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Mention]:
-    """Yield the mentions in a message of the staff: each price once, and a deadline for each device."""
+    """Yield the mentions in a message of the staff: each price once, and one deadline per device."""
     dated = False
     quoted: set[Decimal] = set()
     for sentence in found:
@@ -330,7 +332,7 @@ def _of_staff(message: str, found: list[Sentence], triggers: int) -> Iterator[Me
                 yield shown
 
 
-# Asks whether the work may be done, rather than how it is paid or when it is collected.
+# The message asks whether the work may be done, not how it is paid or when it is collected.
 _ASKS_CONSENT = re.compile(
     filled(r"\b(?:posso|podemos)(?: (?:ja )?{work}\b|$)")
     + r"|\b(?:pode ser|autoriz\w+|aprov\w+|confirma|o que acha|sigo|seguimos|vamos (?:fazer|seguir|trocar)|"
@@ -343,7 +345,7 @@ _AWAITS_CONSENT = re.compile(
 
 
 def _waits(found: Sequence[Sentence]) -> bool:
-    """Return whether a message asks for consent, which makes "ficou em 350" a quote and no total."""
+    """Return whether a message asks for consent. "ficou em 350" is then a quote, not a total."""
     if any(_READY.search(clause.text) for sentence in found for clause in sentence.clauses):
         return False
     return any(
@@ -371,13 +373,16 @@ _IS_FEE = re.compile(r"(?:que |e |ja )*(?:abat\w+|descont\w+ (?:n?d?o )?(?:conse
 def _quotes(
     sentence: Sentence, number: int, amounts: list[Amount], quoted: set[Decimal]
 ) -> Iterator[Mention]:
-    """Yield the prices of a clause, each once in a message; `quoted` holds those before."""
+    """Yield the prices of a clause.
+
+    `quoted` has the earlier prices of the message, which are not repeated.
+    """
     clause, following = sentence.clauses[number], _following(sentence, number)
     # "300, mais 150 de mão de obra"
     text = f"{clause.text} , {following}" if following.startswith(("mais ", "+ ")) else clause.text
     for amount in amounts:
         if amount.value in quoted or (quoted and " + " in clause.text):
-            continue  # said twice, or the parts of a total
+            continue  # a price that is said twice, or a part of a total
         total = with_second_part(amount, text)
         quoted.update((amount.value, total.value, total.value - amount.value))
         sort = "rough" if total.sort is None and "depende" in sentence.text else total.sort
@@ -387,7 +392,7 @@ def _quotes(
 
 
 def _warranties(sentence: Sentence) -> list[Mention]:
-    """Return the warranties of a sentence: one, or one for each part that is named with its length."""
+    """Return the warranties of a sentence: one, or one per part that is named with its own length."""
     if _asked(sentence, len(sentence.clauses) - 1):
         return []
     for clause in sentence.clauses:
@@ -415,7 +420,7 @@ def _given(length: str, first: Clause, last: Clause) -> Mention:
 
 
 def _warranty_length(text: str) -> when.Length | None:
-    """Return the length that stands closest to a word of warranty."""
+    """Return the length that is closest to a word of warranty."""
     named = list(_WARRANTY.finditer(text))
     found = when.lengths(text) if named and not _NO_WARRANTY.search(text) else []
     if not found:
@@ -428,7 +433,7 @@ def _warranty_length(text: str) -> when.Length | None:
 
 
 def _of_other_parts(text: str, first: str) -> list[when.Length]:
-    """Return the lengths after the first in a list of parts, up to a length that is about something else."""
+    """Return the lengths after the first in a list of parts, up to a length of something else."""
     found = when.lengths(text)
     at = next((number for number, it in enumerate(found) if it.code == first), len(found))
     others = []
@@ -441,7 +446,7 @@ def _of_other_parts(text: str, first: str) -> list[when.Length]:
 
 
 def _promise(sentence: Sentence, number: int, warranties: Sequence[Mention]) -> Mention | None:
-    """Return the deadline or pick-up that a clause promises, alone or together with the next clause."""
+    """Return the deadline or pick-up that is promised by a clause, alone or together with the next clause."""
     clause = sentence.clauses[number]
     if _CONDITION.search(clause.text) or _CONDITION.search(_before(sentence, number)):
         return None
@@ -486,7 +491,7 @@ _STRONG = re.compile(
 
 
 def _fetch(clause: Clause) -> Mention | None:
-    """Return the day on which the staff fetch something, or None."""
+    """Return the day on which the staff fetch a device, or None."""
     if not _FETCH.search(clause.text) or _NO_FETCH.search(clause.text):
         return None
     found = when.dates(clause.text)
@@ -497,7 +502,7 @@ def _fetch(clause: Clause) -> Mention | None:
 
 
 def _deadline(text: str, following: str, warranties: set[str | None]) -> str | None:
-    """Return the code of the date a clause promises; verb and date may be in two clauses."""
+    """Return the code of the date that a clause promises. The verb and the date may be in two clauses."""
     verb = _DONE.search(text)
     if verb is None:
         if not _DONE.search(following) or _NOT_DONE.search(following) or not when.dates(text):
@@ -535,7 +540,7 @@ _ALL = re.compile(r"\b(?:prontos|prontas|prontinhos|prontinhas|ambos|ambas|os do
 
 
 def _shown(clause: Clause, bits: int) -> Mention | None:
-    """Return the evidence of an earlier commitment in a clause of staff: ready, late, paid."""
+    """Return evidence in a clause of staff about an earlier commitment: ready, late, paid."""
     text, place = clause.text, (clause.start, clause.end)
     if bits & (_DUE | _SHOWN) and _LATE.search(text):
         return Mention("said_late", "staff", *place)
@@ -555,14 +560,14 @@ def _shown(clause: Clause, bits: int) -> Mention | None:
             # "na quinta ela tá pronta" promises.
             and all(date.code[:2] == "t0" for date in when.dates(text))
         ):
-            # "Pode buscar" may be said of a device that was not repaired.
+            # "Pode buscar" may be about a device that was not repaired.
             weak: Literal["weak"] | None = None if _READY_ITSELF.search(text) else "weak"
             return Mention("said_ready", "staff", *place, length=_ALL.search(text) and "all", sort=weak)
     return None
 
 
 def _dates_of_work(text: str, warranties: set[str | None]) -> list[when.When]:
-    """Return the dates of a clause that are no length of a warranty."""
+    """Return the dates of a clause that are not the length of a warranty."""
     found = when.dates(text)
     if not warranties or not found:
         return found
@@ -586,7 +591,7 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
             if not bits & _CUSTOMER and not offered:
                 continue
             if is_open:
-                # A condition offers nothing: "se der eu passo quarta".
+                # A condition is no offer: "se der eu passo quarta".
                 offered = offered or (None if unsure else next(_taken(clause, "", bits), None))
                 continue
             if offered and offered.due and _SETTLED.search(clause.text):
@@ -601,7 +606,7 @@ def _of_customer(found: list[Sentence]) -> Iterator[Mention]:
 
 
 def _comes_later(sentence: Sentence, number: int) -> Mention | None:
-    """Return the new day of a visit that is put off: "não consegui ir hoje, vou amanhã"."""
+    """Return the new day of a postponed visit: "não consegui ir hoje, vou amanhã"."""
     clause = sentence.clauses[number]
     if not _PUT_OFF.search(_before(sentence, number)) or not _COMES.search(clause.text):
         return None
@@ -627,7 +632,10 @@ _ONLY_A_PART = re.compile(
 
 
 def _without_contradiction(kinds: dict[Kind, Mention], found: list[Sentence]) -> Iterator[Mention]:
-    """Yield the mentions of a message: a refusal makes an approval void; else they may be undecided."""
+    """Yield the mentions of a message.
+
+    A refusal cancels an approval. Without both, the customer may be undecided.
+    """
     approved = kinds.get("quote_approved")
     if "quote_refused" in kinds and (approved is None or approved.sort != "part"):
         kinds.pop("quote_approved", None)
@@ -656,7 +664,7 @@ def _is_undecided(found: list[Sentence]) -> bool:
 
 
 def _decision(text: str, following: str, bits: int) -> Kind | None:
-    """Return what a clause decides about a quote."""
+    """Return the decision on a quote in a clause."""
     if bits & _REFUSAL and _REFUSED.search(text) and not _NO_REFUSAL.search(text):
         # "não quero trocar a placa, quero saber se dá pra recuperar"
         return None if _WANTS_ELSE.match(following) else "quote_refused"
@@ -674,7 +682,7 @@ _ANY_AGREEMENT = re.compile(
     r"de acordo|concordo|sim por favor|isso por favor|ok por favor|quero|pode sim|liberad[oa])"
     r"(?: (?:entao|sim|ai|obrigad[oa]|por favor|viu|amanha|hoje))*"
 )
-# Of work that is done, too: "já testamos", "pode deixar assim".
+# This also follows finished work: "já testamos", "pode deixar assim".
 _LEFT_AS_IS = re.compile(r"(?:(?:entao|ok|pode|podem|sim) )*deixar?(?: entao)? assim(?: mesmo)?")
 _TAKES_BACK = re.compile(
     r"\bcancel\w+|\bnao (?:precisa|precisam) (?:mais )?(?:fazer|consertar|arrumar|mexer|trocar)|"
@@ -726,7 +734,7 @@ _WILL_PAY = re.compile(
 
 
 def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> Iterator[Mention]:
-    """Yield what a clause of the customer decides, pays and fetches."""
+    """Yield the decisions, payments and pick-ups in a clause of the customer."""
     text, place = clause.text, (clause.start, clause.end)
     decision = _decision(text, following, bits) if bits & (_REFUSAL | _APPROVAL) else None
     if decision and not _is_undecided(found):
@@ -741,7 +749,7 @@ def _said(clause: Clause, following: str, bits: int, found: list[Sentence]) -> I
 
 
 def _collected(text: str, bits: int) -> bool:
-    """Return whether a clause of the customer says that the device was collected."""
+    """Return whether a clause of the customer reports that the device was collected."""
     if not bits & _TAKING or "nao" in text.split() or _NO_COLLECTED.search(text):
         return False
     return bool(_COLLECTED.search(text) or _COLLECTED_MYSELF.search(text))
@@ -751,7 +759,7 @@ _TAKES = re.compile(r"\b(?:busc|peg|retir|apanh|recolh|colet|lev|tir[aoe]|carreg
 
 
 def _taken(clause: Clause, following: str, bits: int) -> Iterator[Mention]:
-    """Yield what a clause of the customer says of fetching the device."""
+    """Yield the mentions of a pick-up in a clause of the customer."""
     text, place = clause.text, (clause.start, clause.end)
     if bits & _TAKING and (taken := _PICKUP.search(text)) and not _NO_PICKUP.search(text):
         dates = when.dates(text)

@@ -1,11 +1,11 @@
 """The state of a customer's commitments: superseded, answered, kept or broken, each with its evidence.
 
-What belongs here: following one customer's mentions in time. What does not: reading messages (rules.py),
+What belongs here: following one customer's mentions over time. What does not: reading messages (rules.py),
 and commitments that are due today, which the database computes for the day of the query.
 
 Rules
-- A quote is answered by the customer's next approval, refusal or payment; a quote of another day takes its
-  place. A price that comes with the news that the work is ready, or after it for the same order, waits for no
+- A quote is answered by the customer's next approval, refusal or payment. A quote of another day replaces it.
+  A price that comes with the news that the work is ready, or after it for the same order, waits for no
   answer.
 - An approval and a refusal within an hour, after an offer of several prices, are about different parts of it:
   which quote was approved is then unknown.
@@ -32,18 +32,21 @@ from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, REMARK_KI
 from whatsapp_pipeline.domain.summaries.metrics import holidays_of
 
 Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broken"]
-# A message that is later than this is about another matter.
+# A message that comes later than this is about another matter.
 _REACH = timedelta(days=60)
-# A price that follows the news that the work is ready, at most so much later, is what the work cost.
+# A price that comes within this time after the report that the work is ready is the final cost of the work.
 BILLED = timedelta(days=7)
-# Two decisions that differ, so close to each other, are about different parts of an offer.
+# Two different decisions within this time are about different parts of an offer.
 _ONE_ANSWER = timedelta(hours=1)
-# What settles no commitment.
+# The kinds of mentions that do not settle a commitment.
 _REMARKS = REMARK_KINDS | {"said_undecided", "said_asks"}
 
 
 class Said(NamedTuple):
-    """A mention in a message: `ref` is `chat:1` or `webhook:2`, `at` local, `order` the order it is about."""
+    """A mention in a message.
+
+    `ref` is `chat:1` or `webhook:2`, `at` is local time, `order` is the order of the message.
+    """
 
     ref: str
     at: datetime
@@ -53,7 +56,10 @@ class Said(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """A commitment with its dates and what became of it; `outcome_ref` or `outcome_order` show it."""
+    """A commitment with its dates and its outcome.
+
+    `outcome_ref` or `outcome_order` is the evidence for the outcome.
+    """
 
     said: Said
     number: int
@@ -65,7 +71,7 @@ class Commitment:
 
 
 class Followed(NamedTuple):
-    """A customer's commitments, and the messages that show how the work stands.
+    """A customer's commitments, and the messages that show the state of the work.
 
     `ready` and `collected` are the latest such messages; `late` holds the references of all messages that
     report a delay. `brings` is the latest message in which the customer brings the device, and its day;
@@ -90,7 +96,7 @@ class Followed(NamedTuple):
 
 @lru_cache(maxsize=8)
 def national_holidays(state: str | None) -> Callable[[int], frozenset[date]]:
-    """Return the holidays of a year, those of `state` beside the national ones."""
+    """Return the holidays of a year: the national ones, and those of `state`."""
     return lambda year: holidays_of(year, state)
 
 
@@ -100,7 +106,7 @@ def settle(
     holidays: Callable[[int], frozenset[date]],
     turned_down: Collection[int] = frozenset(),
 ) -> list[Commitment]:
-    """Return one customer's commitments in the order they were made; the arguments are those of `follow`."""
+    """Return one customer's commitments in the order of the messages. The arguments are those of `follow`."""
     return follow(said, closed, holidays, turned_down).commitments
 
 
@@ -110,7 +116,7 @@ def follow(
     holidays: Callable[[int], frozenset[date]],
     turned_down: Collection[int] = frozenset(),
 ) -> Followed:
-    """Return one customer's commitments in the order they were made, and how their work stands.
+    """Return one customer's commitments in the order of the messages, and the state of the work.
 
     Args:
         said: The mentions of one customer's messages, oldest first, those of one message side by side.
@@ -149,7 +155,7 @@ def follow(
                 late.add(one.ref)
             continue
         if one.mention.side == "staff":
-            latest.pop("said_bids", None)  # another answer than consent
+            latest.pop("said_bids", None)  # the customer gave an answer that is no consent
         numbers[one.ref] = numbers.get(one.ref, 0) + 1
         due, at = when.resolve_day(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
         ledger.add(Commitment(one, numbers[one.ref], due, at))
@@ -170,12 +176,12 @@ def follow(
 
 
 _BY_ORDER = frozenset({"price_quoted", "deadline_promised", "pickup_agreed"})
-# Without pick-ups: the device of an order that was turned down still has to leave the shop.
+# Pick-ups are left out, because the customer still has to collect the device of a refused order.
 _TURNED_DOWN: Mapping[str, Outcome] = {"price_quoted": "refused", "deadline_promised": "superseded"}
 
 
 def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: Collection[int]) -> Commitment:
-    """Settle a quote, deadline or pick-up by what became of its order, where no message did."""
+    """Settle a quote, deadline or pick-up by the outcome of its order, if no message has settled it."""
     order, kind = commitment.said.order, commitment.said.mention.kind
     if commitment.outcome is not None or order is None or kind not in _BY_ORDER:
         return commitment
@@ -197,7 +203,7 @@ def _by_order(commitment: Commitment, closed: Mapping[int, date], turned_down: C
 
 
 def _agreed_price(latest: Mapping[str, Said], consent: Said) -> Said | None:
-    """Return the price that the customer named and to which staff agree in their next words, if any."""
+    """Return the price that the customer named, if the staff agree in their next message."""
     bid = latest.get("said_bids")
     if bid is None or consent.at - bid.at > _ONE_ANSWER:
         return None
@@ -206,7 +212,7 @@ def _agreed_price(latest: Mapping[str, Said], consent: Said) -> Said | None:
 
 
 class _Ledger:
-    """The commitments so far, and which of them may still be answered, kept or replaced."""
+    """The commitments so far, and those of them that can still be answered, kept or replaced."""
 
     def __init__(self) -> None:
         self.made: list[Commitment] = []
@@ -246,7 +252,7 @@ class _Ledger:
             earlier.append(number)
 
     def _quote(self, number: int, one: Said) -> None:
-        # A fee for looking at the device takes the place of no price for the work.
+        # A fee for looking at the device does not replace a price for the work.
         is_fee = one.mention.sort == "fee"
         if self._quotes and not is_fee and self.made[self._quotes[0]].said.at < one.at - timedelta(days=1):
             for before in self._quotes:
@@ -275,7 +281,10 @@ class _Ledger:
         return differs and one.at - known.at <= _ONE_ANSWER
 
     def _forget_answers(self, one: Said) -> None:
-        """Clear the outcome of the quotes that the decision before an opposite one has settled."""
+        """Clear the outcome that the previous, opposite decision gave to quotes.
+
+        It is not known which quote each decision is about.
+        """
         if self._decision is None:
             return
         ref = self.made[self._decision].said.ref
@@ -302,7 +311,7 @@ class _Ledger:
         self._decision = number
 
     def put_off(self, one: Said) -> None:
-        """Settle the days on which the customer wanted to come: they do not come then."""
+        """Settle the agreed pick-ups that the customer postpones."""
         pending = self._pending["pickup_agreed"]
         for number in [*pending]:
             known = self.made[number].said
@@ -311,10 +320,13 @@ class _Ledger:
                 pending.remove(number)
 
     def _is_ready(self, evidence: Said) -> bool:
-        """Return whether news is of finished work: "pode buscar" alone needs work that was agreed before."""
+        """Return whether a report is about finished work.
+
+        "pode buscar" alone is only evidence if work was agreed before.
+        """
         if self._is_refused():
             return False
-        # After news that leave no doubt, "pode buscar" may be said of a charger that was left behind.
+        # After a clear report, "pode buscar" may be about a charger that was left behind.
         since = self.done.at if self.done is not None and self.done.mention.sort != "weak" else None
         return evidence.mention.sort != "weak" or any(
             one.said.mention.kind in {"quote_approved", "deadline_promised", "price_quoted"}
@@ -325,7 +337,10 @@ class _Ledger:
         )
 
     def _is_refused(self) -> bool:
-        """Return whether the customer decided last against the work: "pode buscar" is not "pronto" then."""
+        """Return whether the customer's last decision was against the work.
+
+        "pode buscar" then does not mean "pronto".
+        """
         return self._decision is not None and (self.made[self._decision].said.mention.kind == "quote_refused")
 
     def _drop_deadlines(self, refusal: Said) -> None:
@@ -345,7 +360,7 @@ class _Ledger:
         elif evidence.mention.kind == "said_ready" and self._is_ready(evidence):
             self._news(evidence)
             if self.collected is not None and same_order(self.collected, evidence):
-                self.collected = None  # of the repair before
+                self.collected = None  # it belongs to the earlier repair
             for quote in self._quotes:
                 if self.made[quote].said.ref == evidence.ref and self.made[quote].outcome is None:
                     self._set(quote, "approved", evidence.ref)
@@ -362,7 +377,7 @@ class _Ledger:
             in_time = commitment.due_on is None or evidence.at.date() <= commitment.due_on
             if evidence.mention.kind == "said_late":
                 if in_time:
-                    continue  # it may still be kept
+                    continue  # the commitment may still be kept
                 self._set(number, "broken", evidence.ref)
             else:
                 self._set(number, "kept" if in_time else "broken", evidence.ref)
@@ -375,7 +390,10 @@ class _Ledger:
             self.ready = self.done = evidence
 
     def _keep_deadlines(self, collected: Said) -> None:
-        """Settle the deadlines up to whose day the customer had the device; a later day shows nothing."""
+        """Settle the deadlines that were kept, because the device was collected on their day or earlier.
+
+        A later pick-up is no evidence.
+        """
         pending = self._pending["deadline_promised"]
         for number in [*pending]:
             commitment = self.made[number]
@@ -386,15 +404,21 @@ class _Ledger:
 
 
 def _is_bill(ready: Said, price: Said) -> bool:
-    """Return whether a price is surely of the work that was reported ready: one message, or one order."""
+    """Return whether a price surely belongs to the work that was reported ready.
+
+    It does if the message or the order is the same.
+    """
     return ready.ref == price.ref or (ready.order is not None and ready.order == price.order)
 
 
 def same_order(a: Said, b: Said) -> bool:
-    """Return whether two messages may be about one order; one without an order may be about any."""
+    """Return whether two messages may be about the same order.
+
+    A message without an order may be about any order.
+    """
     return a.order is None or b.order is None or a.order == b.order
 
 
 def quotes_without_answer(commitments: Sequence[Commitment]) -> list[Commitment]:
-    """Return the quotes that the customer neither approved nor refused, and none replaced."""
+    """Return the quotes that the customer neither approved nor refused, and that no later quote replaced."""
     return [one for one in commitments if one.said.mention.kind == "price_quoted" and one.outcome is None]

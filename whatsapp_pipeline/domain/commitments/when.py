@@ -1,4 +1,4 @@
-"""Due dates: dates and lengths as people write them, and the day that they mean.
+"""Due dates: parsing dates and lengths as people write them, and resolving them to a day.
 
 What belongs here: finding such expressions in a clause, and resolving them from the time of the message
 with the business calendar. What does not: the commitments (rules.py).
@@ -77,7 +77,7 @@ _TIME = re.compile(
     r"\b(?:as|ate|ate as|a partir das|das|la pelas|pelas|antes das|umas)? ?(?P<hour>[01]?\d|2[0-3])"
     r"(?: ?(?::|h) ?(?P<minute>[0-5]\d)|h\b| ?horas?\b| da (?P<part>manha|tarde|noite))"
 )
-# "Entrego as duas" are two devices.
+# In "Entrego as duas", "duas" means two devices.
 _AT = re.compile(
     r"(?<!entrego )(?<!libero )(?<!termino )(?<!devolvo )(?<!finalizo )(?<!levo )"
     r"\b(?:as|antes das|ate as|depois das|la pelas) (?P<hour>[01]?\d|2[0-3])\b(?! ?(?:dias|horas)| \w+s\b)"
@@ -97,7 +97,7 @@ _UNIT = {"d": "d", "m": "m", "a": "y", "s": "w"}
 
 
 class When(NamedTuple):
-    """A date expression as a code, and its place in the clause."""
+    """A date expression as a code, and its position in the clause."""
 
     code: str
     start: int
@@ -105,7 +105,7 @@ class When(NamedTuple):
 
 
 class Length(NamedTuple):
-    """A length such as `90d`, `3m`, `1y`, and its place in the clause."""
+    """A length such as `90d`, `3m`, `1y`, and its position in the clause."""
 
     code: str
     start: int
@@ -120,7 +120,7 @@ def lengths(clause: str) -> list[Length]:
     ]
 
 
-# The groups of `_WHEN` with a code of their own, and those with a number: letter and factor.
+# The groups of `_WHEN` that have a fixed code, and the groups with a number (letter and factor of the code).
 _CODES = {
     "after": "t2",
     "tomorrow": "t1",
@@ -159,13 +159,13 @@ def _code(match: re.Match[str]) -> str:
 
 
 def clock(clause: str) -> str:
-    """Return the code `c@18:00` where a clause names a time of day by which something is done, else ''."""
+    """Return a code such as `c@18:00` for a time of day by which something is done; '' if there is none."""
     named = _time_in(clause, (0, 0)) if _BY_TIME.search(clause) else ""
     return f"c{named}" if named else ""
 
 
 def _time_in(clause: str, around: tuple[int, int]) -> str:
-    """Return `@15:00` when the clause names a time of day beside a date, else ''."""
+    """Return a code such as `@15:00` if the clause has a time of day beside a date, otherwise ''."""
     rest = clause[: around[0]] + " " * (around[1] - around[0]) + clause[around[1] :]
     if _NOON.search(rest):
         return "@12:00"
@@ -179,7 +179,7 @@ def _time_in(clause: str, around: tuple[int, int]) -> str:
 
 
 def dates(clause: str) -> list[When]:
-    """Return the date expressions of a clause, in their order; past ones are left out."""
+    """Return the date expressions of a clause, in order. Expressions for the past are left out."""
     found: list[When] = []
     matches = list(_WHEN.finditer(clause))
     if any(not match["later"] for match in matches):  # "amanhã no fim do dia" is tomorrow
@@ -212,10 +212,11 @@ def dates(clause: str) -> list[When]:
 
 
 def resolve_day(code: str, sent_at: datetime, holidays: Holidays) -> tuple[date | None, time | None]:
-    """Return the day that an expression means in a message of `sent_at`, and the time if one is named.
+    """Return the day that an expression means in a message of `sent_at`, and the time if the expression has
+    one.
 
-    Both are None for a time of day without a day that was past when the message was sent: "até as 10h fica
-    pronto", said in the evening, does not say of which day.
+    Both are None for a time of day without a day that was over when the message was sent. For example, the
+    day of "até as 10h fica pronto", written in the evening, is not known.
     """
     expression, _, clock = code.partition("@")
     at = time.fromisoformat(clock) if clock else None
@@ -231,7 +232,7 @@ def resolve_day(code: str, sent_at: datetime, holidays: Holidays) -> tuple[date 
 
 
 def _day(letter: str, rest: str, today: date, holidays: Holidays) -> date:
-    """Return the day of an expression that names days."""
+    """Return the day of an expression that consists of days."""
     weekday = today.weekday()
     if letter == "b":
         return add_business_days(today, int(rest), holidays)
@@ -248,7 +249,7 @@ def _day(letter: str, rest: str, today: date, holidays: Holidays) -> date:
 
 
 def _day_of_month(written: str, today: date) -> date:
-    """Return the first such day that is not long past: `14`, `20/3`."""
+    """Return the first day of the form `14` or `20/3` that is not long past."""
     day, _, month = written.partition("/")
     for ahead in range(13):
         number = (int(month) if month else today.month + ahead) - 1
@@ -263,7 +264,7 @@ def _day_of_month(written: str, today: date) -> date:
 
 
 def add_business_days(day: date, count: int, holidays: Holidays) -> date:
-    """Return the day `count` working days later, Saturdays, Sundays and national holidays left out."""
+    """Return the day that is `count` working days later, without Saturdays, Sundays and national holidays."""
     while count > 0:
         day += timedelta(days=1)
         if day.weekday() < 5 and day not in holidays(day.year):

@@ -1,4 +1,4 @@
-"""The decision which contact a chat belongs to, with its confidence and reasons.
+"""Deciding the contact of a chat, with confidence and reasons.
 
 What belongs here: the order of the kinds of evidence, their match weights, and the flags. What does not:
 comparing names (names/) and orders of sessions (orders.py). A decision is a pure function of the chat and its
@@ -67,7 +67,7 @@ _Reasons = dict[int, list[Feature]]
 
 
 def decide_chat(chat: ChatToLink, evidence: Evidence, policy: Policy) -> LinkDecision:
-    """Link one chat. A group belongs to nobody. Decisions of people are applied elsewhere (overrides.py)."""
+    """Link one chat. A group has no contact. People's decisions are applied elsewhere (overrides.py)."""
     if chat.is_group:
         return LinkDecision(chat.id, "group", None, None, None)
     flags: set[str] = set()
@@ -93,7 +93,7 @@ def _conclude(
     policy: Policy,
     flags: set[str],
 ) -> LinkDecision:
-    """Add orders and devices where the first evidence is not sure enough, then apply the policy."""
+    """Add orders and devices if the first evidence is not sure enough, then apply the policy."""
     for contact in reasons:
         method.setdefault(contact, "name_match")  # a competing candidate that only the name found
     before = _posteriors(reasons)
@@ -281,7 +281,7 @@ def _order_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[
     if reasons:
         _add_names(chat, evidence, reasons, flags, "order_name_disagree")
     if "order_name_disagree" in flags:
-        for features in reasons.values():  # both were typed by hand, so neither makes a link alone
+        for features in reasons.values():  # both were typed by hand, so neither of them alone makes a link
             features.append(
                 Feature("doubt", 1, -2.0, "an order and a name that disagree are for a person to decide")
             )
@@ -289,7 +289,7 @@ def _order_tier(chat: ChatToLink, evidence: Evidence, flags: set[str]) -> tuple[
 
 
 def _message_order_tier(evidence: Evidence) -> _Reasons:
-    """Return the contacts whose order number is in the messages, where nothing else was found."""
+    """Return the contacts whose order number is in the messages, if no other evidence was found."""
     owners = {hit.id_contato for hit in evidence.orders if hit.source == "messages" and not hit.by_id}
     alone = Feature("alone", 1, _MESSAGE_ORDER_ALONE, "nothing else speaks for it")
     return {contact: [_feature(_ORDER_IN_MESSAGES), alone] for contact in sorted(owners)}

@@ -20,7 +20,7 @@ Area = Literal["written", "assumed", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One reason.
+    """One reason for or against a candidate.
 
     Its match `weight` (log odds) is added to the candidate's score; `words` explain it to people.
     """
@@ -63,9 +63,8 @@ class Candidate:
 class LinkDecision:
     """The decision on a chat.
 
-    `id_contato` is set only for `linked` and `manual`. `candidates` begins with the best one, whatever the
-    status. `method` is None for `unmatched` and `group`, where nothing decided. `confidence` is that of the
-    best candidate.
+    `id_contato` is set only for `linked` and `manual`. For every status, `candidates` begins with the best
+    one, and `confidence` is that of the best candidate. `method` is None for `unmatched` and `group`.
     """
 
     id_chat_file: int

@@ -80,7 +80,10 @@ class OrderData:
 
 
 def span_of(days: Sequence[date]) -> Span:
-    """Return the first and last day of sessions, without the few that a wrong clock may have dated."""
+    """Return the first and last day of sessions.
+
+    The few most extreme days are left out, because a wrong clock may have dated them.
+    """
     ordered = sorted(days)
     few = len(ordered) // 1000
     return ordered[few], ordered[-1 - few]

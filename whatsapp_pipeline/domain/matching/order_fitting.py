@@ -45,7 +45,7 @@ from whatsapp_pipeline.domain.matching.reliability import reliability_bands
 
 _ROUNDS = 40
 _RATE_ROUNDS = 8
-# Number of the client's own sessions that the usual numbers count as much as.
+# Weight of the usual numbers: they count as much as this number of the client's own sessions.
 _RATE_PRIOR = 3.0
 _WORD_PRIOR = 10.0
 _MONTH_PRIOR = 10.0

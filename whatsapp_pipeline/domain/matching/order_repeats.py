@@ -17,7 +17,7 @@ import numpy as np
 from whatsapp_pipeline.domain.matching.order_data import Doubles, Integers, OrderData, time_positions
 from whatsapp_pipeline.domain.matching.order_model import REPEATS, TIMES, ZONE_OF, ZONES, OrderModel
 
-# Number of a client's own orders that the prior, a Poisson distribution, counts as much as.
+# Weight of the prior, a Poisson distribution: it counts as much as this number of a client's own orders.
 _PRIOR_ORDERS = 20.0
 # Zones with the same few days for every order. The others grow with the length of the order.
 _ONE_OFF = ("arrival", "same_day", "leaving")

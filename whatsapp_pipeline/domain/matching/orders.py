@@ -1,4 +1,4 @@
-"""The decision which service order a session is about: by an explicit number, otherwise by the order model.
+"""Deciding the service order of a session, by an explicit number, otherwise by the order model.
 
 What belongs here: the decision, and the simpler rule of the original plan. What does not: match weights
 (order_model.py), fitting them (order_fitting.py), and reading tables.

@@ -1,11 +1,13 @@
-"""People's decisions on a chat or a session: which one holds, and how it changes the rules' decision.
+"""People's decisions on a chat or a session: choosing the one in force, and applying it to the rules'
+decision.
 
 What belongs here: the order of scopes, refusals, and the effect of a decision. What does not: reading
 decisions (store/links) and applying them to a month (steps/links/decide.py).
 
 A decision on one file or live conversation outranks one on a phone, which outranks one on a title. Within a
-scope the newest holds. Different people can have the same title, so a decision on a title yields to a phone
-of another contact and to every refusal. A refusal of a contact outranks older decisions for that contact.
+scope, the newest decision is in force. Different people can have the same title. So a phone of another
+contact, and every refusal, outrank a decision on a title. A refusal of a contact outranks older decisions for
+that contact.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ TARGET_DELETED = "override_contact_gone"
 
 @dataclass(frozen=True, slots=True)
 class PersonDecision:
-    """A decision in force about a chat or session: `target` is the contact or order, or None for no one.
+    """A decision on a chat or session that nobody withdrew.
+
+    `target` is the contact or order, or None for no one.
 
     `refuses`: the chat or session does not belong to the target. `deleted`: the target no longer exists.
-    `of_session`, `of_chat`: the decision is about one session, or one chat of its file, and not about all.
+    `of_session`, `of_chat`: the decision applies only to one session, or to one chat of its file.
     """
 
     id: int
@@ -44,20 +48,20 @@ class PersonDecision:
 
 @dataclass(frozen=True, slots=True)
 class SettledOverrides:
-    """The result of all decisions about one chat or session: the one that holds, and the refused targets."""
+    """The result of all decisions on one chat or session: the decision in force, and the refused targets."""
 
     holds: PersonDecision | None = None
     refused: frozenset[int] = frozenset()
     contradicted: PersonDecision | None = None
-    """A decision on the title that does not hold, because the chat's phone belongs to another contact."""
+    """A decision on the title that is not in force, because the chat's phone belongs to another contact."""
     target_deleted: bool = False
-    """The decision that would hold is for a contact or order that no longer exists."""
+    """The decision that would be in force is for a contact or order that no longer exists."""
 
 
 def settle_overrides(
     decisions: Sequence[PersonDecision], phone_owners: Collection[int] = frozenset()
 ) -> SettledOverrides:
-    """Choose the decision that holds. `phone_owners` are the contacts that have the chat's phone."""
+    """Choose the decision in force. `phone_owners` are the contacts that have the chat's phone."""
     refusals = {
         decision.target: decision.id
         for decision in sorted(decisions, key=lambda decision: decision.id)
@@ -106,10 +110,10 @@ def without_refused(evidence: Evidence, refused: Collection[int]) -> Evidence:
 
 
 def apply_overrides(settled: SettledOverrides, decision: LinkDecision) -> LinkDecision:
-    """Apply people's decisions to the decision of the rules, whose candidates stay on record.
+    """Apply people's decisions to the decision of the rules. The candidates of the rules are kept.
 
-    The rules decided without the refused contacts. Where a person refused a contact, or where a decision on
-    the title contradicts the phone, the result is never a link by the rules: a person decides.
+    The rules decided without the refused contacts. If a person refused a contact, or if a decision on the
+    title contradicts the phone, the rules never link the chat: a person must decide.
     """
     if settled.holds is not None:
         return _decided(settled.holds, decision)

@@ -20,7 +20,7 @@ NOTICEABLE: Final = 0.05
 
 
 class MethodVerdicts(NamedTuple):
-    """Numbers of contacts whose links by a method people called right and wrong."""
+    """The numbers of contacts whose links by a method were judged right and wrong by people."""
 
     method: str
     right: int
@@ -39,5 +39,5 @@ def learned_corrections(verdicts: Iterable[MethodVerdicts], shipped: Mapping[str
 
 
 def is_noticeable(now: Mapping[str, float], before: Mapping[str, float]) -> bool:
-    """Return whether a correction differs enough from the one that the links were decided with."""
+    """Return whether a correction differs enough from the correction with which the links were decided."""
     return any(abs(now.get(m, 0.0) - before.get(m, 0.0)) >= NOTICEABLE for m in {*now, *before})

@@ -1,4 +1,4 @@
-"""A guaranteed lower bound for the share of right links, valid at every look at the sample.
+"""A guaranteed lower bound for the share of right links, which is valid after every verdict.
 
 What belongs here: the sampling weights and the confidence sequence. What does not: the links and the verdicts
 of reviewers (store/links/precision_sample.py).
@@ -26,10 +26,10 @@ CONFIDENCE = 0.95
 ENOUGH_VERDICTS = 20
 """Number of verdicts on a method's links from which the report states a bound for that method."""
 
-# The first bets assume that wrong links are rare. Where that is false, the bound is looser but still valid.
+# The first bets assume that wrong links are rare. If that is false, the bound is lower but still valid.
 _PRIOR_WRONG, _PRIOR_DRAWS = 0.1, 5.0
-# At most this many numbers of wrong links are tested. In larger populations not every number is, and the
-# bound is rounded to the safe side.
+# At most this many numbers of wrong links are tested. In larger populations some numbers are not tested, and
+# the bound is rounded to the safe side.
 _TESTED = 4000
 
 _Doubles = npt.NDArray[np.float64]
@@ -59,7 +59,10 @@ class LinkPopulation:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionBound:
-    """The share of right links is at least `share`; `confidence` holds for all looks together."""
+    """The share of right links is at least `share`.
+
+    `confidence` is the probability that this is true after every verdict.
+    """
 
     share: float
     links: int
@@ -98,7 +101,7 @@ def most_wrong_links(
     if not len(possible):
         return seen
     last = int(np.searchsorted(tested, possible[-1]))
-    # The safe answer between two tested numbers is one less than the next, which is excluded.
+    # Between two tested numbers, the safe answer is one less than the next tested number, which is excluded.
     return int(tested[last + 1]) - 1 if last + 1 < len(tested) else int(tested[last])
 
 

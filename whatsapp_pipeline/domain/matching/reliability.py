@@ -1,7 +1,7 @@
 """Calibration of a fitted model: posteriors compared with the share that is right, by bands.
 
-What belongs here: the bands and the mean error. What does not: which answers are right (names/fitting.py and
-order_fitting.py know that).
+What belongs here: the bands and the mean error. What does not: deciding which answers are right
+(names/fitting.py, order_fitting.py).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0001)
 def reliability_bands(
     posterior: npt.NDArray[np.float64], observed: Callable[[npt.NDArray[np.bool_]], float]
 ) -> tuple[tuple[ReliabilityBand, ...], float]:
-    """Return the bands that have posteriors, and the mean distance of predicted and observed shares.
+    """Return the bands that contain posteriors, and the mean difference of predicted and observed shares.
 
-    `observed` returns the share that is right among the selected posteriors.
+    `observed` returns the share of right answers among the selected posteriors.
     """
     bands = []
     for low, high in pairwise(_EDGES):

@@ -1,4 +1,5 @@
-"""Sentences about the current case: the offer of the shop, the decision of the customer, what is open.
+"""Sentences about the current case: the offer of the shop, the decision of the customer, and the open
+commitments.
 
 What belongs here: wording of typed facts. What does not: the fault (matter_text.py), figures (text.py) and
 reading messages (domain/commitments).
@@ -25,18 +26,18 @@ from whatsapp_pipeline.domain.summaries.wording import (
 # Older commitments belong to another case.
 CASE_AGE = timedelta(days=60)
 _ONE_OFFER = timedelta(days=14)
-# Opposite decisions that close to each other are about different parts of an offer.
+# Opposite decisions within this time are about different parts of an offer.
 _ONE_ANSWER = timedelta(hours=1)
-# A pick-up that was agreed so long before the last message is no news.
+# A pick-up that was agreed longer than this before the last message is not mentioned.
 _STALE_PICKUP = timedelta(days=14)
 _READY_IS_NEWS = timedelta(days=3)
-# Nothing but courtesies is expected so soon after a message.
+# Within this time after a message, only courtesies are expected.
 _SAID_LAST = timedelta(hours=1)
 
 
-# What is only said when the shop has the device.
+# Kinds that occur only when the shop has the device.
 _DEVICE_IS_THERE = frozenset({"quote_approved", "quote_refused", "deadline_promised"})
-# The topics of which a sentence about a commitment tells more.
+# The topics about which a sentence on a commitment has more details.
 _TOLD = {
     "price_quoted": {"orçamento"},
     "quote_approved": {"orçamento"},
@@ -46,9 +47,9 @@ _TOLD = {
     "pickup_agreed": {"retirada/entrega", "agendamento"},
     "payment_announced": {"pagamento"},
 }
-# The codes of deadlines that say how long the work takes instead of a day.
+# The codes of deadlines that give the duration of the work instead of a day.
 _SPANS = frozenset("bhdm")
-# The codes of which only the last day is known.
+# The codes for periods of which only the last day is known.
 _ONLY_LAST_DAY = frozenset("WM")
 # The codes of deadlines that count hours or minutes.
 _COUNTED_TIMES = frozenset("hm")
@@ -70,10 +71,12 @@ _FEES = {
 
 
 class Case(NamedTuple):
-    """The commitments of the current case and how its work stands; `followed` holds the older ones, too.
+    """The commitments of the current case, and the state of its work.
 
-    `orders` is the number of linked orders; `last_staff_at` and `last_customer_at` say when
-    each side wrote last. `turned_down`: an order was not approved or cancelled.
+    `followed` has the older commitments, too.
+
+    `orders` is the number of linked orders; `last_staff_at` and `last_customer_at` are the times of the last
+    message of each side. `turned_down`: an order was not approved or cancelled.
     """
 
     commitments: list[Commitment]
@@ -99,15 +102,16 @@ class Case(NamedTuple):
 
     @property
     def done(self) -> Said | None:
-        """The message that reports the work ready, also where the device was collected after it."""
+        """The message that reports the work ready, even if the device was collected after it."""
         said = self.followed.done
         return said if said is not None and said.at >= self.last_at - CASE_AGE else None
 
     @property
     def to_collect(self) -> Said | None:
-        """The message that reports the work ready, if the customer only said after it when they come.
+        """The message that reports the work ready, if the customer's only later message is about when they
+        come.
 
-        What else was written may say that the device was collected.
+        Any other message may mean that the device was collected.
         """
         said = self.ready
         if said is None or self.last_at - said.at > _READY_IS_NEWS:
@@ -132,13 +136,13 @@ class Case(NamedTuple):
 
     @property
     def told(self) -> frozenset[str]:
-        """The topics that the sentences about the commitments are about."""
+        """The topics of the sentences about commitments."""
         found = frozenset[str]().union(*(_TOLD[one.said.mention.kind] for one in self.commitments))
         return found | _TOLD["pickup_agreed"] if self.brings or self.collected else found
 
     @property
     def brings(self) -> tuple[Said, date] | None:
-        """Who brings the device on which day, where that was said last."""
+        """The latest message about who brings the device, and on which day."""
         found = self.followed.brings
         return found if found is not None and self.last_at - found[0].at <= _SAID_LAST else None
 
@@ -152,7 +156,7 @@ def case_of(
     last_customer_at: datetime | None,
     turned_down: bool,
 ) -> Case:
-    """Return the case: what was said in the 60 days before the last message and is still in force."""
+    """Return the case: the commitments of the 60 days before the last message that are still in force."""
     in_force = [
         one
         for one in followed.commitments
@@ -209,7 +213,7 @@ def _latest_offer(commitments: Sequence[Commitment]) -> list[Commitment]:
     customer answers.
     """
     prices = [one for one in commitments if one.said.mention.kind == "price_quoted"]
-    # A fee for looking at the device says little beside the price of the work.
+    # A fee for looking at the device is left out beside the price of the work.
     quotes = [one for one in prices if one.said.mention.sort != "fee"] or prices
     offered: list[Commitment] = []
     for one in reversed(quotes):
@@ -222,7 +226,7 @@ def _latest_offer(commitments: Sequence[Commitment]) -> list[Commitment]:
 
 
 def _prices(case: Case, until: datetime | None = None) -> list[Commitment]:
-    """Return the prices for work of the last matter, those that later ones took the place of, too."""
+    """Return the prices for work of the last matter, including those that later prices replaced."""
     staff = [
         one
         for one in case.followed.commitments
@@ -259,7 +263,7 @@ def _other_price(
 
 
 def plain_prices(case: Case, until: datetime | None = None) -> bool:
-    """Return whether what the shop asks for is plain: one amount, or one of several that was settled on."""
+    """Return whether the price is clear: there is one amount, or one of several was agreed."""
     prices = _prices(case, until)
     return not _is_mixed(case, prices, until) or bool(_settled_price(case, prices))
 
@@ -275,7 +279,7 @@ def _is_mixed(
 
 
 def _settled_price(case: Case, prices: Sequence[Commitment]) -> list[Commitment]:
-    """Return the price of several that is plainly the bill, the lowered one or the one agreed to."""
+    """Return the one of several prices that is clearly the bill, the lowered price or the agreed price."""
     agreed = case.remarks.get("said_agrees")
     if agreed is not None:
         named = [one for one in prices if one.said.mention.amount == agreed.mention.amount]
@@ -308,7 +312,7 @@ def _say_values(case: Case, prices: Sequence[Commitment]) -> str:
 
 
 def say_quotes(quotes: Sequence[Commitment]) -> str:
-    """Write the amounts of one offer: orçamento de R$ 350,00; a range as one rough quote."""
+    """Write the amounts of one offer: orçamento de R$ 350,00. A range is written as one approximate quote."""
     amounts = [one.said.mention.amount for one in quotes if one.said.mention.amount is not None]
     said = [say_money(amount) for amount in dict.fromkeys(amounts)]
     sorts = {one.said.mention.sort for one in quotes}
@@ -325,7 +329,7 @@ def say_quotes(quotes: Sequence[Commitment]) -> str:
 
 
 class _Days:
-    """Writes the days of one sentence, each only where it differs from the day before it."""
+    """Writes the days of one sentence. A day is left out if it equals the previous day of the sentence."""
 
     def __init__(self) -> None:
         self._last: date | None = None
@@ -351,12 +355,12 @@ class _Days:
 
 
 def _clock(one: Commitment) -> time | None:
-    """Return the time of a due date, if it was written: "em 2 horas" names none."""
+    """Return the time of a due date, if it was written. "em 2 horas" has no time."""
     return None if (one.said.mention.due or "")[:1] in _COUNTED_TIMES else one.due_time
 
 
 def say_due(one: Commitment) -> str:
-    """Write a due date, with the time if it has one, or an empty string where the day is not known."""
+    """Write a due date, with the time if it has one. Return an empty string if the day is not known."""
     if one.due_on is None:
         return ""
     at = _clock(one)
@@ -364,7 +368,7 @@ def say_due(one: Commitment) -> str:
 
 
 def say_on(due: date | None, said: Said, at: str, preposition: str) -> str:
-    """Write a day after a preposition; of "semana que vem" only the last day is known: "até 04/12/2026"."""
+    """Write a day after a preposition. For "semana que vem" only the last day is known: "até 04/12/2026"."""
     if due is None:
         return ""
     vague = (said.mention.due or "")[:1] in _ONLY_LAST_DAY
@@ -372,7 +376,7 @@ def say_on(due: date | None, said: Said, at: str, preposition: str) -> str:
 
 
 def say_promised(deadlines: Sequence[Commitment]) -> str:
-    """Write the days of promised deadlines, or an empty string where none is known."""
+    """Write the days of promised deadlines. Return an empty string if no day is known."""
     if len(deadlines) == 1:
         return _on(deadlines[0], "para")
     days = [say_due(one) for one in deadlines if one.due_on]
@@ -398,10 +402,10 @@ def _same_work(quote: Commitment, latest: Commitment, staff: Sequence[Commitment
 
 
 def _last_matter(commitments: Sequence[Commitment]) -> list[Commitment]:
-    """Return what the shop said about the matter of its last answer.
+    """Return the commitments of the shop about the matter of its last answer.
 
-    An answer of more than two weeks before is about something else, unless it began with a quote that the
-    customer approved: a repair may take longer.
+    An answer more than two weeks earlier is about another matter, unless it belongs to a quote that the
+    customer approved, because a repair may take longer.
     """
     staff = [one for one in commitments if one.said.mention.side == "staff"]
     if not staff:
@@ -415,7 +419,7 @@ def _last_matter(commitments: Sequence[Commitment]) -> list[Commitment]:
 
 
 def _runs(one: Commitment, case: Case) -> bool:
-    """Return whether a deadline has begun: "5 dias úteis" count from the approval of the quote."""
+    """Return whether a deadline has started. "5 dias úteis" start with the approval of the quote."""
     if (one.said.mention.due or "d")[0] not in _SPANS:
         return True
     kinds = {it.said.mention.kind for it in case.commitments if it.said.at <= one.said.at}
@@ -423,7 +427,7 @@ def _runs(one: Commitment, case: Case) -> bool:
 
 
 def _put_off(deadline: Commitment, case: Case) -> Commitment | None:
-    """Return the deadline that a later one took the place of, in a message that reports a delay."""
+    """Return the deadline that was replaced by a later one in a message that reports a delay."""
     for one in reversed(case.followed.commitments):
         if (
             one.outcome == "superseded"
@@ -438,14 +442,14 @@ def _put_off(deadline: Commitment, case: Case) -> Commitment | None:
 
 
 def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: _Days) -> str:
-    """Write what the shop promised: a day, several days, or how long the work takes."""
+    """Write the promise of the shop: a day, several days, or the duration of the work."""
     last = deadlines[-1]
     if len(deadlines) > 1 and all(one.due_on and one.outcome is None for one in deadlines):
         return f"prometeu os serviços{say_promised(deadlines)}"
     if last.due_on is None:
         return "prometeu o serviço sem dizer o dia"
     is_span = (last.said.mention.due or "d")[0] in _SPANS
-    # "Uns 4 dias" may count from something else, so it is not called broken.
+    # "Uns 4 dias" may start later, so this deadline is not called broken.
     if last.outcome in _OUTCOME_VERBS and not (is_span and last.outcome == "broken"):
         # Evidence is compared by the day, so a kept deadline is named without its time.
         return f"{_OUTCOME_VERBS[last.outcome]} {say_date(last.due_on)}"
@@ -458,7 +462,10 @@ def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: _Days) -> s
 
 
 def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
-    """Return the deadlines without those that were promised when the work was ready: of a delivery."""
+    """Return the deadlines of work.
+
+    Deadlines that were promised when the work was ready are for a delivery.
+    """
     ready = case.followed.done
     if ready is None:
         return list(deadlines)
@@ -534,7 +541,7 @@ def _first_promise(ready: Said, deadlines: Sequence[Commitment], case: Case) -> 
 
 
 def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
-    """Return the last message in which the shop says that a repair is impossible or too dear."""
+    """Return the last message in which the shop calls a repair impossible or too expensive."""
     said = case.remarks.get("said_hopeless")
     if said is None:
         return None
@@ -549,7 +556,7 @@ def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
 
 
 def _device_pickups(commitments: Sequence[Commitment], case: Case) -> list[Commitment]:
-    """Return the pick-ups that the shop promised, unless it fetches a tool that it forgot."""
+    """Return the pick-ups that the shop promised, without those of a tool that the shop forgot."""
     forgot = case.remarks.get("said_forgot")
     found = [one for one in _latest(commitments, "pickup_agreed", "staff") if one.due_on]
     return [one for one in found if forgot is None or one.said.at < forgot.at]
@@ -574,7 +581,7 @@ def offer(
     mixed = _is_mixed(case, prices, own=True)
     quotes = _settled_price(case, prices) if mixed else quotes
     parts = [_say_values(case, prices)] if mixed and not quotes else []
-    # A price that comes with the news that the work is ready, or after it, is what the work cost.
+    # A price that comes with or after the report that the work is ready is the final cost.
     bill = (
         quotes
         if ready is not None and quotes and timedelta() <= quotes[-1].said.at - ready.at <= BILLED
@@ -582,7 +589,7 @@ def offer(
     )
     if quotes and not bill:
         parts.append(f"{_say_asked(quotes, case)}{days.said(quotes[-1].said.at)}")
-    # Work that is ready has no deadline any more, but for whether it was kept.
+    # For work that is ready, the deadline is only mentioned to say whether it was kept.
     done = ready is not None and all(one.said.at <= ready.at for one in deadlines)
     if deadlines and not done:
         said = _say_deadline(deadlines, case, days)
@@ -644,7 +651,7 @@ def _say_verdicts(waived: Said | None, hopeless: Said | None, days: _Days, *, se
 
 
 def _say_asked(quotes: Sequence[Commitment], case: Case) -> str:
-    """Write what the shop asks for: a quote, a fee, a total, or the price of what is for sale."""
+    """Write the prices of the shop: a quote, a fee, a total, or the price of a product."""
     said = say_quotes(quotes)
     if not said.startswith("orçamento"):
         return f"informou {said}"
@@ -667,7 +674,7 @@ _STAFF_GOES_ON = frozenset({"deadline_promised", "price_quoted"})
 
 
 def _is_sure(one: Commitment, case: Case) -> bool:
-    """Return whether a decision is surely about a quote, and still the customer's last word."""
+    """Return whether a decision is surely about a quote, and the customer has not changed it since."""
     reconsidered = case.followed.remarks.get("said_reconsiders")
     if reconsidered is not None and reconsidered.at > one.said.at:
         return False
@@ -680,7 +687,7 @@ def _staff_commitments(case: Case) -> list[Commitment]:
 
 
 def _refusal_holds(refusal: Commitment, case: Case) -> bool:
-    """Return whether nothing after a refusal shows that the work goes on."""
+    """Return whether no message after a refusal shows that the work continues."""
     at, done, brings = refusal.said.at, case.followed.done, case.followed.brings
     if done is not None and done.at <= at <= done.at + _ONE_OFFER:
         return False  # of something else, when the work was ready
@@ -694,7 +701,7 @@ def _refusal_holds(refusal: Commitment, case: Case) -> bool:
 
 
 def _approval_is_sure(approval: Commitment, case: Case) -> bool:
-    """Return whether an approval is of a quote, and not of a visit, a payment or a day."""
+    """Return whether an approval is for a quote, and not for a visit, a payment or a day."""
     at, done, staff = approval.said.at, case.followed.done, _staff_commitments(case)
     quotes = [
         it
@@ -706,12 +713,12 @@ def _approval_is_sure(approval: Commitment, case: Case) -> bool:
     if done is not None and done.at <= at and not any(it.said.at > done.at for it in quotes):
         return False  # "vou fazer agora": the payment of work that is ready
     if not quotes and not case.orders and approval.said.order is None:
-        # "Façam isso" may be about anything, unless the shop began to work.
+        # "Façam isso" may be about anything, unless the shop has begun to work.
         begins = any(it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in staff)
         return begins or (done is not None and done.at > at)
     if approval.said.mention.sort != "weak":
         return True
-    # "Fechado", "combinado" agree to anything, where no price was named just before.
+    # "Fechado" and "combinado" may agree to anything if there was no price just before.
     near = [it for it in quotes if at - it.said.at <= _ONE_TALK]
     if near and all(it.said.mention.sort != "rough" for it in near):
         return True
@@ -721,7 +728,7 @@ def _approval_is_sure(approval: Commitment, case: Case) -> bool:
 
 
 def _names_part(decided: Sequence[Commitment]) -> bool:
-    """Return whether the last decision, or the opposite one just before it, names a part of the offer."""
+    """Return whether the last decision, or an opposite one just before it, is about a part of the offer."""
     last = decided[-1]
     return any(
         one.said.mention.sort == "part" for one in decided[-2:] if last.said.at - one.said.at <= _ONE_ANSWER
@@ -729,7 +736,7 @@ def _names_part(decided: Sequence[Commitment]) -> bool:
 
 
 def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tuple[str, list[Commitment]]:
-    """Write what the customer decided last, and return it with the decisions that it cites."""
+    """Return the text of the customer's last decision, with the decisions that it cites."""
     last = decided[-1]
     prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
     priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
@@ -759,7 +766,7 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
     if is_priced:
         part = "" if plain_prices(case, last.said.at) else "uma parte d"
         return f"recusou {part}o orçamento{days.said(last.said.at)}", [last]
-    # Without a price, words of refusal may be about something else: "já comprei outro carregador".
+    # Without a price, a refusal may be about something else: "já comprei outro carregador".
     return (f"desistiu do conserto{days.said(last.said.at)}", [last]) if case.turned_down else ("", [])
 
 
@@ -768,18 +775,21 @@ def _amounts(quotes: Sequence[Commitment]) -> set[Decimal | None]:
 
 
 def _say_approved(approval: Commitment) -> str:
-    """Write what was approved: the offer, or the part of it that the words name."""
+    """Write what was approved: the offer, or the part of it that the message names."""
     return "uma parte do orçamento" if approval.said.mention.sort == "part" else "o orçamento"
 
 
 def _say_change(before: Commitment, last: Commitment, case: Case, days: _Days) -> str | None:
-    """Write two opposite decisions; return "" where one was misread, None where the last one says it all."""
+    """Write two opposite decisions.
+
+    Return "" if one of them was misread, and None if the last one is enough.
+    """
     if last.said.at - before.said.at <= _ONE_ANSWER:
         sorts = {before.said.mention.sort, last.said.mention.sort}
         part = "part" in sorts and len(_amounts(_latest_offer(case.commitments))) > 1
         if before.outcome is None or part:
             return f"aprovou uma parte do orçamento e recusou outra{days.said(last.said.at)}"
-        return ""  # of one price, one of the two answers was misread
+        return ""  # the decisions are about one price, so one of them was misread
     prices = [
         one.said.at
         for one in case.commitments
@@ -794,7 +804,7 @@ def _say_change(before: Commitment, last: Commitment, case: Case, days: _Days) -
 
 
 def _is_made(payment: Commitment) -> bool:
-    """Return whether a payment was made, and not only announced."""
+    """Return whether a payment was made, not only announced."""
     return payment.outcome == "kept" or payment.said.mention.sort != "to_come"
 
 
@@ -864,14 +874,14 @@ def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = Fa
         ),
         key=lambda one: one.said.at,
     )
-    # A refusal that was taken back is said together with the approval.
+    # A refusal that the customer withdrew is written together with the approval.
     decided = [one for one in decided if one.outcome == "superseded" or _is_sure(one, case)]
     owed = [
         one.said.at
         for one in case.commitments
         if one.said.mention.kind in {"price_quoted", "deadline_promised"} and one.said.mention.side == "staff"
     ] + [said.at for said in (case.done, case.collected) if said is not None]
-    # "Paguei 90 nela" before the shop asked for anything is about something else.
+    # "Paguei 90 nela" before any price of the shop is about something else.
     payments = [
         one
         for one in _latest([it for it in case.commitments if _is_made(it)], "payment_announced")
@@ -926,7 +936,10 @@ def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = Fa
 
 
 def over_since(case: Case, first_at: datetime) -> datetime | None:
-    """Return since when a customer who says goodbye expects nothing: they paid, refused, or only asked."""
+    """Return the time since which a customer who said goodbye expects nothing.
+
+    Such a customer paid, refused, or only asked.
+    """
     done, last = case.done, max(case.commitments, key=lambda one: one.said.at, default=None)
     if last is None:
         return first_at if done is None and case.followed.brings is None else None
@@ -938,7 +951,7 @@ def over_since(case: Case, first_at: datetime) -> datetime | None:
 def unanswered_offer(case: Case) -> list[Commitment]:
     """Return the quotes of the latest offer if the customer neither approved nor refused it.
 
-    Only what is certain counts: the customer wrote nothing after the quote, or that they have not decided.
+    Only certain cases count: the customer wrote nothing after the quote, or wrote that they have not decided.
     """
     quotes, undecided = undecided_offer(case), case.followed.undecided
     if not quotes:
@@ -956,8 +969,9 @@ def unanswered_offer(case: Case) -> list[Commitment]:
 def undecided_offer(case: Case) -> list[Commitment]:
     """Return the quotes of the latest offer for which no answer was understood.
 
-    A fee or a total asks for no decision. Where the work was reported ready after the offer, somebody
-    approved it elsewhere. Who brings the device after a first price decides when it was looked at.
+    A fee or a total needs no decision. If the work was reported ready after the offer, somebody approved the
+    offer elsewhere. A customer who brings the device after a first price decides after the shop has looked at
+    it.
     """
     ready = case.followed.ready or case.followed.collected
     quotes = [
@@ -968,7 +982,7 @@ def undecided_offer(case: Case) -> list[Commitment]:
     if not quotes or case.brings is not None:
         return []
     since = quotes[-1].said.at
-    # A price soon after the news that the work is ready may be what it cost.
+    # A price soon after the report that the work is ready may be the final cost.
     done = case.followed.ready
     if done is not None and since - done.at <= BILLED and same_order(done, quotes[-1].said):
         return []
@@ -979,10 +993,10 @@ def undecided_offer(case: Case) -> list[Commitment]:
 
 
 def awaited(case: Case) -> list[Commitment]:
-    """Return the promised deadlines that nothing shows to be kept or broken, and that have begun.
+    """Return the promised deadlines that have started, and that no evidence shows to be kept or broken.
 
-    The deadline of work that the customer has not decided on does not run yet. What the shop wrote on its day
-    or later may say that the work is ready in words that are not understood.
+    The deadline does not run before the customer has decided on the work. If the shop wrote on the day of the
+    deadline or later, it may have reported the work ready in words that the rules do not recognise.
     """
     quotes = undecided_offer(case)
     return [

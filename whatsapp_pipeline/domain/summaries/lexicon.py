@@ -18,8 +18,8 @@ from whatsapp_pipeline.domain.summaries.patterns import (
     words_of,
 )
 
-# What a word or phrase of displeasure is about: the shop, the customer's own matter (a broken device, a
-# worry), or the matter where a device is named beside it and the shop is not.
+# The subject of a negative word or phrase: the shop, the customer's own matter (a broken device, a worry), or
+# "either": the matter if a device is named beside it and the shop is not.
 About: TypeAlias = Literal["shop", "matter", "either"]
 _MARKS: dict[str, About] = {"~": "matter", "?": "either"}
 _IRONY = -2.2
@@ -27,12 +27,16 @@ _IRONY = -2.2
 
 @dataclass(frozen=True)
 class WordEntry:
-    """The effect of a word on a message: `value` is its polarity; the other fields change its neighbours."""
+    """The effect of a word on a message.
+
+    `value` is the polarity of the word, and the other fields change the words beside it.
+    """
 
     value: float = 0.0
     about: About = "shop"
-    expected: bool = False  # has a value only when denied
-    owed: bool = False  # expected of the shop, so that its absence is a complaint in a question too
+    expected: bool = False  # the word has a value only if it is denied
+    # Something that customers expect of the shop, so a question about its absence is a complaint, too
+    owed: bool = False
     negator: bool = False
     weak_negator: bool = False
     intensity: float = 0.0
@@ -41,9 +45,9 @@ class WordEntry:
 
 
 class Others(NamedTuple):
-    """Whom else than the shop a customer may be angry at, as the lexicon's section `others` says.
+    """The others with whom a customer may be angry instead of the shop (section `others` of the lexicon).
 
-    `named` is every word that names one of them.
+    `named` has every word that names one of them.
     """
 
     brands: frozenset[str] = frozenset()
@@ -65,8 +69,8 @@ class Lexicon:
     phrase_values: tuple[float, ...]
     phrase_denies: tuple[bool, ...]
     phrase_about: tuple[About, ...]
-    irony: frozenset[int]  # phrases that mean their opposite, whatever words are beside them
-    mild_irony: frozenset[int]  # … unless the rest of the message praises
+    irony: frozenset[int]  # phrases that always mean their opposite
+    mild_irony: frozenset[int]  # phrases that mean their opposite, unless the rest of the message is praise
     devices: frozenset[str]
     shop: frozenset[str]
     urgency: Matcher
@@ -81,7 +85,7 @@ class Lexicon:
     digest: str
 
     def ends(self, forms: list[str]) -> bool:
-        """Return whether a message only takes leave: closing phrases, courtesies, and no question."""
+        """Return whether a message only says goodbye, with closing phrases and courtesies but no question."""
         covered: set[int] = set()
         for _, start, end in self.closing_phrases.find(forms):
             covered.update(range(start, end))
@@ -95,7 +99,7 @@ def _entries(block: str) -> list[str]:
 
 
 class _Entries:
-    """The words of the lexicon as they are read, exact forms and stems apart."""
+    """The words of the lexicon while it is read, with exact forms and stems in separate tables."""
 
     def __init__(self) -> None:
         self.exact: dict[str, WordEntry] = {}
@@ -135,7 +139,7 @@ def _words(table: dict[str, Any]) -> _Entries:
 
 
 def _flag(entries: _Entries, table: dict[str, Any]) -> None:
-    """Say of the entries what they are about."""
+    """Set the subject of the entries."""
 
     def change(block: str, **fields: float | str) -> None:
         for word in _entries(block):
@@ -152,7 +156,7 @@ def _flag(entries: _Entries, table: dict[str, Any]) -> None:
 
 
 class _Phrases:
-    """The phrases of the lexicon as they are read."""
+    """The phrases of the lexicon while it is read."""
 
     def __init__(self, words: _Entries) -> None:
         self.words = words
@@ -193,7 +197,7 @@ def _others(table: dict[str, str]) -> Others:
 
 
 def parse_lexicon(text: str) -> Lexicon:
-    """Read the lexicon's TOML; raises ValueError naming the entry that is wrong or repeated."""
+    """Parse the lexicon's TOML. Raises ValueError with the entry that is wrong or repeated."""
     table = tomllib.loads(text)
     words = _words(table)
     phrases = _Phrases(words)

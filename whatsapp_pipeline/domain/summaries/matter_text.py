@@ -1,7 +1,7 @@
-"""The first sentence of a summary: which device and fault, or what somebody wanted who is no customer.
+"""The first sentence of a summary: the device and its fault, or the wish of a person who is no customer.
 
-What belongs here: wording of what the customer's messages name. What does not: offers and decisions
-(case_text.py), and finding devices, symptoms and topics (topics.py, symptoms.py).
+What belongs here: wording of the devices, faults and topics in the customer's messages. What does not: offers
+and decisions (case_text.py), and finding devices, symptoms and topics (topics.py, symptoms.py).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _IS = "está "
 _STATE = re.compile(r"^está (?:com (?:[oa] )?)?")
 
 
-# How a sentence names what a customer asked about. Other topics are too vague to ask about.
+# The words for topics that a customer asked about. Other topics are too vague.
 _TOPIC_WORDS = {
     "orçamento": "o preço",
     "prazo": "o prazo",
     "garantia": "a garantia",
 }
 _COMPLAINT = "reclamação"
-# Topics that one message alone does not show.
+# Topics that need more than one message.
 _DOUBTFUL = frozenset({"prazo", "orçamento"})
-# What is a part of another device, or belongs to it: the oven of a stove, the camera of a phone.
+# Things that are part of another device or belong to it: the oven of a stove, the camera of a phone.
 _HAS_CAMERA = frozenset({"celular", "tablet", "notebook", "monitor", "drone"})
 _IS_PART_OF = {
     "forno": frozenset({"fogão", "micro-ondas"}),
@@ -85,7 +85,7 @@ def thing_of(terms: Sequence[CaseTerm]) -> str | None:
 
 
 class CaseTerm(TypedDict):
-    """A device, symptom or topic of the case, with its number of messages and the latest of them."""
+    """A device, symptom or topic of the case, with the number of its messages and the latest of them."""
 
     kind: str
     name: str
@@ -132,7 +132,7 @@ def _say_symptoms(symptoms: Sequence[CaseTerm]) -> str:
 
 
 class _Named(NamedTuple):
-    """The devices, symptoms and asked topics of the customer's messages that a sentence may name."""
+    """The devices, symptoms and topics in the customer's messages that a sentence may name."""
 
     devices: list[CaseTerm]
     several: list[CaseTerm]
@@ -143,7 +143,7 @@ class _Named(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The devices: "um notebook e um celular", "impressoras"; empty where none is named."""
+        """The devices as text: "um notebook e um celular", "impressoras". Empty if no device is named."""
         if self.many:
             return "vários aparelhos"
         if self.several:
@@ -168,11 +168,11 @@ def _named(
         devices = [one for one in devices if one["name"] not in _FURNITURE]
     names = {one["name"] for one in devices}
     whole = [one for one in devices if names.isdisjoint(_IS_PART_OF.get(one["name"], ()))]
-    # The device of the message that describes a fault is the one with the fault.
+    # The device in the message that describes a fault is the device with the fault.
     faulty = {one["evidence"] for one in symptoms if one["name"] != SEVERAL}
     with_fault = [one for one in devices if one["evidence"] in faulty]
     several = [one for one in symptoms if one["name"] == SEVERAL]
-    # Faults of three devices or more, or of two where one is there twice, are put on none of them.
+    # With three or more devices, or two of which one is plural, the faults are not assigned to a device.
     many = len(whole) > _DEVICES_SHOWN or (bool(several) and len(whole) > 1)
     shown = [one for one in whole if one in with_fault] if len(with_fault) == 1 else whole
     # "Não conecta à rede" says more than "não conecta".
@@ -204,7 +204,8 @@ def matter(
     questions: Collection[str] = frozenset(),
     remarks: Mapping[str, Said],
 ) -> Claim | None:
-    """Return the device and its fault as the customer described them, otherwise what they asked about.
+    """Return the device and its fault as the customer described them, otherwise the topics of the customer's
+    questions.
 
     `told` are topics that other sentences are about. A topic needs `fewest` messages, because one message
     alone is more easily misread, and the latest of them is among `questions`. `remarks` holds the messages in
@@ -222,7 +223,7 @@ def matter(
 
 
 def _without_fault(named: _Named, devices: Sequence[str], remarks: Mapping[str, Said]) -> Claim | None:
-    """Return the device without a fault, otherwise what the customer asked about."""
+    """Return the device without a fault, otherwise the topics of the customer's questions."""
     topics = [one["evidence"] for one in named.topics]
     declines, asks = remarks.get("said_declines"), remarks.get("said_asks")
     is_declined = declines is not None and asks is not None and declines.at >= asks.at
@@ -231,7 +232,7 @@ def _without_fault(named: _Named, devices: Sequence[str], remarks: Mapping[str, 
         return _claim(f"O cliente escreveu sobre {named.words}{asked}", *devices, *topics)
     device, invoice = remarks.get("said_device"), remarks.get("said_invoice")
     if device is not None and device.mention.length:
-        # The shop named it, for instance where it reported the work ready.
+        # The shop named the device, for example when it reported the work ready.
         return _claim(f"A conversa é sobre {_with_article(device.mention.length)}", device.ref)
     if topics:
         return _claim(f"O cliente perguntou sobre {_say_topics(named.topics)}", *topics)
@@ -243,7 +244,7 @@ def _without_fault(named: _Named, devices: Sequence[str], remarks: Mapping[str, 
 
 
 def _asked_of_shop(remarks: Mapping[str, Said]) -> Claim | None:
-    """Return what somebody asked who named no device: when and where the shop is open, or what it does."""
+    """Return the questions of a person who named no device: opening hours, address, or services."""
     declines, asks = remarks.get("said_declines"), remarks.get("said_asks")
     if declines is not None and asks is not None and timedelta() <= declines.at - asks.at <= _ANSWER:
         return _claim("O cliente perguntou por um serviço que a loja não faz", asks.ref, declines.ref)
@@ -256,7 +257,7 @@ def _asked_of_shop(remarks: Mapping[str, Said]) -> Claim | None:
 
 
 def _say_fault(named: _Named) -> str:
-    """Write the symptoms, of a device where the messages name one."""
+    """Write the symptoms, with the device if the messages name one."""
     if named.many:
         return f"O cliente escreveu sobre {named.words}"
     if named.words and (len(named.devices) > 1 or named.several):
@@ -275,7 +276,10 @@ def _claim(text: str, *refs: str) -> Claim:
 
 
 def purpose(case: Case, terms: Sequence[CaseTerm]) -> Claim | None:
-    """Return what somebody wanted who is no customer: to sell, to find work, or to write to somebody else."""
+    """Return the wish of a person who is no customer.
+
+    The wish is to sell something, to find work, or to reach somebody else.
+    """
     if case.orders or any(term["kind"] == "symptom" for term in terms):
         return None
     staff = [one.said.at for one in case.commitments if one.said.mention.side == "staff"]

@@ -27,7 +27,7 @@ _WEEKDAY = (time(8), time(18))
 
 @dataclass(frozen=True, slots=True)
 class BusinessHours:
-    """Opening hours by weekday, Monday first (None: closed), and whose holidays close the desk.
+    """Opening hours by weekday, Monday first (None: closed), and the state whose holidays close the shop.
 
     `state` is a Brazilian state ("PR") whose own holidays count beside the national ones.
     """
@@ -51,7 +51,9 @@ class BusinessHours:
 
 @dataclass(frozen=True, slots=True)
 class FrequencyBounds:
-    """A contact's class is the first whose number of conversations began in its window; else rare.
+    """Bounds of the frequency classes.
+
+    A contact gets the first class of which enough conversations began in the window, otherwise "rare".
 
     The windows (days) end at the moment of the summary, so a customer who stops writing becomes rare.
     """
@@ -100,7 +102,7 @@ def holidays_of(year: int, state: str | None) -> frozenset[date]:
 
 
 def business_days(first: date, last: date, hours: BusinessHours) -> Iterator[BusinessDay]:
-    """Yield every day from `first` to `last`; a closed day opens and closes at 0."""
+    """Yield every day from `first` to `last`. A closed day opens and closes at 0."""
     closed = _holidays(first.year, last.year, hours.state) if hours.holidays else frozenset()
     total = 0
     for offset in range((last - first).days + 1):
@@ -113,7 +115,10 @@ def business_days(first: date, last: date, hours: BusinessHours) -> Iterator[Bus
 
 @lru_cache(maxsize=64)
 def _usual_year(year: int) -> tuple[BusinessDay, ...]:
-    """Return the days of a year by the usual opening hours; a list of cases asks for the same years."""
+    """Return the days of a year by the usual opening hours.
+
+    The result is cached, because a list of cases needs the same years.
+    """
     return tuple(business_days(date(year, 1, 1), date(year, 12, 31), BusinessHours()))
 
 

@@ -1,7 +1,7 @@
-"""Words and phrases of a rule file, matched over a message's tokens.
+"""Matching words and phrases of a rule file with the tokens of a message.
 
-What belongs here: how a message is cut into normalized tokens and how patterns (`stem*`, `a|b`, `...`, `$`)
-are found in them. What does not: what a match means — sentiment and topics decide that.
+What belongs here: splitting a message into normalised tokens, and finding patterns (`stem*`, `a|b`, `...`,
+`$`) in them. What does not: the meaning of a match (sentiment.py, topics.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MISSPELLED = {
     for word, _, spellings in (entry.partition("=") for entry in _SPELLINGS.split())
     for written in spellings.split(",")
 }
-# Before these words "num" is how people say "não" ("num vou"); before others it is "em um" ("num golpe").
+# Before these words "num" means "não" ("num vou"). Before other words it means "em um" ("num golpe").
 _VERBS_AFTER_NUM = """
     vou vai vamos vao quero quer queria posso pode podem consigo consegui sei sabia tem tenho tinha da deu faz
     fez fiz precisa preciso compensa gostei gosto liga ligou funciona funcionou resolveu resolveram entendi
@@ -52,7 +52,7 @@ NUM_DENIES = frozenset(_VERBS_AFTER_NUM.split())
 GAP = "..."
 _GAP_WORDS = 3
 SENTENCE_END = frozenset(".!?;\n")
-# Stands last in a pattern: a statement or its clause ends there. A question does not.
+# The last element of a pattern. It matches the end of a statement or of its clause, but not of a question.
 STATEMENT_END = "$"
 _ENDS_STATEMENT = frozenset(".!;,\n")
 _MEMO_LIMIT = 300_000
@@ -92,7 +92,7 @@ _FORMS = _Forms()
 
 
 def standard_form(word: str) -> str:
-    """Return a folded word as it is spelled without slang and elongation."""
+    """Return the standard spelling of a folded word, without slang and elongation."""
     return _FORMS[word]
 
 
@@ -109,7 +109,7 @@ def tokenize(text: str) -> list[str]:
 
 def place(text: str, first: int, last: int) -> tuple[int, int]:
     """Return the start and end of the tokens `first` to `last` in `text`."""
-    # This is computed only for messages whose places are needed.
+    # Positions are computed only for messages that need them.
     found = list(islice(_TOKEN.finditer(fold_in_place(text)), first, last + 1))
     return found[0].start(), found[-1].end()
 
@@ -243,7 +243,7 @@ class Matcher:
         """Yield (pattern, start, end) for every match, overlapping ones included."""
         last, known = len(forms) - 1, self._memo
         for at, form in enumerate(forms):
-            # Most words begin no pattern; that is remembered for each word.
+            # Most words begin no pattern. The result is cached for each word.
             if not (known.get(form) if form in known else self._starting_with(form)):
                 continue
             for pattern in self.candidates(form, forms[at + 1] if at < last else ""):

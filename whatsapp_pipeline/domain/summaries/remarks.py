@@ -1,4 +1,4 @@
-"""Remarks of a message: what shows the matter of a conversation, or how it stands.
+"""Remarks in a message: phrases that show the matter of a conversation, or its state.
 
 What belongs here: finding the phrases of `remarks.toml`. What does not: commitments (domain/commitments),
 topics (topics.py) and what a summary says of a remark (text.py, case_text.py).
@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 from whatsapp_pipeline.domain.commitments.rules import Kind, Mention, Side
 
 _TEXT = files(__package__).joinpath("remarks.toml").read_text(encoding="utf-8")
-# Texts are read again when a phrase changes.
+# This hash makes the pipeline analyse all texts again when a phrase changes.
 REMARKS_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
 
-# Each kind with the side that makes the remark and its lists of phrases: those that show it and those
+# Each kind of remark, with the side that makes it, the list of phrases that show it, and the list of phrases
 # that cancel it.
 _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_praises", "customer", "praises", "no_praises"),
@@ -58,14 +58,17 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
 )
 
 
-# A repair that costs more than it gives, and is not impossible.
+# A repair that is possible, but costs more than it is worth.
 _TOO_DEAR = re.compile(r"\b(?:compensa|vale)\b")
 # A price of a new device, which the shop may not sell.
 _OF_NEW = re.compile(r"(?:semi)?nov[oa]\b|usad[oa]\b")
 
 
 class _Rule(NamedTuple):
-    """A list of phrases; `trigger` matches the beginning of a word that it needs, `bit` stands for it."""
+    """A list of phrases.
+
+    `trigger` matches the start of a word that the phrases need, and `bit` identifies the list.
+    """
 
     bit: int
     trigger: re.Pattern[str]
@@ -111,7 +114,8 @@ _BITS = _ListBits()
 
 
 def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
-    """Return the remarks of a message cut into tokens, both if staff wrote it and if the customer did.
+    """Return two lists of remarks in the tokens of a message: if staff wrote it, and if the customer wrote
+    it.
 
     The start and end of a remark are those of its first and last token.
     """

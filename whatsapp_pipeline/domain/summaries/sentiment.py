@@ -1,8 +1,8 @@
 """Estimated mood of one customer message towards the shop, by lexicon and rules.
 
-What belongs here: negation, intensity, contrast, irony, and distinguishing displeasure with the shop from the
-customer's own matter. What does not: the words themselves (`lexicon.toml`) and how messages
-add up to a conversation (the store's SQL).
+What belongs here: negation, intensity, contrast, irony, and distinguishing complaints about the shop from the
+customer's own matter. What does not: the words (`lexicon.toml`), and the mood of a conversation (the store's
+SQL).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Label = Literal["positive", "neutral", "negative"]
 # A score at least this far from 0 is an opinion.
 OPINION = 0.2
 _NEGATION_REACH = 5  # words
-_WEAK_REACH = 3  # of "sem" and "nem"
+_WEAK_REACH = 3  # for "sem" and "nem"
 _INFINITIVE = ("ar", "er", "ir")
-# The verb adds nothing to what "sem" denies: "sem dar problema".
+# Verbs that "sem" skips: in "sem dar problema" it denies "problema".
 _LIGHT_VERBS = frozenset({"dar", "ter", "haver", "causar"})
-_SPREAD = 5.0  # how much evidence makes a score extreme
+_SPREAD = 5.0  # the larger this number, the more evidence an extreme score needs
 _DENIED_GOOD = -0.9
 _DENIED_BAD = -0.6
 _DENIED_EXPECTED = -1.8
@@ -39,15 +39,15 @@ _AFTER_CONTRAST = 1.3
 _CONCEDED = 0.4
 _IN_QUESTION = 0.15
 _HINT = 0.36
-# What a described defect leaves of its words' value: below an opinion, and still a sign.
+# The factor for the words of a described defect. The result is less than an opinion, but not zero.
 _MATTER = -0.35
 _DENIED_MATTER = 0.3
 _PRAISE = 1.0
-_SINCERE = 1.9  # praise of this value beside mild irony is meant
+_SINCERE = 1.9  # praise of this value or more beside mild irony is sincere
 
 
 class Sentiment(NamedTuple):
-    """`score` in [-1, 1]; `start`, `end` are the place in the text of the phrase that weighs most."""
+    """The mood of a text: `score` in [-1, 1]. `start` and `end` are the position of the strongest phrase."""
 
     score: float
     start: int | None
@@ -55,9 +55,9 @@ class Sentiment(NamedTuple):
 
 
 class Mood(NamedTuple):
-    """The mood of a message cut into tokens; `first`, `last` are the tokens that weigh most.
+    """The mood of a message of tokens. `first` and `last` are the tokens of the strongest phrase.
 
-    `problem`: it describes a defect or a worry about a device that it names.
+    `problem`: the message describes a defect of, or a worry about, a device that it names.
     """
 
     score: float
@@ -76,7 +76,7 @@ class _Hit(NamedTuple):
 
 
 class _Phrase(NamedTuple):
-    """A phrase found; `number` is its place in the lexicon."""
+    """A phrase that was found. `number` is its index in the lexicon."""
 
     end: int
     number: int
@@ -85,7 +85,7 @@ class _Phrase(NamedTuple):
 _NOTHING = WordEntry()
 _NO_MOOD = Mood(0.0, None, None, False)
 _PAUSES = frozenset(".,!?;\n")
-# The shop as "you" is nobody's fault in "vocês consertam tela quebrada?".
+# Verbs after which "vocês" is not blamed: "vocês consertam tela quebrada?".
 _ADDRESSED = frozenset({"voces"})
 _OF_A_BRAND = frozenset({"a", "da", "na", "pela"})  # "a samsung não quis cobrir", but "meu samsung"
 _BLAME_REACH = 5  # words
@@ -120,7 +120,7 @@ class SentimentReader:
         return Sentiment(mood.score, *place(text, mood.first, mood.last))
 
     def read_forms(self, forms: list[str]) -> Mood:
-        """Score a message that is cut into tokens."""
+        """Score the tokens of a message."""
         found = self._hits(forms)
         if not found[0]:
             return _NO_MOOD
@@ -134,7 +134,7 @@ class SentimentReader:
         return Mood(score, strongest.first, strongest.last, problem)
 
     def is_urgent(self, forms: list[str]) -> bool:
-        """Return whether the customer says that they need it soon."""
+        """Return whether the customer needs the device soon."""
         if next(self.lexicon.urgency.find(forms), None) is None:
             return False
         return next(self.lexicon.calm.find(forms), None) is None
@@ -239,7 +239,7 @@ class SentimentReader:
         return best
 
     def _denied_before(self, forms: list[str], at: int, hits: list[_Hit]) -> list[_Hit] | None:
-        """Return the hits after a denial that follows its word ("gostei não"); None where none does."""
+        """Return the hits after a denial that follows its word ("gostei não"). None without such a denial."""
         following = forms[at + 1] if at + 1 < len(forms) else "."
         ends = following in self.lexicon.fillers or (following in _PAUSES and following != "?")
         if forms[at] != "nao" or not ends or at == 0:
@@ -271,10 +271,10 @@ class SentimentReader:
         return entry.value * (_DENIED_GOOD if entry.value > 0 else _DENIED_BAD)
 
     def _without_matters(self, forms: list[str], hits: list[_Hit]) -> list[_Hit]:
-        """Reduce what describes the customer's own matter to a hint, and settle what may be either.
+        """Reduce the value of hits about the customer's own matter, and decide the subject of hits that may
+        be about either.
 
-        Beside praise ("bonito, mas não funciona") a defect keeps its value, unless the message asks
-        something.
+        Beside praise ("bonito, mas não funciona") a defect keeps its value, unless the message is a question.
         """
         praised = "?" not in forms and any(hit.value >= _PRAISE and hit.about == "shop" for hit in hits)
         out = []
@@ -313,7 +313,7 @@ class SentimentReader:
 
 
 def _names_a_third_party(forms: list[str], others: Others) -> bool:
-    """Return whether another shop or somebody else is spoken of, and this shop is not."""
+    """Return whether the message is about another shop or another person, and not about this shop."""
     pairs = list(pairwise(forms))
     another_shop = any(
         ((a in others.other and b in others.shops) or (a in others.shops and b == "antigo"))
@@ -326,14 +326,14 @@ def _names_a_third_party(forms: list[str], others: Others) -> bool:
 
 
 def _blames_another(forms: list[str], hit: _Hit, others: Others) -> bool:
-    """Return whether a firm does what a hit says, and the shop is addressed only later."""
+    """Return whether the subject of a hit is another company, and the shop is addressed only later."""
     before = forms[max(0, hit.first - _BLAME_REACH) : hit.first + 1]
     named = [at for at, form in enumerate(before) if form in others.firms]
     return bool(named) and _ADDRESSED.isdisjoint(before[named[-1] :])
 
 
 def _answers(forms: list[str], at: int) -> bool:
-    """Return whether a "não" is an answer by itself: it begins a sentence and a pause follows it."""
+    """Return whether a "não" is a complete answer: it begins a sentence, and a pause follows."""
     if forms[at] != "nao" or (at > 0 and forms[at - 1] not in _PAUSES and forms[at - 1] != "nao"):
         return False
     following = forms[at + 1] if at + 1 < len(forms) else ""
@@ -341,16 +341,19 @@ def _answers(forms: list[str], at: int) -> bool:
 
 
 def _weak_reach(forms: list[str], at: int) -> int:
-    """Return how many words after it a "sem" denies.
+    """Return the number of words after a "sem" that it denies.
 
-    It is one in "fiquei sem trabalhar por essa demora".
+    In "fiquei sem trabalhar por essa demora" the number is one.
     """
     following = forms[at + 1] if at + 1 < len(forms) else ""
     return 1 if following.endswith(_INFINITIVE) and following not in _LIGHT_VERBS else _WEAK_REACH
 
 
 def _is_comparison(forms: list[str], at: int) -> bool:
-    """Return whether "nunca" compares and does not deny: "nunca fui tão bem atendida", "nunca vi melhor"."""
+    """Return whether "nunca" is part of a comparison and no denial.
+
+    Examples: "nunca fui tão bem atendida", "nunca vi melhor".
+    """
     if forms[at] not in {"nunca", "jamais"}:
         return False
     reach = forms[at + 1 : at + 6]
@@ -369,7 +372,7 @@ def _weigh(
     contrast_at: int | None,
     conceded: list[tuple[int, int]],
 ) -> list[_Hit]:
-    """Apply what reaches over the whole message: irony, contrast, concession, a question."""
+    """Apply the effects on the whole message: irony, contrast, concession, a question."""
     hits = _meant(forms, hits, lexicon.scorn)
     hopes = any(a == "se" and b in lexicon.hopes for a, b in pairwise(forms))
     out = []
@@ -386,21 +389,21 @@ def _weigh(
 
 
 def _meant(forms: list[str], hits: list[_Hit], scorn: frozenset[str]) -> list[_Hit]:
-    """Drop praise that is meant as blame, and mild irony beside praise that is meant."""
+    """Drop ironic praise, and mild irony beside sincere praise."""
     words = [hit for hit in hits if forms[hit.first][0].isalnum()]
     if not scorn.isdisjoint(forms) and any(hit.value > 0 for hit in words):
         return [hit for hit in hits if hit.irony or hit.value < 0]  # "serviço de primeira 🙄"
     kinds = {hit.irony for hit in hits}
     if kinds == {""}:
         return hits
-    # Only words show praise that is meant; an emoji such as 👏 beside irony is part of the irony.
+    # Only words show that praise is sincere. An emoji such as 👏 beside irony is part of the irony.
     if "certain" not in kinds and any(not hit.irony and hit.value >= _SINCERE for hit in words):
         return [hit for hit in hits if not hit.irony]
     return [hit for hit in hits if hit.irony or hit.value < 0]
 
 
 def _total(hits: list[_Hit]) -> float:
-    """Add up: hints count once however many, and a courtesy beside a complaint is no praise."""
+    """Add up the hits. All hints together count once, and a courtesy beside a complaint is no praise."""
     hints = [hit.value for hit in hits if abs(hit.value) <= _HINT]
     opinions = [hit.value for hit in hits if abs(hit.value) > _HINT]
     courtesy = 0.0 if any(value < 0 for value in opinions) else max((0.0, *hints))
@@ -408,5 +411,5 @@ def _total(hits: list[_Hit]) -> float:
 
 
 def sentiment_label(score: float) -> Label:
-    """Name a score."""
+    """Return the label of a score."""
     return "positive" if score >= OPINION else "negative" if score <= -OPINION else "neutral"

@@ -14,9 +14,10 @@ from whatsapp_pipeline.domain.summaries.patterns import Matcher, parse_pattern
 
 _TEXT = files(__package__).joinpath("symptoms.toml").read_text(encoding="utf-8")
 SYMPTOMS_DIGEST = sha256(_TEXT.encode()).hexdigest()[:16]
-# Said of every defect, so nothing beside a closer word.
+# A general symptom, which is left out beside a more specific one.
 VAGUE = "parou de funcionar"
-# Not a symptom: the message is about more than one device of a kind, so nothing says which has which.
+# This is no symptom. It means that the message is about several devices of a kind, so it is not known which
+# has which fault.
 SEVERAL = "são vários"
 
 
@@ -29,20 +30,20 @@ def _symptoms() -> tuple[tuple[str, ...], Matcher]:
     return tuple(entry[0] for entry in entries), Matcher(patterns)
 
 
-# "Molhou até o tapete", "a trava da porta": of something else than the device.
+# Faults of something other than the device: "Molhou até o tapete", "a trava da porta".
 _WETTED = frozenset({"ate", "tudo", "chao", "piso", "tapete", "parede", "moveis"})
 _ARTICLES = frozenset({"a", "as", "da", "das", "na", "uma"})
 
 
 def _is_of_another(forms: list[str], at: int, end: int) -> bool:
-    """Return whether a word of a fault is about what the device wetted, or is the lock of a door."""
+    """Return whether a word of a fault is about an object that got wet, or about the lock of a door."""
     if forms[at] == "molhou" and end == at + 1:
         return not _WETTED.isdisjoint(forms[end : end + 2])
     return forms[at] == "trava" and at > 0 and forms[at - 1] in _ARTICLES
 
 
 def read_symptoms(forms: list[str]) -> tuple[str, ...]:
-    """Return the symptoms that a message cut into tokens describes, in the file's order."""
+    """Return the symptoms in the tokens of a message, in the order of the file."""
     names, matcher = _symptoms()
     found = sorted(
         {pattern.payload for pattern, at, end in matcher.find(forms) if not _is_of_another(forms, at, end)}

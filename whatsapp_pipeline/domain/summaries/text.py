@@ -1,7 +1,7 @@
-"""The summary's sentences, in Portuguese, made of the facts and of nothing else.
+"""The sentences of a summary, in Portuguese. They contain only facts.
 
-What belongs here: wording, and which messages vouch for which sentence. What does not: computing a fact.
-A summary quotes nobody, so it may be read by people who may not read messages.
+What belongs here: wording, and the messages that are the evidence for each sentence. What does not: computing
+a fact. A summary contains no quotation, so people who may not read messages may read it.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from whatsapp_pipeline.domain.summaries.wording import (
 TEXT_VERSION = "17"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
-# A remark that is older says little about how the customer feels now.
+# An older remark does not show the current mood of the customer.
 _MOOD_AGE = timedelta(days=90)
 # Thanks so near to a refusal are courtesy.
 _ONE_TALK = timedelta(days=1)
 # A figure of fewer exchanges, or of a few conversations, says nothing.
 _REPLIES_SHOWN, _PERCENTILE_SHOWN, _CONVERSATIONS_SHOWN = 5, 10, 5
-# A topic of one message is named only where nothing else is known.
+# A topic of only one message is named only if nothing else is known.
 _TOPIC_MESSAGES = 2
 _FEWEST_SENTENCES, _MOST_SENTENCES = 3, 6
 _ORDERS_SHOWN = 3
@@ -56,7 +56,7 @@ _ENDED = frozenset({"3"})
 
 
 class OrderFact(TypedDict):
-    """A linked order as the facts hold it; dates are ISO."""
+    """A linked order. Dates are in ISO format."""
 
     id: int
     number: str | None
@@ -69,7 +69,7 @@ class OrderFact(TypedDict):
 
 
 class Facts(NamedTuple):
-    """Facts about a contact; times are local and naive, durations are in seconds."""
+    """Facts about a contact. Times are local and naive, and durations are in seconds."""
 
     messages: int
     customer: int
@@ -128,7 +128,7 @@ def _refuses_politely(facts: Facts, praise: Said) -> bool:
 def _sentiment(facts: Facts) -> Claim | None:
     if facts.mood is None or facts.sentiment == "neutral":
         return None
-    # A mood alone may be a misread word, or be about something else than the shop.
+    # A mood alone may come from a misread word, or be about something other than the shop.
     is_positive = facts.sentiment == "positive"
     praises, blames = (facts.followed.remarks.get(kind) for kind in ("said_praises", "said_blames"))
     said, opposite = (praises, blames) if is_positive else (blames, praises)
@@ -192,7 +192,7 @@ def _was_brought(said: Said, orders: Sequence[OrderFact]) -> bool:
 
 
 def _is_closed(facts: Facts, case: Case) -> bool:
-    """Return whether the case is over by evidence, and nobody said after it that anything is to come."""
+    """Return whether evidence shows that the case is closed, and no later message announces anything."""
     pending, thanks = case.remarks.get("said_pending"), case.remarks.get("said_thanks")
     last = facts.last_customer_at
     says_goodbye = thanks is not None and last is not None and thanks.at >= last
@@ -242,7 +242,7 @@ def _open(facts: Facts, case: Case) -> Claim | None:
     brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
     if brings is not None:
         parts.append("falta o cliente levar o aparelho")
-    # An order that is closed says that the device left the shop.
+    # A closed order means that the device left the shop.
     ready = case.to_collect if pending or not facts.orders else None
     if ready is not None:
         parts.append("falta o cliente buscar o aparelho")
@@ -269,7 +269,7 @@ def _open(facts: Facts, case: Case) -> Claim | None:
     )
 
 
-# Left out first where there are more than six sentences.
+# The sentences that are left out first if there are more than six.
 _DISPENSABLE = ("replies", "sentiment", "orders")
 
 
@@ -288,7 +288,7 @@ def _nothing(facts: Facts) -> Claim | None:
 def compose(facts: Facts) -> list[Claim]:
     """Return the summary's sentences in a fixed order, six at most.
 
-    Where little is known there are few: a sentence without information is left out.
+    If little is known, there are few sentences: a sentence without information is left out.
     """
     case = case_of(
         facts.followed,
@@ -319,7 +319,7 @@ def compose(facts: Facts) -> list[Claim]:
         _open(facts, case),
     ]
     kept = [claim for claim in others if claim is not None]
-    # What other sentences are about is only repeated where there would be too few sentences.
+    # A topic of other sentences is repeated only if there would be too few sentences.
     nothing_said = offered is None and decided is None
     questions = facts.followed.questions
     about = matter(
@@ -337,7 +337,7 @@ def compose(facts: Facts) -> list[Claim]:
 
 
 def _shortened(claims: list[Claim], year: int) -> list[Claim]:
-    """Leave the year out of the dates of the year that the sentence about the contact names."""
+    """Remove the year from dates of the year that the sentence about the contact already has."""
     return [
         claim
         if claim["kind"] == "contact"

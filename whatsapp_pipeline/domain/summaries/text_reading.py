@@ -1,4 +1,4 @@
-"""All that the rules read in one message's text, in one pass over its words."""
+"""Applying all rules to the text of one message, in one pass over its words."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ RULES_VERSION = "22"
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
 _HAPPY = 0.5
-_CLEAR = 0.6  # a mood that is praise by itself
-_DISPLEASED = 0.45  # a mood that is a complaint by itself
+_CLEAR = 0.6  # a mood from this value on is praise
+_DISPLEASED = 0.45  # a mood to this negative value is a complaint
 _SHORT = 3  # tokens
 _COURTESY = 0.19
 _LONGEST_FAREWELL = 16  # tokens
@@ -107,8 +107,8 @@ class Reading(NamedTuple):
     symptoms: tuple[str, ...]
 
 
-# What the customer announces and the shop need not answer. An approval is not among them, because the shop
-# has to begin the work.
+# Announcements of the customer that need no answer. An approval is not among them, because the shop must
+# begin the work.
 _ANNOUNCED = frozenset(
     {"quote_refused", "pickup_agreed", "payment_announced", "said_collected", "said_bringing"}
 )
@@ -118,7 +118,7 @@ _ASKED_TIMES = frozenset({"horas", "hora", "dia", "dias"})
 
 
 def _requests(forms: list[str]) -> bool:
-    """Return whether a message asks for a fact: "me confirma o valor", "levo aí que horas"."""
+    """Return whether a message asks for information: "me confirma o valor", "levo aí que horas"."""
     if not _REQUESTS.isdisjoint(forms):
         return True
     if any(a in {"me", "nos"} and b in _ASKED_OF_SHOP for a, b in pairwise(forms)):
@@ -131,12 +131,12 @@ def _requests(forms: list[str]) -> bool:
 
 
 def _only_announces(forms: list[str], commitments: tuple[Mention, ...]) -> bool:
-    """Return whether a message only says what its writer does: "busquei, obrigado", "passo sexta"."""
+    """Return whether a message only announces what its writer does: "busquei, obrigado", "passo sexta"."""
     said = {one.kind for one in commitments if one.side == "customer"}
     return bool(said) and said <= _ANNOUNCED and "?" not in forms and not _requests(forms)
 
 
-# Words of one who wants something of the shop.
+# Words of a person who wants something from the shop.
 _WANTS = _ASKING - {
     *("mas", "porem", "segue", "fala", "aguardo", "aguardando", "favor", "liga", "como"),
     *("pode", "podem", "poderia", "consegue", "conseguem"),  # "pode" alone agrees
@@ -181,7 +181,7 @@ _GOES_ON = frozenset(
 
 
 def _placed(remarks: tuple[Mention, ...], text: str) -> tuple[Mention, ...]:
-    """Return remarks with their places in the text instead of the numbers of their tokens."""
+    """Return remarks with positions in the text instead of numbers of tokens."""
     found = []
     for one in remarks:
         start, end = place(text, one.start, one.end)
@@ -195,7 +195,10 @@ _COMING = frozenset({("pickup_agreed", "customer"), ("said_bringing", "customer"
 def _with_remarks(
     commitments: tuple[Mention, ...], remarks: tuple[Mention, ...], *, is_fault: bool
 ) -> tuple[Mention, ...]:
-    """Add the remarks of a message, and drop what they or a described fault show to be misread."""
+    """Add the remarks of a message.
+
+    Drop other results that a remark or a described fault shows to be misread.
+    """
     dropped = set[tuple[str, str]]()
     if hopeless := next((one for one in remarks if one.kind == "said_hopeless"), None):
         if any(one.kind == "price_quoted" and one.start < hopeless.start for one in commitments):
@@ -209,7 +212,7 @@ def _with_remarks(
     return (*(one for one in commitments if (one.kind, one.side) not in dropped), *remarks)
 
 
-# What staff say about the device that the customer has brought.
+# Remarks of staff about the device that the customer has brought.
 _ABOUT_DEVICE = frozenset(
     {(kind, "staff") for kind in ("price_quoted", "said_ready", "deadline_promised", "said_hopeless")}
 )
@@ -217,7 +220,7 @@ _STAYS_AWAY = frozenset({"volto", "piso", "levo", "venho", "compro", "confio"})
 
 
 def _leaves(forms: list[str]) -> bool:
-    """Return whether a message says that its writer does not come back."""
+    """Return whether a message announces that its writer does not come back."""
     never = any(a == "nunca" and b == "mais" for a, b in pairwise(forms))
     return never or any(a == "nao" and b in _STAYS_AWAY for a, b in pairwise(forms))
 
@@ -242,7 +245,7 @@ def _accepts(forms: list[str]) -> bool:
 
 
 def _says_what_comes(forms: list[str]) -> bool:
-    """Return whether a message says that its writer comes, or does something else next."""
+    """Return whether a message announces that its writer comes, or does something else next."""
     going = any(a in _GOES and b in _GOES_ON for a, b in pairwise(forms))
     return going or not _COMES.isdisjoint(forms)
 
@@ -265,7 +268,7 @@ class MessageReader:
         self.rules = sha256("/".join(digests).encode()).hexdigest()[:16]
 
     def read(self, text: str) -> Reading:
-        """Read one text; only its first TEXT_LIMIT characters count."""
+        """Read one text. Only the first TEXT_LIMIT characters are used."""
         text = text[:TEXT_LIMIT]
         forms = tokenize(text)
         mood = self._mood(forms)
@@ -301,7 +304,7 @@ class MessageReader:
             or (score >= _HAPPY and self.taxonomy.praises.issuperset(topics) and "?" not in forms)
             or (len(forms) <= _LONGEST_FAREWELL and score > -OPINION and _only_announces(forms, commitments))
             or (
-                # "Amanhã 9h estou aí", "vou ver um dia e levo": what the customer does next.
+                # "Amanhã 9h estou aí", "vou ver um dia e levo": the customer announces the next step.
                 len(forms) <= _LONGEST_FAREWELL
                 and score > -OPINION
                 and "?" not in forms
@@ -314,7 +317,7 @@ class MessageReader:
                 and self.taxonomy.complaints.isdisjoint(topics)
             )
             or (
-                # "Já tá gelando, muito obrigada": thanks, and nothing that asks or complains.
+                # "Já tá gelando, muito obrigada": thanks, without a question or a complaint.
                 len(forms) <= _LONGEST_FAREWELL
                 and ((not _THANKS.isdisjoint(forms) and score >= 0) or score >= _CLEAR)
                 and "?" not in forms
@@ -324,7 +327,7 @@ class MessageReader:
                 and self.taxonomy.faults.isdisjoint(topics)
             )
             or (
-                # Praise may name what it praises: "melhor loja, preço justo e rápido".
+                # Praise may name its subject: "melhor loja, preço justo e rápido".
                 len(forms) <= _LONGEST_FAREWELL
                 and score >= _CLEAR
                 and not self.taxonomy.praises.isdisjoint(topics)
@@ -381,7 +384,7 @@ class MessageReader:
     def _topics_besides(
         self, topics: tuple[str, ...], score: float, commitments: tuple[Mention, ...], *, has_symptoms: bool
     ) -> tuple[str, ...]:
-        """Add the topics of commitments, symptoms and moods, and drop praise that is meant as blame."""
+        """Add the topics of commitments, symptoms and moods, and drop ironic praise."""
         taxonomy = self.taxonomy
         found = set(topics)
         found -= {taxonomy.displaced[one.kind] for one in commitments if one.kind in taxonomy.displaced}
@@ -401,12 +404,12 @@ class MessageReader:
         return topics if found == set(topics) else tuple(one for one in taxonomy.topics if one in found)
 
     def _mood(self, forms: list[str]) -> Mood:
-        """Read the mood; "ótimo, pode fazer" begins with consent and not with praise."""
+        """Read the mood. "ótimo, pode fazer" begins with consent, not with praise."""
         whole = self._sentiment.read_forms(forms)
         if len(forms) < _SHORT or forms[0] not in _OPENING or forms[1] not in _AFTER_OPENING:
             return whole
         mood = self._sentiment.read_forms(forms[2:])
-        # Praise before a complaint is no praise: "maravilhoso, sumiram com o parafuso".
+        # Praise before a complaint is not counted: "maravilhoso, sumiram com o parafuso".
         if forms[0] not in _CONSENT and mood.score > -OPINION:
             return whole
         if mood.first is None or mood.last is None:

@@ -1,7 +1,7 @@
-"""Topics of one message, and the equipment and parts it names, by the taxonomy a user can edit.
+"""Finding the topics of one message, and the equipment and parts in it, by a taxonomy that users can edit.
 
 What belongs here: reading the taxonomy and applying its patterns. What does not: the taxonomy itself
-(`taxonomy.toml`) and topic shares of a customer (the store's SQL).
+(`taxonomy.toml`), and the topics of a customer (the store's SQL).
 """
 
 from __future__ import annotations
@@ -41,17 +41,20 @@ class Taxonomy:
     parts: tuple[str, ...]
     rules: tuple[tuple[str, int, float], ...]
     matcher: Matcher
-    customer_only: frozenset[str]  # staff who write such words are not the ones who feel so
-    faults: frozenset[str]  # a fault described is no opinion …
-    complaints: frozenset[str]  # … unless these are in it too
+    # Topics that count only in messages of customers, because such words of staff are not about their own
+    # feelings
+    customer_only: frozenset[str]
+    faults: frozenset[str]  # topics of described faults, which are no opinion …
+    complaints: frozenset[str]  # … unless the message also has one of these topics
     praises: frozenset[str]
-    committed: dict[str, str]  # kind of commitment → the topic it belongs to
-    displaced: dict[str, str]  # kind of commitment → the topic that it is taken for
+    committed: dict[str, str]  # kind of commitment → the topic that it adds
+    # Kind of commitment → the topic with which it is confused, and which it removes
+    displaced: dict[str, str]
     digest: str
 
 
 class _Rules:
-    """The patterns of a taxonomy as they are read."""
+    """The patterns of a taxonomy while it is read."""
 
     def __init__(self) -> None:
         self.patterns: list[Pattern] = []
@@ -78,7 +81,7 @@ class _Rules:
 
 
 def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
-    """Read the taxonomy's TOML; raises PipelineError that names the error in `source`."""
+    """Parse the taxonomy's TOML. Raises PipelineError with the error in `source`."""
     rules = _Rules()
     try:
         table: dict[str, Any] = tomllib.loads(text)
@@ -91,7 +94,7 @@ def parse_taxonomy(text: str, *, source: str = "taxonomy.toml") -> Taxonomy:
             f"{source} is not a taxonomy: {error!r}; compare it with the packaged one"
         ) from error
     if len(set(names)) != len(names):
-        raise PipelineError(f"{source}: a topic's name stands twice")
+        raise PipelineError(f"{source}: a topic's name occurs twice")
 
     def marked(flag: str) -> frozenset[str]:
         return frozenset(topic["name"] for topic in table["topics"] if topic.get(flag))
@@ -130,11 +133,11 @@ class TopicReader:
         self.taxonomy = taxonomy or load_taxonomy()
 
     def read(self, text: str) -> Mentions:
-        """Find what `text` is about."""
+        """Find the topics and terms of `text`."""
         return self.read_forms(tokenize(text))
 
     def read_forms(self, forms: list[str]) -> Mentions:
-        """Find what a message already cut into tokens is about."""
+        """Find the topics and terms in the tokens of a message."""
         taxonomy = self.taxonomy
         found: dict[int, tuple[int, int]] = {}
         several = False
@@ -216,7 +219,7 @@ def _is_in_passing(forms: list[str], start: int, before: str, after: str) -> boo
 
 
 def _names_no_device(forms: list[str], start: int, end: int) -> bool:
-    """Return whether the name of a device stands for something else: a model, an accessory, a part."""
+    """Return whether the name of a device means something else: a model, an accessory, a part."""
     before = forms[start - 1] if start else ""
     after = forms[end] if end < len(forms) else ""
     if forms[start] == "notebook" and end == start + 1 and (before in _PHONE_MODELS or after.isdigit()):

@@ -1,6 +1,6 @@
-"""Words for dates, amounts and states, in Portuguese, and the shape of a sentence.
+"""Portuguese words for dates, amounts and states, and the type of a sentence.
 
-What belongs here: how one value is written. What does not: sentences (text.py, case_text.py).
+What belongs here: writing one value. What does not: sentences (text.py, case_text.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORDER_STATUS = {
 
 
 class Claim(TypedDict):
-    """One sentence with the messages (`chat:1`, `webhook:2`) and orders that vouch for it."""
+    """One sentence with the messages (`chat:1`, `webhook:2`) and orders that are its evidence."""
 
     kind: str
     text: str
@@ -70,12 +70,12 @@ _SPAN_UNITS = {
 
 
 def say_span(code: str) -> str:
-    """Write how long a piece of work takes, from a code such as `b5` or `h2@10:00`: 5 dias úteis, 2 horas."""
+    """Write the duration of work from a code such as `b5` or `h2@10:00`: 5 dias úteis, 2 horas."""
     return count_of(int(code.partition("@")[0][1:]), *_SPAN_UNITS[code[0]])
 
 
 def say_duration(seconds: int) -> str:
-    """Write a duration in the unit a person would use: `12 min`, `3 h 20 min`, `2 dias e 4 h`."""
+    """Write a duration in the unit that a person would use: `12 min`, `3 h 20 min`, `2 dias e 4 h`."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if seconds < 60:
         return "menos de 1 min"
@@ -100,5 +100,5 @@ def join_words(parts: Sequence[str]) -> str:
 
 
 def unique_refs(*refs: str | None) -> list[str]:
-    """Return the references that are given, each once."""
+    """Return the references that are not None, each once."""
     return list(dict.fromkeys(ref for ref in refs if ref))

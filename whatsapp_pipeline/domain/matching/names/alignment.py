@@ -1,6 +1,6 @@
 """Alignment of the words of titles with the words of names, for many pairs at once.
 
-What belongs here: titles as arrays, and the choice which words correspond. What does not: the features that
+What belongs here: titles as arrays, and deciding which words correspond. What does not: the features that
 follow (features.py).
 """
 

@@ -1,4 +1,4 @@
-"""Features of a title and a candidate: numbers for and against the contact being the one in the title.
+"""Features of a title and a candidate: numbers for and against the title naming that contact.
 
 What belongs here: the features of candidates, for a whole batch at once. What does not: the alignment of
 words (alignment.py), the features of "nobody" (nobody.py) and the weights (name_model.py).
@@ -32,7 +32,7 @@ from whatsapp_pipeline.domain.matching.names.similarity import STRENGTH, Likenes
 
 Columns = dict[str, npt.NDArray[Any]]
 
-# Name of the feature → how a value of it reads. {v} is the value.
+# Name of the feature → text that explains a value. {v} is the value.
 CANDIDATE_FEATURES: dict[str, str] = {
     "exact_words": "{v:.0f} word(s) are the same",
     "exact_information": "the same words are this rare (log odds {v:.1f})",
@@ -142,14 +142,14 @@ class _Evidence:
     title_words: TitleWords
     batch: TitleBatch
     alignment: Alignment
-    counts: Bools  # the title's words that say something about a name
+    counts: Bools  # the words of the title that may be part of a name
     information: Floats
     known: Floats
     one_letter: Bools
     kind: npt.NDArray[np.uint8]  # of the words that count
     used: Bools
     length: Ints
-    last: Ints  # the name's last word that is no Júnior, Filho or Neto
+    last: Ints  # the last word of the name that is not Júnior, Filho or Neto
     generation: Bools
 
     @classmethod
@@ -197,7 +197,10 @@ class _Evidence:
         return np.asarray((self.lacking & ~self.generation).sum(axis=1), dtype=np.int64)
 
     def rough_fit(self) -> Floats:
-        """A score without fitted weights: which of a contact's names fits, and who are near the best."""
+        """A score without fitted weights.
+
+        It shows which of a contact's names fits, and which contacts are near the best.
+        """
         strength = np.array(STRENGTH, dtype=np.float32)[self.kind]
         missed_known = self.missed & (self.known > 0)
         fit = (self.information * (strength - 0.4 * missed_known)).sum(axis=1) - 0.3 * self.lacking_count
@@ -229,7 +232,7 @@ class _Evidence:
         }
 
     def of_coverage(self) -> Columns:
-        """Return the features of the contact's name: which of its words the title has."""
+        """Return the features of the contact's name, by the words that the title has of it."""
         rows = np.arange(len(self.used))
         information = self.table.word_information[self.table.words[self.alignment.name]]
         position = self.alignment.position

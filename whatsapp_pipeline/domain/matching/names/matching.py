@@ -24,7 +24,7 @@ TOP = 5
 _BATCH = 300
 # A batch takes one byte for each pair of a word of its titles and a word of the table.
 _LIKENESS_BYTES = 64_000_000
-# Share of chats whose title names a relative of the contact and that are the contact's own nevertheless.
+# Share of the chats whose title names a relative of a contact, but that belong to this contact.
 OWN_SHARE = 0.6
 _GENDER = list(CANDIDATE_FEATURES).index("gender_differs")
 
@@ -84,8 +84,8 @@ class NameMatch:
 def _doubt_relatives(comparison: Comparison, titles: Sequence[CleanName], found: Posteriors) -> Posteriors:
     """Lower the posterior of candidates whom the title may name only as a relative.
 
-    "Mãe do Marcos" and "Fábia" (for Fábio) often mean another person, and no text shows it. Such a candidate
-    keeps `OWN_SHARE` of its posterior, so it can be proposed but never linked.
+    "Mãe do Marcos" and "Fábia" (for Fábio) often mean another person, and nothing in the text shows this.
+    Such a candidate keeps `OWN_SHARE` of its posterior, so it can be proposed but never linked.
     """
     counts = np.diff(comparison.start)
     related = np.repeat(np.array([bool(title.relation) for title in titles]), counts)
