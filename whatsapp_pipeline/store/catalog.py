@@ -1,7 +1,7 @@
-"""Tables as the database describes them: columns with their comments, and row counts.
+"""Reading the database's catalog: columns with their comments, and row counts.
 
-What belongs here: reading the catalog. What does not: the descriptions, which are comments in the migrations.
-One that begins with `[pii]` is of a column with personal data.
+What belongs here: reading the catalog. What does not: the comments, which are in the migrations. A comment
+that begins with `[pii]` marks a column with personal data.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Connections to the project's database.
 
-What belongs here: opening, cloning and aborting connections, their limits, reading one row. What does not:
-statements, and the choice of the URL (databases.py).
+What belongs here: opening, cloning and aborting connections, their time limits, and reading one row. What
+does not: statements, and the choice of the URL (databases.py).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ Connection: TypeAlias = psycopg.Connection[Any]
 _Row = TypeVar("_Row")
 
 MINIMUM_SERVER_VERSION = 150000
-# Both sides notice after a minute that the other one's host is lost. Until then the server keeps the locks of
-# its runs. Keepalives ask a silent connection, by default after two hours. They do not ask while sent bytes
-# wait for an answer. The user timeout (milliseconds) ends that wait, by default after a quarter of an hour.
+# With these limits, client and server notice after a minute that the other host is lost. Until then the
+# server keeps the locks of its runs. Keepalives test an idle connection; by default they start after two
+# hours. They do not test a connection on which sent bytes wait for an answer. The user timeout (milliseconds)
+# ends that wait; by default it takes 15 minutes.
 _LOST_HOST = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -39,9 +40,9 @@ def _lost_host_limits(url: str) -> dict[str, str]:
 
 
 def with_lost_host_limits(url: str) -> str:
-    """Return the URL with the limits after which the client gives up a lost server.
+    """Return the URL with the time limits after which the client gives up a lost server.
 
-    What the URL sets itself stays.
+    Parameters that the URL already has are not changed.
     """
     return make_conninfo(url, **_lost_host_limits(url))
 
@@ -114,7 +115,7 @@ def limit_statements(conn: Connection, seconds: int) -> None:
 
 
 def prepare_console_connection(conn: Connection, *, zone: str) -> None:
-    """Set the zone and the time limits of a connection in the console's pool."""
+    """Set the time zone and the time limits of a connection in the console's pool."""
     use_time_zone(conn, zone)
     limit_statements(conn, 5)
     conn.execute("SELECT set_config('idle_in_transaction_session_timeout', '30s', false)")
@@ -123,8 +124,8 @@ def prepare_console_connection(conn: Connection, *, zone: str) -> None:
 def clone(conn: Connection) -> AbstractContextManager[Connection]:
     """Open another connection to the server and database of `conn`, with its user and application name.
 
-    It uses all parameters of `conn`, also defaults, because the environment may have changed, and the server
-    that `conn` reached if its URL names several.
+    All parameters of `conn` are used, including defaults, because the environment may have changed. If the
+    URL names several servers, the clone connects to the one that `conn` is connected to.
     """
     given = {option.keyword.decode(): option.val.decode() for option in conn.pgconn.info if option.val}
     info = conn.info
@@ -136,8 +137,8 @@ def clone(conn: Connection) -> AbstractContextManager[Connection]:
 
 
 def abort(conn: Connection) -> None:
-    """Break a connection that another thread waits on: its statement fails, and the server rolls back."""
-    with suppress(psycopg.OperationalError, OSError):  # it may be closed already
+    """Break a connection on which another thread waits. Its statement fails, and the server rolls back."""
+    with suppress(psycopg.OperationalError, OSError):  # the connection may already be closed
         line = socket.socket(fileno=conn.fileno())
         try:
             line.shutdown(socket.SHUT_RDWR)

@@ -1,8 +1,8 @@
-"""The schema that migrations without stored checksums make, and its differences from a database.
+"""The schema of databases from before checksums were stored, and comparing a database with it.
 
-What belongs here: fingerprints of tables, views and functions, and the frozen list of those of each version.
-What does not: applying migrations (`migrate`). Migrations 0001 to 0013 were edited during development, so a
-database that applied an earlier form of one has the same version and another schema.
+What belongs here: fingerprints of tables, views and functions, and the frozen list of the fingerprints of
+each version. What does not: applying migrations (`migrate`). Migrations 0001 to 0013 were edited during
+development, so a database that applied an earlier form of one has the same version and another schema.
 
 A fingerprint depends on names, types and literals. It does not depend on the server's formatting of an
 expression, which differs between versions of PostgreSQL and after a restore. Not included are the user's own

@@ -1,7 +1,8 @@
 """The table `exceptions`: one row per finding that something could not be read, stored or assigned.
 
 What belongs here: writing and reading findings. What does not: finding them (steps/). The findings of a file
-are replaced as a set: resolved ones are deleted, persisting ones keep their id and time, new ones are added.
+are replaced as a set: resolved findings are deleted, persisting ones keep their id and time, and new ones are
+added.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _CHOSEN = """(%(month)s::text IS NULL OR month = %(month)s) AND (%(kind)s::text 
 def replace_for_files(
     conn: Connection, stage: str, paths: Sequence[str], rows: Iterable[ExceptionRow]
 ) -> int:
-    """Replace the findings of `stage` about the files at `paths` by `rows`; return the number of rows."""
+    """Replace the findings of `stage` about the files at `paths` by `rows`. Return the number of rows."""
     # The index has the hash of the path, because a path may be longer than a row of an index.
     scope = "e.stage = %s AND md5(e.file_path) = ANY(ARRAY(SELECT md5(p) FROM unnest(%s::text[]) AS p))"
     return _replace(conn, rows, scope, (stage, list(paths)))
@@ -46,7 +47,7 @@ def replace_for_kind(
 ) -> int:
     """Replace the findings of `stage` and `kind` in `month` by `rows`.
 
-    None means findings without a month.
+    With `month` None, the findings without a month are replaced.
     """
     # "IS NOT DISTINCT FROM" would not use an index.
     if month is None:
@@ -121,7 +122,7 @@ def count_findings(conn: Connection, *, month: str | None, kind: str | None) -> 
 
 
 class UnreadFile(NamedTuple):
-    """A file of the archive with findings; `kinds` are those that occur, the most severe first."""
+    """A file of the archive with findings. `kinds` are the kinds of its findings, most severe first."""
 
     file_path: str
     month: str | None
@@ -135,7 +136,10 @@ _OF_FILES = "stage IN ('chat_file_index', 'chat_messages') AND severity IN ('war
 
 
 def unread_files(conn: Connection, *, month: str | None, after: str | None, limit: int) -> list[UnreadFile]:
-    """Return files that could not be read in whole or in part, by path: up to `limit` that follow `after`."""
+    """Return up to `limit` files that could not be read, completely or in part.
+
+    They are sorted by path and begin after `after`.
+    """
     rows = conn.execute(
         f"""
         SELECT file_path, min(month), count(*), count(line),

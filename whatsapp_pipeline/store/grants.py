@@ -1,7 +1,7 @@
-"""Rights: the roles, and the tables that each of them may read.
+"""The roles of the database, and the rights of each role.
 
-What belongs here: the statements that make the roles. What does not: people's own logins, which an
-administrator puts into a role with `GRANT whatsapp_reader TO maria`.
+What belongs here: the statements that create roles and grant rights. What does not: people's own logins,
+which an administrator makes members of a role with `GRANT whatsapp_reader TO maria`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from whatsapp_pipeline.store.migrate import CHECKSUMS_TABLE, MIGRATIONS_DIR, MIG
 
 READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_writer"
 REVIEWER = "whatsapp_reviewer"
-"""An analyst who also decides: links, verdicts."""
+"""The role of analysts who may also decide on links and give verdicts."""
 CONSOLE = "whatsapp_console"
-"""The role with which the web console logs people in: it sees users, sessions, links and tokens only."""
+"""The role with which the web console logs people in.
+
+It may read only users, sessions, login links and tokens.
+"""
 MANAGER = "whatsapp_manager"
-"""The role of programs that manage tenants and business numbers; it reads nothing else."""
+"""The role of programs that manage tenants and business numbers. It may read nothing else."""
 ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE, MANAGER)
 
-# What a reader sees: customers' summaries and metrics, and how the pipeline did. No message, no phone column.
+# The tables that a reader may read: customers' summaries and metrics, and results of the pipeline. They have
+# no messages and no phones.
 _READER_TABLES = (
     "customer_chat_summaries",
     "customer_conversations",
@@ -80,7 +84,8 @@ _READER_COLUMNS = {
     ),
     "qa_results": ("check_name", "month", "examined", "failing", "severity", "run_id", "evaluated_at"),
 }
-# The console's own tables. No role that reads customers' data sees them, and the console's role nothing else.
+# The console's own tables. No role that reads customers' data may read them, and the console's role may read
+# nothing else.
 _CONSOLE_RIGHTS = {
     "console_users": "SELECT",
     "console_sessions": "SELECT, INSERT, UPDATE, DELETE",
@@ -88,11 +93,12 @@ _CONSOLE_RIGHTS = {
     "console_login_failures": "SELECT, INSERT, UPDATE, DELETE",
     "api_tokens": "SELECT",
 }
-# Adding a business number gives its conversations and leads their tenant, and its deliveries their turn.
+# A manager who adds a business number also sets the tenant of its conversations and leads, and makes its
+# deliveries due.
 _MANAGER_RIGHTS = {"tenants": "SELECT, INSERT", "whatsapp_accounts": "SELECT, INSERT, UPDATE"}
 _TENANTED = ("conversations", "leads")
 _UNPARK = sql.SQL("unpark_deliveries(text)")
-# What a person may change in the console, by level.
+# The rights of people to change rows in the console, by level.
 _ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE", "handled_cases": "INSERT, UPDATE, DELETE"}
 _REVIEWER_WRITES = {
     **_ANALYST_WRITES,
@@ -104,7 +110,7 @@ _REVIEWER_WRITES = {
     "link_runs": "INSERT",
     "chat_rereads": "INSERT, UPDATE",
 }
-# A decision shows at once: its links change, and nothing else of a chat or a session does.
+# A decision changes links at once, but no other columns of a chat or a session.
 _REVIEWER_COLUMNS = {
     "chat_files": (
         "parse_options",
@@ -136,17 +142,18 @@ _REVIEWER_COLUMNS = {
     ),
     "review_verdicts": ("withdrawn_at",),
 }
-# What the views of dashboards read the user's own tables with; a view's functions run as who asks.
+# Functions that the views of dashboards need. A function in a view runs with the rights of the role that
+# queries the view.
 _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 _REFRESH = sql.SQL("refresh_review_queue(text, bigint[]), repair_review_queue(text, text)")
 _REPLAY = sql.SQL("replay_dead_deliveries(bytea, bigint[])")
-# Who exports registers the file, and sees no other.
+# A role that exports may register its files, but may not read the list of files.
 _REGISTER = sql.SQL(
     "register_data_file(uuid, text, text, text, text, bytea, text, text), "
     "finish_data_file(uuid, bigint, bigint)"
 )
-# What not even an analyst sees: raw deliveries, the ERP's tokens, and what privacy is kept with.
+# Tables that even an analyst may not read: raw deliveries, the ERP's tokens, and the tables for erasures.
 _NO_ANALYST = {
     "webhook_inbox",
     "webhook_events",
@@ -161,14 +168,14 @@ _NO_ANALYST = {
     "console_views",
     *_CONSOLE_RIGHTS,
 }
-# Only ever added to by the writer.
+# Tables to which the writer may only add rows.
 _APPEND_ONLY = {"audit_log"}
-# The user's own tables: the writer fills them and never deletes from them.
+# The user's own tables. The writer may fill them but not delete from them.
 _ADOPTED = {"contatos", "ordens_servico"}
 
 
 def statements(conn: Connection) -> list[str]:
-    """Return the SQL that makes the roles and grants, in order; running it twice changes nothing."""
+    """Return the SQL that creates the roles and grants, in order. Running it twice changes nothing."""
     tables = _pipeline_tables(conn)
     made: list[sql.Composable] = [_create(role) for role in ROLES]
     row = one_row(conn.execute("SELECT current_database(), current_schema()"))
@@ -176,19 +183,21 @@ def statements(conn: Connection) -> list[str]:
     everyone = sql.SQL(", ").join(sql.Identifier(role) for role in ROLES)
     made.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, everyone))
     made.append(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, everyone))
-    # A table's own rights are taken first, so that one that left a list is not kept by an older grant.
+    # All rights on a table are revoked first, so that no old grant remains on a table that is no longer in a
+    # list.
     made += [sql.SQL("REVOKE ALL ON {} FROM {}").format(sql.Identifier(table), everyone) for table in tables]
     made += _reader(tables)
     for table in tables:
         if table == CHECKSUMS_TABLE:
-            continue  # granted below; only the owner, who migrates, writes there
+            continue  # granted below; only the owner, who migrates, may write to it
         if table not in _NO_ANALYST:
             made += [_grant("SELECT", table, role) for role in (ANALYST, REVIEWER)]
         rights = "SELECT, INSERT" if table in _APPEND_ONLY else "SELECT, INSERT, UPDATE"
         made.append(
             _grant(rights if table in _APPEND_ONLY | _ADOPTED else f"{rights}, DELETE", table, WRITER)
         )
-    # Every reader checks first whether the schema is current; these tables have versions and checksums.
+    # Every program first checks whether the schema is current. For this it reads the tables with versions and
+    # checksums.
     made += [
         _grant("SELECT", table, role)
         for table in (MIGRATIONS_TABLE, CHECKSUMS_TABLE)
@@ -198,7 +207,7 @@ def statements(conn: Connection) -> list[str]:
         sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(schema, sql.Identifier(WRITER))
     )
     made += _console(tables)
-    if "review_queue" in tables:  # linking a month refreshes its rows once, at its end
+    if "review_queue" in tables:  # linking a month refreshes the month's rows once, at the end
         made.append(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_REFRESH, sql.Identifier(WRITER)))
     people = sql.SQL(", ").join(map(sql.Identifier, (READER, ANALYST, REVIEWER, WRITER)))
     if "data_files" in tables:
@@ -209,7 +218,7 @@ def statements(conn: Connection) -> list[str]:
 
 
 def apply(conn: Connection) -> list[str]:
-    """Make the roles and grants; return the statements that the server refused, for an administrator."""
+    """Create the roles and grants. Return the statements that the server refused, for an administrator."""
     todo = statements(conn)
     try:
         with conn.transaction():
@@ -233,7 +242,7 @@ def _reader(tables: list[str]) -> list[sql.Composable]:
 
 
 def _console(tables: list[str]) -> list[sql.Composable]:
-    """Return the grants of the console's own login and of what people change there."""
+    """Return the grants for the console's own login, and for rows that people may change in it."""
     given = [
         (CONSOLE, _CONSOLE_RIGHTS),
         (ANALYST, _ANALYST_WRITES),
@@ -272,7 +281,7 @@ def _console(tables: list[str]) -> list[sql.Composable]:
 
 
 def _manager() -> list[sql.Composable]:
-    """Return the grants by which tokens are checked, and those of a manager that are not on whole tables."""
+    """Return the grants for checking tokens, and the grants of a manager on single columns and functions."""
     manager, both = sql.Identifier(MANAGER), sql.SQL(", ").join(map(sql.Identifier, (MANAGER, WRITER)))
     return [
         sql.SQL("GRANT UPDATE (last_used_at) ON api_tokens TO {}").format(sql.Identifier(CONSOLE)),
@@ -295,7 +304,7 @@ _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 def _create(role: str) -> sql.Composable:
-    # Without a password nobody logs in as the role itself; logins are made members of it.
+    # The roles have no password, so nobody can log in as a role itself. Logins are made members of a role.
     return sql.SQL(
         "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) "
         "THEN CREATE ROLE {} NOLOGIN; END IF; END $$"
@@ -303,7 +312,7 @@ def _create(role: str) -> sql.Composable:
 
 
 def _pipeline_tables(conn: Connection) -> list[str]:
-    """Name the tables and views of the pipeline: those that its migrations made, and the adopted two."""
+    """Return the pipeline's tables and views: those of the migrations, and the two adopted tables."""
     rows = conn.execute(
         """
         SELECT c.relname FROM pg_class c

@@ -18,7 +18,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 _T = TypeVar("_T")
 _ATTEMPTS = 5
-_PAUSE = 0.1  # maximum seconds after the first deadlock
+_PAUSE = 0.1  # maximum pause in seconds after the first deadlock
 
 
 def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
@@ -97,9 +97,9 @@ def month_lock(
 
 
 def hold_as_writer(conn: Connection, asset: str, month: str) -> None:
-    """Register this connection as a writer of the run that holds the month's lock, until it ends.
+    """Register this connection, until it ends, as a writer of the run that holds the month's lock.
 
-    When a run is killed its lock is free at once, but the server may still execute a statement of a writer.
+    When a run is killed, its lock is free at once, but the server may still execute a statement of a writer.
     """
     key = _key(_writers(asset, month))
     conn.execute("SELECT pg_advisory_lock_shared(hashtextextended(%s, 0))", (key,))
@@ -118,7 +118,9 @@ def _writers(asset: str, month: str) -> str:
 
 
 def _unlock(conn: Connection, key: str, *, shared: bool = False) -> None:
-    """Free a lock, unless the connection accepts no statement; the server then frees it when it ends.
+    """Free a lock.
+
+    If the connection accepts no statement, the server frees the lock when the connection ends.
 
     Ctrl-C during a statement leaves such a connection, and an error here would hide the interrupt.
     """

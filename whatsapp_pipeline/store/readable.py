@@ -1,4 +1,4 @@
-"""The tables and columns that the role of a connection may read, for commands that show only those.
+"""The tables and columns that the role of a connection may read, for commands that show only these.
 
 What belongs here: reading rights from the database. What does not: granting them (grants.py).
 """

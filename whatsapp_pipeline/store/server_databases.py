@@ -28,13 +28,13 @@ def create_database(conn: Connection, name: str) -> None:
 
 
 def set_role_password(conn: Connection, role: str, password: str) -> None:
-    """Set the password of a role; the statement holds a verifier only, so that no log shows it."""
+    """Set the password of a role. The statement contains only a verifier, so that no log has the password."""
     verifier = conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 class RoleRights(NamedTuple):
-    """The current role, and whether it may create databases and the database of a name exists."""
+    """The current role, whether it may create databases, and whether a database exists."""
 
     role: str
     may_create: bool

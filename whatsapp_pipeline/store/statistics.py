@@ -4,7 +4,7 @@ What belongs here: ANALYZE before such tables are joined, and VACUUM after an er
 statistics current, which autovacuum does. It runs once a minute. Until then the planner uses old statistics,
 for example a thousand messages where there are a million, and chooses plans that sort all contacts or read
 all messages once per contact. Autovacuum can also look at a table while its first rows are being written: it
-counts only committed rows, so that the planner takes the table for empty until the next look.
+counts only committed rows, so the planner assumes an empty table until the next run of autovacuum.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Rows of a table, a view or a query as polars frames, a chunk at a time, each column with its right type.
+"""Reading the rows of a table, a view or a query as polars frames, in chunks, with the right type of each
+column.
 
-What belongs here: how each PostgreSQL type becomes a polars type, and which rows belong to a month. What does
+What belongs here: the polars type for each PostgreSQL type, and the rows that belong to a month. What does
 not: pandas (resources/table_frames.py) and files (steps/operations/export.py).
 """
 
@@ -20,7 +21,7 @@ from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.readable import readable_columns
 
 CHUNK_BYTES = 16 * 2**20
-"""About how much of COPY's text one chunk holds."""
+"""Approximate size of COPY's text for one chunk."""
 
 # The rows of some months, for the tables that the monthly assets fill.
 _IN_MONTHS = {
@@ -34,7 +35,7 @@ _MICROSECONDS = "CASE WHEN isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000
 
 @dataclass(frozen=True, slots=True)
 class _TypeRule:
-    """A type: how the server writes it, how polars reads that text, and the type of the frame."""
+    """The rule for a type: how the server writes it, how polars parses it, and the type in the frame."""
 
     written: str
     read_as: pl.DataType
@@ -80,7 +81,7 @@ _RULES = {
 
 
 def is_monthly(table: str) -> bool:
-    """Say whether rows of `table` belong to months."""
+    """Return whether the rows of `table` belong to months."""
     return table in _IN_MONTHS
 
 
@@ -97,12 +98,13 @@ def read_table(
     Args:
         conn: An open connection.
         table: A table or view of the pipeline.
-        columns: Which columns, in this order. None: all but those of the full-text search.
+        columns: The columns to return, in this order. With None, all columns except those of the full-text
+            search.
         months: Only rows of these months, `YYYY-MM`, for a table whose rows belong to months.
-        zone: The zone that instants are shown in, such as `America/Sao_Paulo`.
+        zone: The time zone in which instants are shown, such as `America/Sao_Paulo`.
 
     Returns:
-        One row a row of the table, in the order of the primary key where there is one. Instants carry `zone`,
+        One row per row of the table, in the order of the primary key if there is one. Instants carry `zone`,
         local times carry none, arrays are lists, `numeric` is a double, JSON is text.
 
     Raises:
@@ -116,7 +118,7 @@ def read_table(
 
 
 def _unreadable(conn: Connection, table: str) -> str:
-    """Return what a role that may not read all of a table can do."""
+    """Return the error for a role that may not read all of a table."""
     (role,) = one_row(conn.execute("SELECT current_user"))
     allowed = readable_columns(conn, table, _columns(conn, table, None))
     choice = f"choose columns of these: {', '.join(allowed)}; or " if allowed else ""
@@ -134,7 +136,10 @@ def read_chunks(
     months: Sequence[str] | None = None,
     zone: str,
 ) -> Iterator[pl.DataFrame]:
-    """Return the rows of `read_table` in chunks of about CHUNK_BYTES; at least one, which may be empty."""
+    """Return the rows of `read_table` in chunks of about CHUNK_BYTES.
+
+    There is at least one chunk, which may be empty.
+    """
     query = _table_query(conn, table, columns, months)
     parameters = {} if months is None else {"months": list(months)}
     return read_query(conn, query, parameters, zone=zone)
@@ -145,7 +150,7 @@ def read_query(
 ) -> Iterator[pl.DataFrame]:
     """Return the rows of any SELECT as `read_chunks` returns those of a table."""
     rules = _rules_of(conn, query, parameters)
-    null = f"null-{uuid4().hex}"  # no text of a person is this
+    null = f"null-{uuid4().hex}"  # a value that no text of a person equals
     statement = sql.SQL(
         "COPY (SELECT {} FROM ({}) AS q) TO STDOUT (FORMAT csv, ENCODING 'UTF8', NULL {})"
     ).format(
@@ -157,7 +162,7 @@ def read_query(
     )
     block = io.BytesIO()
     is_first = True
-    # COPY takes no parameters from the server's side, so this cursor puts them in as literals.
+    # COPY accepts no parameters on the server, so this cursor inserts them as literals.
     with ClientCursor(conn) as cursor, cursor.copy(statement, parameters) as copy:
         for row in copy:
             block.write(row)
@@ -187,7 +192,7 @@ def _table_query(
     conn: Connection, table: str, columns: Sequence[str] | None, months: Sequence[str] | None
 ) -> sql.Composed:
     if months is not None and not is_monthly(table):
-        raise PipelineError(f"the rows of {table} belong to no month; ask for the whole table")
+        raise PipelineError(f"the rows of {table} do not belong to months; read the whole table")
     where = sql.SQL("" if months is None else f" WHERE {_IN_MONTHS[table]}")
     return sql.SQL("SELECT {} FROM {}{} {}").format(
         sql.SQL(", ").join(map(sql.Identifier, _columns(conn, table, columns))),
@@ -212,7 +217,7 @@ def _columns(conn: Connection, table: str, wanted: Sequence[str] | None) -> list
     names = [name for name, _ in rows]
     if unknown := [name for name in wanted if name not in names]:
         raise PipelineError(f"{table} has no column {unknown[0]!r}; it has {', '.join(names)}")
-    return list(dict.fromkeys(wanted))  # a frame has each column once
+    return list(dict.fromkeys(wanted))  # a frame can have each column only once
 
 
 def _order(conn: Connection, table: str) -> sql.Composable:

@@ -17,15 +17,16 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 
-# Paths are looked up by a B-tree index, whose rows have at most 2,704 bytes. A longer path gets no row.
+# Paths are looked up by a B-tree index, whose rows have at most 2,704 bytes. So a file with a longer path
+# gets no row.
 LONGEST_PATH = 2_600  # bytes in UTF-8
 
 
 class ChatRow(NamedTuple):
-    """One chat of the index: columns of `chat_files` with the same names.
+    """One chat of the index. The fields are columns of `chat_files` with the same names.
 
     `parse_options` is JSON text and is only used for a new row. `content_hash` is None for a file that could
-    not be read: an existing row then keeps its values and gets the status `failed`.
+    not be read. An existing row then keeps its values and gets the status `failed`.
     """
 
     filename: str
@@ -116,7 +117,7 @@ _EVIDENCE: Sequence[LiteralString] = (
 
 
 class KnownFile(NamedTuple):
-    """The data of a file in the database that shows whether it changed."""
+    """The stored data of a file, from which a run sees whether the file has changed."""
 
     file_path: str
     month: str
@@ -146,7 +147,7 @@ class LoadRow(NamedTuple):
 
 
 class IndexCounts(NamedTuple):
-    """Numbers of changed rows of chat_files, and the chats whose duplicates must be flagged again."""
+    """The numbers of changed rows of chat_files, and the chats whose duplicates must be flagged again."""
 
     inserted: int
     updated: int
@@ -190,12 +191,12 @@ def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> None:
 def write_index(
     conn: Connection, chats: Sequence[ChatRow], sessions: pl.DataFrame, phones: pl.DataFrame
 ) -> IndexCounts:
-    """Write the rows of the files in `chats` where they differ. Call it inside a transaction.
+    """Write the rows of the files in `chats` that differ. Call it inside a transaction.
 
     `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA.
 
-    A chat keeps its row by its number in the file or, if chats of a combined file changed their order, by its
-    key. A chat that is no longer in its file gets the status `vanished`.
+    A chat is matched with its row by the number in the file or, if the order of chats in a combined file has
+    changed, by the chat's key. A chat that is no longer in its file gets the status `vanished`.
     """
     _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
     if not _knows_any(conn):
@@ -238,8 +239,8 @@ def _renumber(conn: Connection) -> None:
     if not moved:
         return
     paths = sorted({path for path, _, _ in moved})
-    # First set temporary numbers, because numbers are unique in a file. A chat that keeps one has left the
-    # file.
+    # First set temporary numbers, because numbers are unique in a file. A chat that still has a temporary
+    # number at the end is no longer in the file.
     conn.execute(queries.load("chats/index_park"), (paths,))
     conn.execute(
         """UPDATE chat_files f SET chat_number = m.number
@@ -266,7 +267,7 @@ def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> N
 
 
 def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:
-    """Set the chats of missing files to `vanished`; return the keys of the loaded ones among them."""
+    """Set the chats of missing files to `vanished`. Return the keys of those chats that were loaded."""
     rows = conn.execute(
         """UPDATE chat_files SET processing_status = 'vanished', updated_at = now()
            WHERE month = %s AND file_path = ANY(%s) AND processing_status <> 'vanished'
@@ -307,7 +308,7 @@ def hold(conn: Connection, ids: Sequence[int]) -> set[int]:
 def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
     """Store the loaded hash of each chat, given as (id, hash).
 
-    A file that was set to `vanished` while it was loaded keeps that status and has its messages.
+    A file that was set to `vanished` while it was loaded keeps that status, and its messages are stored.
     """
     conn.execute(
         """UPDATE chat_files f
@@ -321,7 +322,7 @@ def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
 
 
 def mark_failed(conn: Connection, paths: Sequence[str]) -> None:
-    """Set the chats of files that could not be loaded to `failed`; the next run tries them again."""
+    """Set the chats of files that could not be loaded to `failed`. The next run tries them again."""
     conn.execute(
         """UPDATE chat_files SET processing_status = 'failed', updated_at = now()
            WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",

@@ -1,9 +1,9 @@
-"""Duplicates: messages of a chat that are in several files.
+"""Flagging duplicates: messages of a chat that are in several files.
 
-What belongs here: setting `duplicate_of` on messages and files. What does not: deleting; duplicates stay. In
-the first file of a chat (existing before vanished, then by month, path and number) messages have no
-`duplicate_of`; equal messages in later files refer to them. Rows with `duplicate_of` null are every message
-once.
+What belongs here: setting `duplicate_of` on messages and files. What does not: deleting duplicates, which are
+kept. Messages in the first file of a chat (existing before vanished, then by month, path and number) have no
+`duplicate_of`. Equal messages in later files refer to them. So the rows without `duplicate_of` contain every
+message once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def lock(conn: Connection) -> None:
 def shared_keys(conn: Connection, chat_keys: Sequence[str]) -> list[str]:
     """Return the keys of chats with several files whose times overlap, loaded or not.
 
-    Files of one chat that do not overlap in time have no common message, and most do not overlap.
+    Most files of one chat do not overlap in time, and then have no common message.
     """
     return [row[0] for row in conn.execute(queries.load("chats/duplicates_shared"), (list(chat_keys),))]
 
@@ -41,8 +41,8 @@ def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
     if overlapping:
         given = {"ids": [id_ for id_, _ in overlapping], "ranks": [rank for _, rank in overlapping]}
         marks = conn.execute(queries.load("chats/duplicates_mark"), given).fetchall()
-        # A statement of its own, because the planner can't estimate the number of shared messages: in one
-        # statement it expected few and chose a nested loop.
+        # This is a separate statement, because the planner can't estimate the number of shared messages. In
+        # one statement it expected few of them and chose a nested loop.
         changed += conn.execute(
             """UPDATE chat_messages m SET duplicate_of = c.original
                FROM unnest(%s::bigint[], %s::bigint[]) AS c(id, original) WHERE m.id = c.id""",

@@ -1,6 +1,6 @@
 """Files of the archive that a person excluded because they are no chats.
 
-What belongs here: the list of them, and deleting their rows. What does not: leaving them out of a listing
+What belongs here: the list of these files, and deleting their rows. What does not: leaving them out of a run
 (steps/chats/index_chats.py).
 """
 
@@ -53,7 +53,10 @@ def is_known(conn: Connection, path: str) -> bool:
 
 
 def ignore_file(conn: Connection, path: str, *, reason: str, made_by: str) -> None:
-    """Ignore a file from now on, and delete its row and its findings; messages must not be loaded from it."""
+    """Ignore a file from now on, and delete its row and its findings.
+
+    No messages of the file may be loaded.
+    """
     with conn.transaction():
         conn.execute(
             """

@@ -1,4 +1,4 @@
-"""The table `chat_messages`: inserting messages by COPY, and merging those of changed files.
+"""The table `chat_messages`: inserting messages by COPY, and merging the messages of changed files.
 
 What belongs here: the statements. What does not: reading files (steps/chats/load_batch.py), and duplicates in
 several files (duplicates.py).
@@ -47,7 +47,10 @@ WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
 
 
 class MergeCounts(NamedTuple):
-    """Numbers of messages that merging changed files changed; `gone` are deleted ones by chat_files id."""
+    """The numbers of messages that a merge of changed files changed.
+
+    `gone` counts deleted messages by chat_files id.
+    """
 
     inserted: int
     updated: int
@@ -56,7 +59,7 @@ class MergeCounts(NamedTuple):
 
 def reserve_ids(conn: Connection, count: int) -> int:
     """Reserve `count` consecutive message ids and return the first, so that replies can refer to ids."""
-    with named_lock(conn, "message_ids"):  # parallel reservations would interleave
+    with named_lock(conn, "message_ids"):  # otherwise the ids of parallel reservations would be mixed
         while True:
             row = one_row(
                 conn.execute(
@@ -68,7 +71,7 @@ def reserve_ids(conn: Connection, count: int) -> int:
                 )
             )
             first, last = row
-            if last - first + 1 == count:  # otherwise another session took ids in between: try again
+            if last - first + 1 == count:  # otherwise another session took ids from the range: try again
                 return int(first)
 
 
@@ -100,9 +103,9 @@ def _checked_once(conn: Connection, file_ids: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
-    """Open the COPY of changed files' messages into a temporary table; yields a function that takes frames.
+    """Open the COPY of changed files' messages into a temporary table. Yields a function that takes frames.
 
-    They have MESSAGE_SCHEMA's columns and `id_chat_file`.
+    The frames have the columns of MESSAGE_SCHEMA and `id_chat_file`.
     """
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_messages")
     conn.execute(
@@ -118,7 +121,7 @@ def copy_changed(conn: Connection) -> Iterator[WriteFrame]:
 
 @contextmanager
 def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[WriteFrame]:
-    """Open a COPY; yields a function that takes a frame with `columns` (by name in the table).
+    """Open a COPY. Yields a function that takes a frame with `columns` (by name in the table).
 
     A frame is converted to text while the previous one is sent to the server.
     """
@@ -142,9 +145,10 @@ def _copy(conn: Connection, table: str, columns: Mapping[str, str]) -> Iterator[
 def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
     """Update the messages of the files `file_ids` with those of `copy_changed`.
 
-    A message matches a stored one if chat, time, direction, sender (in a group), body and its number among
-    equal messages agree; otherwise if position and body agree (a file read with another date order or owner).
-    Matching messages keep their ids and are written only if they differ.
+    A message matches a stored message with the same chat, time, direction, sender (in a group), body, and
+    number among equal messages. Otherwise it matches one with the same position and body, because the file
+    may have been read with another date order or owner. Matching messages keep their ids, and are written
+    only if they differ.
     """
     ids = list(file_ids)
     conn.execute("ANALYZE incoming_messages")
@@ -171,7 +175,7 @@ def refresh_statistics(conn: Connection) -> None:
 
 
 def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
-    """Return the ids of messages of these files whose reply was not resolved while reading."""
+    """Return the ids of replies in these files whose original message was not found yet."""
     rows = conn.execute(
         """SELECT id FROM chat_messages
            WHERE id_chat_file = ANY(%s) AND reply_timestamp IS NOT NULL AND reply_to_id IS NULL""",
@@ -183,8 +187,9 @@ def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
 def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Sequence[str]) -> list[int]:
     """Return the ids of messages that may reply to a message of another file.
 
-    These are messages with an unresolved reply in chats of `chat_keys`, and in the overlapping chats of
-    `shared` also those whose reply is in another file, because a file loaded since may have that message too.
+    In chats of `chat_keys`, these are the unresolved replies. In the overlapping chats of `shared`, they are
+    also the replies to a message of another file, because a file that was loaded later may have that message,
+    too.
     """
     rows = conn.execute(
         queries.load("chats/messages_replies_across"), {"keys": list(chat_keys), "shared": list(shared)}
@@ -193,7 +198,7 @@ def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Seq
 
 
 def resolve_replies(conn: Connection, message_ids: Sequence[int]) -> int:
-    """Resolve replies by time and quote in all files of the same chat; return the number of changes."""
+    """Resolve replies by time and quote in all files of the same chat. Return the number of changes."""
     if not message_ids:
         return 0
     return conn.execute(queries.load("chats/messages_resolve_replies"), (list(message_ids),)).rowcount

@@ -1,6 +1,6 @@
-"""How people want files to be read: the options that `reparse` and the console remember.
+"""The reading options that people chose for files, with `reparse` or in the console.
 
-What belongs here: storing them. What does not: reading files by them (steps/chats/).
+What belongs here: storing the options. What does not: reading files with them (steps/chats/).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def set_parse_options(
 ) -> list[tuple[str, str]]:
     """Store options of reading a file, or all files of a month; return (month, path) of the files.
 
-    An option that is None is removed; the reader then decides again.
+    An option that is None is removed, so that the reader decides again.
     """
     kept = json.dumps({name: value for name, value in options.items() if value is not None})
     forgotten = [name for name, value in options.items() if value is None]

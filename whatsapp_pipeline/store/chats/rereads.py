@@ -1,7 +1,7 @@
-"""Files for which a person chose another reading, and whether a load has read them so.
+"""Files for which a person chose other reading options, and whether a load has used these options.
 
-What belongs here: recording the choice, what waits, and what a load has done. What does not: reading files
-(steps/chats/) and the options alone (parse_options.py), which `reparse` stores too.
+What belongs here: storing the choices, listing those that wait, and recording what a load has done. What does
+not: reading files (steps/chats/) and the options alone (parse_options.py), which `reparse` stores too.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class Reread(NamedTuple):
-    """The last choice for a file: who made it and when, and when its wait ended (None: it still waits).
+    """The last choice for a file: the person, the time, and the time when a run used it (None: it still
+    waits).
 
-    `can_be_read`: False where the file is missing from the archive, or could not be opened or loaded.
+    `can_be_read` is False if the file is missing from the archive, or could not be opened or loaded.
     """
 
     options: dict[str, Any]
@@ -31,14 +32,14 @@ class Reread(NamedTuple):
 
 
 class WaitingReread(NamedTuple):
-    """One choice that waits; a later choice for the same chat has another `requested_at`."""
+    """One waiting choice. A later choice for the same chat has another `requested_at`."""
 
     id_chat_file: int
     requested_at: datetime
 
 
 class WaitingMonth(NamedTuple):
-    """A month with files that wait to be read again, and when the last of them was requested."""
+    """A month with files that wait to be read again, and the time of the last request."""
 
     month: str
     files: int
@@ -46,9 +47,11 @@ class WaitingMonth(NamedTuple):
 
 
 def request_reread(conn: Connection, path: str, options: Mapping[str, Any], *, requested_by: str) -> bool:
-    """Store how a file is to be read, and that it waits for it; return whether such a file is indexed.
+    """Store reading options for a file, and that the file waits to be read with them.
 
-    An option that is None is removed; the reader then decides again.
+    Return whether the file is indexed.
+
+    An option that is None is removed, so that the reader decides again.
     """
     with conn.transaction():
         if not set_parse_options(conn, options, path=path, month=None):
@@ -68,7 +71,7 @@ def request_reread(conn: Connection, path: str, options: Mapping[str, Any], *, r
 
 
 def reread_of_file(conn: Connection, path: str) -> Reread | None:
-    """Return the last choice for a file; None where nobody chose."""
+    """Return the last choice for a file; None if nobody made one."""
     with conn.cursor(row_factory=class_row(Reread)) as cursor:
         return cursor.execute(
             """
@@ -94,7 +97,10 @@ def waiting_files(conn: Connection, limit: int) -> list[str]:
 
 
 def waiting_choices(conn: Connection, *, after: str | None, limit: int) -> list[tuple[str, Reread]]:
-    """Return files that wait to be read again with the last choice for each, by path: those after `after`."""
+    """Return the files that wait to be read again, each with the last choice.
+
+    They are sorted by path and begin after `after`.
+    """
     rows = conn.execute(
         """
         SELECT DISTINCT ON (f.file_path) f.file_path, r.options, r.requested_by, r.requested_at, r.read_at,
@@ -121,7 +127,7 @@ def waiting_months(conn: Connection) -> list[WaitingMonth]:
 
 
 def waiting_rereads(conn: Connection, month: str) -> list[WaitingReread]:
-    """Return the month's choices that wait. Call it before reading the options that a run works with."""
+    """Return the waiting choices of the month. Call it before reading the options that a run uses."""
     rows = conn.execute(
         """
         SELECT r.id_chat_file, r.requested_at FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
@@ -133,10 +139,10 @@ def waiting_rereads(conn: Connection, month: str) -> list[WaitingReread]:
 
 
 def record_indexed(conn: Connection, seen: Sequence[WaitingReread]) -> None:
-    """Record that a run which saw these choices has indexed their files.
+    """Record that a run with these choices has indexed their files.
 
-    The wait ends for a file in which the index found no message, that it could not open, or that is missing:
-    loading passes it over.
+    For a file that is missing, could not be opened or has no message, the wait ends now, because loading
+    skips such a file.
     """
     conn.execute(
         """
@@ -152,9 +158,10 @@ def record_indexed(conn: Connection, seen: Sequence[WaitingReread]) -> None:
 
 
 def record_read(conn: Connection, seen: Sequence[WaitingReread]) -> None:
-    """Record that a load which saw these choices has read their files.
+    """Record that a load with these choices has read their files.
 
-    A file that was not indexed since still waits: its sessions and evidence are of the reading before.
+    A file that was not indexed after the choice still waits, because its sessions and evidence come from the
+    previous reading.
     """
     conn.execute(
         """

@@ -18,12 +18,15 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import MESSAGE_KEY, NEWEST_FIRST
 
 COMPARED: LiteralString = "plain_text(left({text}, 5000))"
-"""The form of a text that is compared with the words of a search; a longer text only by its beginning."""
+"""The form of a text that is compared with the words of a search.
+
+Only the beginning of a long text is compared.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A search: words as typed into a search box (`"a phrase"`, `or`, `-not`), and where.
+    """A search: words as typed into a search box (`"a phrase"`, `or`, `-not`), and filters.
 
     `since` is inclusive, `until` exclusive, both local; `direction` is `from` (the customer), `to` or None.
     """
@@ -40,7 +43,7 @@ class SearchQuery:
 
 
 class SearchHit(NamedTuple):
-    """One message found; `snippet` has the words found between the query's marks."""
+    """One message that was found. In `snippet` the matching words are between the marks of the query."""
 
     source: str
     message_id: int
@@ -81,10 +84,12 @@ SearchSort: TypeAlias = Literal["rank", "date"]
 
 @dataclass(frozen=True, slots=True)
 class MessageSearch:
-    """The subject of a page of hits. `words` as in SearchQuery; '' only with a customer or an order.
+    """The words and filters of a page of hits.
+
+    `words` are as in SearchQuery; they may be '' only with a customer or an order.
 
     `since` is inclusive, `until` exclusive, both local. `attachment` is a kind such as `image`. `after` is
-    the last hit of the page before.
+    the last hit of the previous page.
     """
 
     words: str
@@ -105,7 +110,7 @@ class MessageSearch:
 
 
 class PageHit(NamedTuple):
-    """A message that matches; in `snippet` the matches are between MARK_START and MARK_END."""
+    """A message that matches. In `snippet` the matching words are between MARK_START and MARK_END."""
 
     source: str
     message_id: int
@@ -119,7 +124,8 @@ class PageHit(NamedTuple):
     nome: str | None
 
 
-# Of the private use area: no message is expected to hold them, and a page shows them as nothing.
+# Characters of the private use area: no message is expected to contain them, and a page shows nothing for
+# them.
 MARK_START, MARK_END = "\ue000", "\ue001"
 _COLUMNS: LiteralString = (
     "source, message_id, id_contato, coalesce(id_chat_file, conversation_id) AS chat, at, file, ordinal, "
@@ -128,18 +134,21 @@ _COLUMNS: LiteralString = (
 
 
 class ParsedWords(NamedTuple):
-    """The query that words mean, and the pattern that a hit must match besides."""
+    """The full-text query for the words, and a pattern that each hit must match, too."""
 
     query: str
     recheck: str | None
     unknown: list[str]
-    """The words that no message holds as they are typed; others are found for them."""
+    """The typed words that no message contains. Similar words are searched instead."""
     estimate: int | None
-    """About how many messages hold the words, from the server's statistics, if the caller asked."""
+    """Estimated number of messages with the words, from the server's statistics.
+
+    None if the caller did not ask.
+    """
 
 
 def parse_words(conn: Connection, words: str, *, estimate: bool = False) -> ParsedWords:
-    """Return what words mean, for `find_messages`; with `estimate` also how many messages hold them."""
+    """Parse words for `find_messages`. With `estimate`, also estimate how many messages contain them."""
     row = conn.execute(
         f"""
         SELECT q.query::text, search_recheck(%(w)s), ARRAY({UNKNOWN_WORDS}),
@@ -154,9 +163,11 @@ def parse_words(conn: Connection, words: str, *, estimate: bool = False) -> Pars
 def find_messages(
     conn: Connection, search: MessageSearch, parsed: ParsedWords | None = None
 ) -> list[PageHit]:
-    """Return one page of hits, best or newest first; one more than `limit` where there is a next page.
+    """Return one page of hits, best or newest first.
 
-    `parsed` is what the search's words mean, where the caller has asked already.
+    If there is a next page, the result has one hit more than `limit`.
+
+    `parsed` is the result of `parse_words`, if the caller already has it.
     """
     parsed = parsed or parse_words(conn, search.words)
     has_words = bool(search.words)
@@ -179,7 +190,7 @@ def find_messages(
 
 
 def _filled(name: str, **parts: str) -> str:
-    """Return a query with its parts put in; none of them is text of a user."""
+    """Return a query with its parts filled in. No part is text of a user."""
     statement: str = queries.load(name)
     for part, text in parts.items():
         statement = statement.replace(f"{{{part}}}", text)
@@ -209,21 +220,22 @@ def _found_in_scope(search: MessageSearch, by_rank: bool) -> str:
     )
 
 
-# The text that a hit's words are compared with, by source.
+# The text that is compared with the words, by source.
 _TEXTS: dict[str, str] = {
     "chats": "SELECT m.message_text AS text FROM chat_messages m WHERE m.id = found.message_id",
     "live": "SELECT w.text FROM conversation_messages w WHERE w.id = found.message_id",
 }
 _TIED = "UNION ALL SELECT source, message_id, score FROM ({} UNION ALL {}) tied"
-# Most messages with the words fit. The planner expects one in 200 to fit a pattern, and would read all with a
-# common word instead of the newest. It expects one CASE in two to be true.
+# Most messages with the words match the pattern. The planner would expect that one in 200 matches, and so
+# would read all messages with a common word instead of the newest ones. For a CASE, it expects that one in
+# two is true.
 _FITS = f"CASE WHEN {COMPARED} ~ %(recheck)s THEN true ELSE false END"
 
 
 def _found_everywhere(
     conn: Connection, search: MessageSearch, parsed: ParsedWords, by_rank: bool
 ) -> dict[str, Any]:
-    """Find messages of all customers; return their sources, ids and scores for search_located.sql."""
+    """Find messages of all customers. Return their sources, ids and scores for search_located.sql."""
     order = "score DESC, at DESC" if by_rank else "at DESC"
     last = "(SELECT at FROM messages_all WHERE source = %(after_source)s AND message_id = %(after_id)s)"
     beyond, tied = "true", ""
@@ -236,8 +248,9 @@ def _found_everywhere(
     def matching(source: str, condition: str, order: str) -> str:
         """Return the statement that finds the messages of a source that meet a condition, in an order.
 
-        Comparing a text with the pattern takes longer than ranking it. So hits are ranked first, and compared
-        in that order until a page is full. By time, the server may follow the index over times instead.
+        Comparing a text with the pattern takes longer than ranking it. So hits are ranked first, and then
+        compared in that order until a page is full. If the order is by time, the server may use the index
+        over times instead.
         """
         compares_last = by_rank and parsed.recheck is not None
         text = "m.message_text" if source == "chats" else "w.text"
@@ -264,8 +277,8 @@ def _found_everywhere(
         else _TIED.format(matching("chats", tied, ""), matching("live", tied, "")),
         order=order,
     )
-    # A prepared statement could be planned once for all words and periods; only with the word itself does the
-    # server know whether the index over words or the one over times is the shorter way.
+    # The statement is not prepared, because one plan would be used for all words and periods. Only with the
+    # actual words does the server know whether the index over words or the index over times is faster.
     found = conn.execute(statement.encode(), _values(search, parsed), prepare=False).fetchall()
     return {
         "sources": [source for source, _, _ in found],
@@ -283,7 +296,7 @@ def _filters_of(source: str, search: MessageSearch) -> list[str]:
 
 
 def _filters(search: MessageSearch, *, at: str, side: str, attachment: str) -> list[str]:
-    """Return the conditions of the filters that are given, over the columns that are named."""
+    """Return the conditions of the given filters, over the given columns."""
     given = (
         (search.since, f"{at} >= %(since)s"),
         (search.until, f"{at} < %(until)s"),
@@ -313,7 +326,7 @@ def _values(search: MessageSearch, parsed: ParsedWords) -> dict[str, Any]:
 
 
 def _after(search: MessageSearch, *, by_rank: bool) -> LiteralString:
-    """Return the condition that a hit comes after the last one of the page before."""
+    """Return the condition that a hit comes after the last hit of the previous page."""
     if search.after is None:
         return "true"
     last: LiteralString = f"""(SELECT {MESSAGE_KEY[1:-1]} FROM messages_all

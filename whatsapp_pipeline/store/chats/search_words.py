@@ -1,6 +1,6 @@
-"""The distinct words of messages, in which typos and parts of numbers are looked up.
+"""The distinct words of messages, in which typing errors and parts of numbers are looked up.
 
-What belongs here: filling search_words and asking it. What does not: searching (search.py and search_query).
+What belongs here: filling and querying search_words. What does not: searching (search.py and search_query).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SOURCES: dict[str, LiteralString] = {"chat": "chat_messages", "webhook": "conve
 
 
 def add_new_words(conn: Connection) -> int:
-    """Add the words of messages that came since the last time; return how many were new."""
+    """Add the words of messages that were stored since the last call. Return the number of new words."""
     added = 0
     for source, table in _SOURCES.items():
         with conn.transaction():
@@ -25,7 +25,7 @@ def add_new_words(conn: Connection) -> int:
             seen, last = row if row else (0, None)
             if last is None or last <= seen:
                 continue
-            # ts_stat takes a statement as text; both numbers come from the database.
+            # ts_stat takes a statement as text. Both numbers in it come from the database.
             messages = f"SELECT search FROM {table} WHERE id > {int(seen)} AND id <= {int(last)}"
             added += conn.execute(
                 """
@@ -52,9 +52,9 @@ UNKNOWN_WORDS: LiteralString = """
                         WHERE s.word = btrim(to_tsquery('portuguese_unaccent', w)::text, ''''))
      ORDER BY w
 """
-"""The words of the query `w` that no message holds as they are typed."""
+"""The typed words of the query `w` that no message contains."""
 
 
 def unknown_words(conn: Connection, words: str) -> list[str]:
-    """Return the words of a query that no message holds as they are typed."""
+    """Return the typed words of a query that no message contains."""
     return [word for (word,) in conn.execute(UNKNOWN_WORDS, {"w": words})]

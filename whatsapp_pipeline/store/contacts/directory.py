@@ -1,7 +1,7 @@
-"""Customers and orders by part of what somebody remembers of them.
+"""Finding customers and orders by a part of a name, phone or number.
 
-What belongs here: lookups for a search box, fast at any size. What does not: finding the one customer that a
-command names (store/summaries/customers.py), and reading a phone as people write it (domain/phones.py).
+What belongs here: look-ups for a search box, which are fast for any number of rows. What does not: finding
+the one customer that a command names (store/summaries/customers.py), and parsing phones (domain/phones.py).
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def customers_like(
     Args:
         conn: A connection of the level that the page is for.
         name: Words in any order, without regard to accents and capitals.
-        phone_parts: Digits that a phone's key contains; empty for no lookup by phone.
-        with_phones: Whether the level reads phones and trade names.
-        limit: Maximum number of results; the latest conversation comes first.
+        phone_parts: Digits that a phone's key contains. If it is empty, phones are not searched.
+        with_phones: Whether the level may read phones and trade names.
+        limit: Maximum number of results. Contacts with the latest conversation come first.
     """
     statement, values = _customers(name, phone_parts, with_phones=with_phones, limit=limit)
     if not statement:
@@ -47,7 +47,7 @@ def customers_like(
 def _customers(
     name: str, phone_parts: Sequence[str], *, with_phones: bool, limit: int
 ) -> tuple[str, dict[str, object]]:
-    """Return the statement of `customers_like` and its values; '' where nothing is asked."""
+    """Return the statement of `customers_like` and its values; '' if there is nothing to search."""
     words = [word for word in name.split() if any(map(str.isalnum, word))]
     fields = ("nome", "fantasia") if with_phones else ("nome",)
     by_name = " UNION ".join(
@@ -74,18 +74,21 @@ def _customers(
 
 
 def customer_names(conn: Connection, ids: Sequence[int]) -> dict[int, str | None]:
-    """Return the names of contacts by their ids; ids that nobody has are left out."""
+    """Return the names of contacts by id. Unknown ids are left out."""
     rows = conn.execute("SELECT id, nome::text FROM contatos WHERE id = ANY(%s) ORDER BY id", (list(ids),))
     return dict(rows.fetchall())
 
 
 def _every_word(field: str, count: int) -> str:
-    """Return the condition that a field has every word; each word alone can use the trigram index."""
+    """Return the condition that a field has every word.
+
+    The condition of each word can use the trigram index.
+    """
     return " AND ".join(f"plain_text({field}::text) LIKE plain_text(%(word{n})s)" for n in range(count))
 
 
 def _literal(word: str) -> str:
-    """Escape what LIKE takes for a wildcard."""
+    """Escape the wildcards of LIKE."""
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
@@ -105,7 +108,10 @@ class OrderListed(NamedTuple):
 def orders_numbered(
     conn: Connection, number: str, *, with_device: bool, limit: int = 20
 ) -> list[OrderListed]:
-    """Return the orders with that number, newest first; leading zeros and a `#` before it do not count."""
+    """Return the orders with that number, newest first.
+
+    Leading zeros and a `#` before the number are ignored.
+    """
     return _orders(conn, _NUMBERED, _bare(number), with_device=with_device, limit=limit)
 
 
@@ -119,9 +125,10 @@ _FOLLOWING = """(coalesce(o.data_emissao, '-infinity'), o.id) <
 def orders_page(
     conn: Connection, *, number: str | None, after: int | None, with_device: bool, limit: int
 ) -> list[OrderListed]:
-    """Return orders, the newest first: those with a number (None: all) that follow the order `after`.
+    """Return a page of orders, newest first: those with the number (None: all) that come after the order
+    `after`.
 
-    Nothing follows an order that does not exist.
+    The result is empty if the order `after` does not exist.
     """
     wanted = {_NUMBERED: number is not None, _FOLLOWING: after is not None}
     condition = " AND ".join(part for part, is_wanted in wanted.items() if is_wanted) or "true"
@@ -139,7 +146,7 @@ def _bare(number: str) -> str:
 def customers_and_orders(
     conn: Connection, name: str, phone_parts: Sequence[str], number: str, *, with_private: bool, limit: int
 ) -> tuple[list[CustomerFound], list[OrderListed]]:
-    """Return what `customers_like` and `orders_numbered` find, by one statement.
+    """Return the results of `customers_like` and `orders_numbered`, by one statement.
 
     Args:
         conn: A connection of the level that the page is for.
@@ -164,7 +171,7 @@ def customers_and_orders(
 
 
 def _dated(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    """Return a JSON object with dates in the place of their text."""
+    """Return a JSON object in which the texts of dates are replaced by dates."""
     return row | {name: date.fromisoformat(row[name]) for name in names if row[name] is not None}
 
 

@@ -54,9 +54,9 @@ class OrderSource(NamedTuple):
 
 
 def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[int, str]:
-    """Return the ids whose item is unchanged, was not truncated, and is still in `contatos`.
+    """Return the ids whose item has not changed, was not truncated, and is still in `contatos`.
 
-    The value is the version of the API that named the fields.
+    The value of each id is the version of the API that named the fields.
     """
     rows = conn.execute(
         """SELECT s.id_contato, s.field_names FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
@@ -87,8 +87,9 @@ def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]
 def version(conn: Connection, table: Table) -> str:
     """Return a hash of the data that decides whether items would be written again.
 
-    That is: the stored sources of rows that are still in `table`, its columns, the list of erased people, and
-    the findings. Values that other programs write to the rows are not included, as a pass ignores them too.
+    The data are: the stored sources of rows that are still in `table`, the columns of `table`, the list of
+    erased people, and the findings. Values that other programs write to the rows are not included, because a
+    pass ignores them, too.
     """
     row = conn.execute(
         f"""SELECT
@@ -104,7 +105,7 @@ def version(conn: Connection, table: Table) -> str:
 
 
 def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> None:
-    """Store the sources of these contacts; equal rows are not written."""
+    """Store the sources of these contacts. Unchanged rows are not written."""
     conn.execute(
         """INSERT INTO contact_sources AS s (id_contato, situacao, data_atualizacao, telefone, celular,
                                              item_hash, field_names, truncated)
@@ -123,7 +124,10 @@ def remember_contacts(conn: Connection, contacts: Iterable[ContactSource]) -> No
 
 
 def remember_orders(conn: Connection, orders: Iterable[OrderSource]) -> None:
-    """Store the sources of these orders; an order read without details keeps the old hash of its details."""
+    """Store the sources of these orders.
+
+    An order that was read without details keeps the old hash of its details.
+    """
     conn.execute(
         """INSERT INTO order_sources AS s (id_ordem_servico, item_hash, detail_hash, truncated)
            SELECT id_ordem_servico, decode(item_hash, 'hex'), decode(detail_hash, 'hex'), truncated

@@ -1,7 +1,7 @@
-"""The table `erp_passes`: readings of the ERP's listings, their progress and their watermarks.
+"""The table `erp_passes`: passes over the ERP's listings, with their progress and watermarks.
 
-What belongs here: beginning, resuming, advancing and closing a pass, and the ids it has seen. What does not:
-the rows (`erp_rows`).
+What belongs here: beginning, resuming, advancing and closing a pass, and the ids that a pass has seen. What
+does not: the rows (`erp_rows`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ _READ_THE_SAME: Final = """cursor_state ->> 'source' = %(source)s
 
 @dataclass(slots=True)
 class Pass:
-    """A running pass. `state` has the data to resume it after a kill; `resumed` shows that this happened."""
+    """A running pass.
+
+    `state` has the data to resume it after a kill, and `resumed` shows that it was resumed.
+    """
 
     id: int
     resource: str
@@ -40,7 +43,7 @@ class Pass:
 
 
 def nobody_reads(conn: Connection, resource: str) -> AbstractContextManager[bool]:
-    """Yield whether no run reads the resource now; if so, none can begin until the block ends.
+    """Yield whether no run reads the resource now. If it is true, no run can begin until the block ends.
 
     If it is true, a pass with the status `running` was killed. Otherwise another run is working on it.
     """
@@ -48,10 +51,10 @@ def nobody_reads(conn: Connection, resource: str) -> AbstractContextManager[bool
 
 
 def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
-    """Return the ERP's time up to which the last complete pass has read every change, or None.
+    """Return the time, by the ERP's clock, up to which the last complete pass has read every change, or None.
 
-    It is also None for a watermark after its own pass. An earlier version took it from a date in the future,
-    so that later passes read nothing, and everything has to be read again.
+    It is also None if the watermark is later than its own pass. An earlier version of the program took such a
+    watermark from a date in the future. Later passes then read nothing, so everything must be read again.
     """
     row = conn.execute(
         f"""SELECT CASE WHEN watermark <= {_BEGAN} + interval '1 day' THEN watermark END FROM erp_passes
@@ -116,7 +119,7 @@ def _what_is_read(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def advance(conn: Connection, run: Pass, listing: str, sweep: int, ids: Iterable[int]) -> None:
-    """Store the progress of the pass, and the ids of its present page."""
+    """Store the progress of the pass, and the ids of its current page."""
     conn.execute("UPDATE erp_passes SET cursor_state = %s WHERE id = %s", (Jsonb(run.state), run.id))
     conn.execute(
         """INSERT INTO erp_pass_items (id_pass, listing, sweep, id_item)
@@ -145,14 +148,14 @@ def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
 
 
 def began(conn: Connection, run: Pass) -> datetime:
-    """Return the beginning of the pass by the database's clock, in the ERP's local time without a zone."""
+    """Return the start of the pass by the database's clock, in the ERP's local time without a zone."""
     row = one_row(conn.execute(f"SELECT {_BEGAN} FROM erp_passes WHERE id = %s", (run.id,)))
     found: datetime = row[0]
     return found.replace(microsecond=0)
 
 
 def elapsed_seconds(conn: Connection, run: Pass) -> float:
-    """Return the seconds since the pass began, with its interruptions."""
+    """Return the seconds since the pass began, including its interruptions."""
     row = conn.execute(
         "SELECT extract(epoch FROM clock_timestamp() - started_at)::float8 FROM erp_passes WHERE id = %s",
         (run.id,),

@@ -1,4 +1,4 @@
-"""The ERP's rows in `contatos` and `ordens_servico`, fitted to the columns of these tables.
+"""Writing the ERP's rows to `contatos` and `ordens_servico`, fitted to the columns of these tables.
 
 What belongs here: fitting values, and one statement per page that writes only differences. What does not:
 reading the ERP. The tables may be the user's own, with other widths and types and without a primary key. A
@@ -47,7 +47,10 @@ class Fitted:
     misfits: list[Misfit] = field(default_factory=list)
 
     def cut_columns(self, row_id: int) -> list[str]:
-        """Return the columns of a row whose value is not stored completely; an odd value is no value."""
+        """Return the columns of a row whose value is not stored completely.
+
+        Columns with an odd value are not among them.
+        """
         return [m.column for m in self.misfits if m.id == row_id and m.kind != "odd_value"]
 
 
@@ -68,7 +71,7 @@ def fit_values(
     rows: Iterable[tuple[int, Mapping[str, Value]]],
     odd: Mapping[int, Mapping[str, str]] | None = None,
 ) -> Fitted:
-    """Fit the values of each row to `columns`; a value without a column is left out.
+    """Fit the values of each row to `columns`. A value without a column is left out.
 
     `odd` has, by row and column, the type that the ERP sent instead of a value; such a column is not changed.
     """
@@ -81,7 +84,7 @@ def fit_values(
             fitted.misfits.append(Misfit(row_id, "id", "unfit", f"id: {reason}; the row was left out"))
             continue
         for name, shape in (odd or {}).get(row_id, {}).items():
-            detail = f"{name}: {shape} where a value belongs; left as it was"
+            detail = f"{name}: the ERP sent {shape} instead of a value; the column was not changed"
             fitted.misfits.append(Misfit(row_id, name, "odd_value", detail))
         for name, value in values.items():
             column = columns.get(name)
@@ -90,7 +93,9 @@ def fit_values(
             try:
                 out[name], cut = _fit_value(column, value)
             except _UnfitError as reason:
-                fitted.misfits.append(Misfit(row_id, name, "unfit", f"{name}: {reason}; left as it was"))
+                fitted.misfits.append(
+                    Misfit(row_id, name, "unfit", f"{name}: {reason}; the column was not changed")
+                )
                 continue
             if cut:
                 fitted.misfits.append(Misfit(row_id, name, "truncated", f"{name}: {cut}"))
@@ -152,12 +157,12 @@ def _fit_number(column: UserColumn, value: Decimal) -> Decimal:
 def upsert(conn: Connection, table: str, columns: Mapping[str, UserColumn], fitted: Fitted) -> WrittenRows:
     """Update the rows that differ and insert the missing ones.
 
-    No unique key is needed; empty text and NULL are equal. Raises PipelineError if a constraint of the user's
-    table refuses the rows.
+    No unique key is needed. Empty text and NULL are treated as equal. Raises PipelineError if a constraint of
+    the user's table refuses the rows.
     """
     alike: defaultdict[tuple[str, ...], list[dict[str, str | None]]] = defaultdict(list)
     for row in fitted.rows.values():
-        alike[tuple(row)].append(row)  # only the columns of a row are written
+        alike[tuple(row)].append(row)  # only the columns that a row has are written
     inserted = updated = 0
     try:
         for names, rows in alike.items():
@@ -184,7 +189,8 @@ def _statement(table: str, columns: Mapping[str, UserColumn], names: Sequence[st
         new.append(sql.SQL("localtimestamp(0)"))
     differences = [_differs(columns[name]) for name in others]
     comma = sql.SQL(", ")
-    # ON CONFLICT without a target needs no key; it only matters if another program inserts at the same time.
+    # ON CONFLICT without a target needs no key. It only has an effect if another program inserts at the same
+    # time.
     return sql.SQL(
         """WITH r AS MATERIALIZED (
                SELECT {values} FROM json_to_recordset(%s::json) AS i ({texts})

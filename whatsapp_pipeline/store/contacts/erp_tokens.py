@@ -1,7 +1,7 @@
 """The table `pipeline_erp_tokens`: the ERP's tokens that several hosts share.
 
-What belongs here: its statements and its lock. What does not: requesting tokens (erp/tokens.py) and the files
-beside them (erp/token_store.py, erp/shared_token_store.py).
+What belongs here: the statements on this table, and its lock. What does not: requesting tokens
+(erp/tokens.py), and the files with tokens (erp/token_store.py, erp/shared_token_store.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from whatsapp_pipeline.store.locks import named_lock
 
 @dataclass(frozen=True, slots=True)
 class SavedTokens:
-    """The row: a pair with its times in seconds since the epoch. The repr hides the tokens.
+    """The row of the table: a pair of tokens with its times, in seconds since the epoch.
+
+    The repr hides the tokens.
 
     `refreshing_on` is the host that sent the refresh token and has not saved a new pair.
     """
@@ -30,12 +32,15 @@ class SavedTokens:
 
 
 def refresh_lock(conn: Connection) -> AbstractContextManager[None]:
-    """Hold the lock that lets one process of all hosts refresh at a time; it ends with the connection."""
+    """Hold the lock for refreshing tokens.
+
+    Only one process of all hosts can hold it. The server frees it when the connection ends.
+    """
     return named_lock(conn, "erp-tokens")
 
 
 def read_tokens(conn: Connection) -> SavedTokens | None:
-    """Return the row; None when no host has authorised yet."""
+    """Return the row; None if no host has authorised yet."""
     with conn.cursor(row_factory=class_row(SavedTokens)) as cursor:
         return cursor.execute(
             """
@@ -55,7 +60,7 @@ def write_tokens(
     refresh_expires_at: float | None,
     host: str,
 ) -> None:
-    """Replace the pair. The caller holds the lock."""
+    """Replace the pair of tokens. The caller must hold the lock."""
     conn.execute(
         """
         INSERT INTO pipeline_erp_tokens
@@ -71,10 +76,10 @@ def write_tokens(
 
 
 def begin_refresh(conn: Connection, host: str) -> None:
-    """Note which host sends the refresh token first. It fails where the database can't be written."""
+    """Store the host that is going to send the refresh token. This fails if the database can't be written."""
     conn.execute("UPDATE pipeline_erp_tokens SET refreshing_on = coalesce(refreshing_on, %s)", (host,))
 
 
 def end_refresh(conn: Connection, host: str) -> None:
-    """Note that this host's refresh brought no answer, so that its disk holds no newer pair."""
+    """Store that this host's refresh got no answer, so that its disk has no newer pair."""
     conn.execute("UPDATE pipeline_erp_tokens SET refreshing_on = NULL WHERE refreshing_on = %s", (host,))

@@ -1,4 +1,4 @@
-"""Names and phones of contacts, that the role may read, for a person who has to choose.
+"""Names and phones of contacts that the role may read, to let a person choose a contact.
 
 What belongs here: one line per contact. What does not: masking (domain/masking.py), and finding contacts
 (store/summaries/customers.py).

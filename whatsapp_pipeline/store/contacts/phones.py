@@ -14,7 +14,10 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class PhoneFields(NamedTuple):
-    """The phone fields of a contact; a missing one is "". `input_hash` is a hash of them and the rules."""
+    """The phone fields of a contact; a missing field is "".
+
+    `input_hash` is a hash of the fields and the rules.
+    """
 
     id_contato: int
     celular: str
@@ -23,7 +26,10 @@ class PhoneFields(NamedTuple):
 
 
 class ContactPhone(NamedTuple):
-    """One number of a contact, a row of `contact_phones`; `position` counts from 1 in its field."""
+    """One number of a contact, as a row of `contact_phones`.
+
+    `position` is the number's position in its field, from 1.
+    """
 
     id_contato: int
     field: str
@@ -35,7 +41,7 @@ class ContactPhone(NamedTuple):
 
 
 class PhoneInput(NamedTuple):
-    """The input that a contact's phones were read from, and the digits that contatos should have."""
+    """The input from which a contact's phones were read, and the digits that contatos should have."""
 
     id_contato: int
     input_hash: bytes
@@ -58,7 +64,7 @@ HIGHEST = 2**63 - 1
 
 
 def next_range(conn: Connection, *, after: int, size: int) -> int | None:
-    """Return the id that ends the next `size` contacts after an id; None at the end."""
+    """Return the last id of the next `size` contacts after an id; None at the end."""
     row = conn.execute(
         "SELECT max(id) FROM (SELECT id FROM contatos WHERE id > %s ORDER BY id LIMIT %s) chunk",
         (after, size),
@@ -89,7 +95,7 @@ def count_waiting(conn: Connection, rules: str) -> int:
 def write_phones(
     conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]
 ) -> ChangedRows:
-    """Write the phones of these contacts where they differ. Call it in a transaction."""
+    """Write the phones of these contacts that differ. Call it in a transaction."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_phones, pg_temp.incoming_inputs")
     conn.execute(
         "CREATE TEMP TABLE incoming_phones ON COMMIT DROP AS SELECT * FROM contact_phones WITH NO DATA"
@@ -132,7 +138,7 @@ def forget_deleted(conn: Connection) -> int:
 
 
 def totals(conn: Connection) -> tuple[int, int]:
-    """Return how many contacts there are, and how many have a phone that can be matched."""
+    """Return the number of contacts, and the number of contacts with a phone that can be matched."""
     row = conn.execute(
         """SELECT (SELECT count(*) FROM contatos),
                   (SELECT count(DISTINCT id_contato) FROM contact_phones WHERE key IS NOT NULL)"""

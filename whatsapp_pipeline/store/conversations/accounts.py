@@ -29,7 +29,7 @@ def ensure_tenant(conn: Connection, name: str) -> int:
 
 
 def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -> None:
-    """Add an account, or enable it again; conversations that had no tenant get this one."""
+    """Add an account, or enable it again. Its conversations without a tenant get this tenant."""
     conn.execute(
         """
         INSERT INTO whatsapp_accounts (phone_number_id, tenant_id) VALUES (%s, %s)
@@ -92,7 +92,7 @@ _ACCOUNTS: LiteralString = (
 
 
 def accounts(conn: Connection, *, after: str | None = None, limit: int | None = None) -> list[Account]:
-    """Read accounts sorted by phone_number_id: all, or up to `limit` of those that follow `after`."""
+    """Read accounts sorted by phone_number_id: all, or up to `limit` accounts after `after`."""
     rows = conn.execute(
         f"{_ACCOUNTS} WHERE %(after)s::text IS NULL OR a.phone_number_id > %(after)s"
         " ORDER BY 1 LIMIT %(limit)s",
@@ -108,7 +108,7 @@ def account_with_id(conn: Connection, phone_number_id: str) -> Account | None:
 
 
 class Tenant(NamedTuple):
-    """A tenant, and how many accounts it has."""
+    """A tenant, and the number of its accounts."""
 
     id: int
     name: str
@@ -123,7 +123,7 @@ _TENANTS: LiteralString = (
 
 
 def tenants(conn: Connection, *, after: str | None, limit: int) -> list[Tenant]:
-    """Read up to `limit` tenants by name, those that follow `after` where it is given."""
+    """Read up to `limit` tenants sorted by name, from `after` on if it is given."""
     rows = conn.execute(
         f"{_TENANTS} WHERE %(after)s::text IS NULL OR t.name > %(after)s"
         " GROUP BY t.id ORDER BY t.name LIMIT %(limit)s",
@@ -139,7 +139,7 @@ def tenant_with_id(conn: Connection, tenant_id: int) -> Tenant | None:
 
 
 def known_accounts(conn: Connection, phone_number_ids: Collection[str]) -> Mapping[str, Account]:
-    """Read those of the given accounts that exist."""
+    """Read the given accounts that exist."""
     rows = conn.execute(
         "SELECT a.phone_number_id, a.tenant_id, NULL, a.is_active FROM whatsapp_accounts a"
         " WHERE a.phone_number_id = ANY(%s)",

@@ -79,8 +79,8 @@ class QuestionStatus:
 def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
     """Add questions for those new messages that need a reply.
 
-    An edit becomes a question only if the edited message no longer waits, because its reply was about the
-    old text. If the edited message still waits, or a later one in its place, it is asked with the new text.
+    An edit becomes a question only if the edited message no longer waits, because its reply was about the old
+    text. If the edited message, or a later message, still waits, the question is asked with the new text.
     """
     conn.execute(
         queries.load("conversations/add_questions"),
@@ -138,7 +138,7 @@ def store_outcome(
 
 
 def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float, counts: bool) -> None:
-    """Release a question, to be asked again after `seconds`; `counts` says whether this was an attempt."""
+    """Release a question, to be asked again after `seconds`. With `counts`, the attempt is counted."""
     conn.execute(
         "UPDATE assistant_replies SET attempts = attempts + %s::int, reason = %s, lease_until = NULL,"
         " next_attempt_at = now() + make_interval(secs => %s), updated_at = now()"
@@ -148,7 +148,7 @@ def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float,
 
 
 def postpone_all(conn: Connection, reason: str, *, seconds: float) -> None:
-    """Ask no pending question for `seconds`, because the endpoint fails for all of them.
+    """Postpone all pending questions by `seconds`, because the endpoint fails for all of them.
 
     Questions that are added meanwhile wait until the same time.
     """
@@ -162,7 +162,7 @@ def postpone_all(conn: Connection, reason: str, *, seconds: float) -> None:
 
 
 def retry_failed(conn: Connection) -> int:
-    """Make failed questions of the last day, and all pending ones, due now; return how many."""
+    """Make failed questions of the last day, and all pending questions, due now. Return their number."""
     return conn.execute(
         f"""
         UPDATE assistant_replies r
@@ -210,7 +210,9 @@ def failed_questions(conn: Connection, limit: int = 20) -> list[tuple[int, str, 
 
 
 def store_reply(conn: Connection, question: Question, text: str) -> bool:
-    """Store the reply, unless the question was edited or needs no reply any more; return whether it was.
+    """Store the reply, unless the question was edited or needs no reply any more.
+
+    Return whether the reply was stored.
 
     The statement runs in the caller's transaction under the account's lock, so that no message is added
     between the check and the insert.

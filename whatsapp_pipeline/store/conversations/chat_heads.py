@@ -1,6 +1,7 @@
-"""The head above one conversation on a page: its customer and the confidence of the link.
+"""The head of a conversation's page: the customer and the confidence of the link.
 
-What belongs here: reading it. What does not: the messages (message_stream.py), and linking (steps/links/).
+What belongs here: reading the head. What does not: the messages (message_stream.py), and linking
+(steps/links/).
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 
 
 class ChatHead(NamedTuple):
-    """A chat of the archive or a live conversation, with the customer whose link is in force."""
+    """A chat of the archive or a live conversation, with the customer to whom it is linked now."""
 
     id: int
     name: str | None
-    """The export's file name, or the name in the customer's profile."""
+    """The title of the export, or the name in the customer's profile."""
     id_contato: int | None
     nome: str | None
     match_status: str
     match_confidence: float | None
     duplicate_of: int | None
-    """The chat that holds every message of this one."""
+    """The chat that contains all messages of this one."""
     messages_elsewhere: int
-    """Messages that an earlier export holds too; they are read there."""
+    """Number of messages that an earlier export contains, too. They are shown there."""
     month: str | None
     """The month of the export; None for a live conversation."""
     processing_status: str | None
-    """How far the pipeline is with the export; None for a live conversation."""
+    """The processing status of the export; None for a live conversation."""
 
 
 _HEADS: dict[str, LiteralString] = {
@@ -56,6 +57,6 @@ _HEADS: dict[str, LiteralString] = {
 
 
 def chat_head(conn: Connection, scope: StreamScope) -> ChatHead | None:
-    """Return the head of a scope of kind `chat` or `webhook`; None where there is no such conversation."""
+    """Return the head of a scope of kind `chat` or `webhook`; None if the conversation does not exist."""
     with conn.cursor(row_factory=class_row(ChatHead)) as cursor:
         return cursor.execute(_HEADS[scope.kind], (scope.id,)).fetchone()

@@ -1,4 +1,4 @@
-"""Dead letters as people at the console and programs see them: why each failed, and putting it back in line.
+"""Dead letters for the console and the API: the reason of each failure, and replaying deliveries.
 
 What belongs here: statements that a login of the console may run. What does not: the inbox itself (inbox.py),
 which these logins cannot read.
@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class DeadLetter(NamedTuple):
-    """A delivery that failed too often; `error` quotes nothing of what was in it."""
+    """A delivery that failed too often. `error` contains nothing of its content."""
 
     id: int
     received_at: datetime
@@ -26,7 +26,7 @@ class DeadLetter(NamedTuple):
 
 
 def dead_deliveries(conn: Connection, *, before: int | None, limit: int) -> list[DeadLetter]:
-    """Return dead letters, the newest first; those before a delivery where one is given."""
+    """Return dead letters, newest first; with `before`, those older than that delivery."""
     with conn.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(
             """
@@ -44,9 +44,9 @@ def count_dead_deliveries(conn: Connection) -> int:
 
 
 def replay_dead_deliveries(conn: Connection, session: bytes, ids: Sequence[int] | None) -> int:
-    """Put dead letters back in line, all where `ids` is None; return how many.
+    """Make dead letters due again (with `ids` None: all). Return their number.
 
-    The user of the session is on record. Raises psycopg.errors.InvalidAuthorizationSpecification when the
+    The user of the session is recorded. Raises psycopg.errors.InvalidAuthorizationSpecification when the
     session has ended.
     """
     row = conn.execute(

@@ -31,7 +31,7 @@ from whatsapp_pipeline.store.conversations.conversations import (
 )
 from whatsapp_pipeline.store.queries import load
 
-_LAST_INBOX_ID = 2**63 - 1  # of a delivery that the inbox no longer holds
+_LAST_INBOX_ID = 2**63 - 1  # for a delivery that is no longer in the inbox
 # Types of messages that change an earlier message.
 _CHANGES = ("edit", "revoke")
 
@@ -67,7 +67,9 @@ def store_items(
     *,
     ask_assistant: bool = False,
 ) -> Stored:
-    """Store items of any deliveries. The caller opens a transaction; its end releases the accounts' locks.
+    """Store items of any deliveries.
+
+    The caller opens a transaction, whose end releases the locks of the accounts.
 
     `tenants` gives the tenant of each account's new conversations. With `ask_assistant` each new message of
     a user becomes a question for the assistant, unless it is too old.
@@ -224,7 +226,9 @@ def _complete_copies(
     messages: Sequence[tuple[Received, DeliveredMessage]],
     others: Sequence[tuple[Received, Other]],
 ) -> list[tuple[Received, Other]]:
-    """Complete stored messages by copies that name no recipient; return the items that complete none.
+    """Complete stored messages by copies that name no recipient.
+
+    Return the items that did not complete a message.
 
     The copies are those of this pass, and those that became events because they came before.
     """
@@ -256,9 +260,11 @@ def _complete_copies(
 
 
 def _waiting_copies(conn: Connection, keys: Sequence[list[str]]) -> list[tuple[Received, DeliveredMessage]]:
-    """Take the copies of some messages out of the events, which they are until the message is stored.
+    """Remove the copies of some messages from the events, and return them.
 
-    An event that can't be read as a copy stays where it is.
+    Until its message is stored, a copy is stored as an event.
+
+    An event that can't be read as a copy is kept.
     """
     rows = conn.execute(
         """
@@ -284,7 +290,7 @@ def _waiting_copies(conn: Connection, keys: Sequence[list[str]]) -> list[tuple[R
 
 
 def _apply_changes(conn: Connection, messages: Sequence[DeliveredMessage]) -> None:
-    """Apply edits and revocations to their messages. The order in which message and change arrive is free.
+    """Apply edits and revocations to their messages. A change may arrive before its message.
 
     Only the author's changes are applied: change and message must have the same role. A message id of the
     provider (wamid) is unique in its account.
@@ -325,7 +331,10 @@ def _touch_conversations(
 def _add_leads(
     conn: Connection, messages: Sequence[tuple[Received, DeliveredMessage]], tenants: Mapping[str, int | None]
 ) -> int:
-    """Add one lead for each writer who is no contact, with the number that wrote first; return how many."""
+    """Add one lead per writer who is no contact, with the number that wrote first.
+
+    Return the number of new leads.
+    """
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     for r, m in sorted(messages, key=lambda pair: pair[1].provider_time or pair[0].received_at):
         if m.role != "user" or m.origin != "message":
@@ -383,7 +392,7 @@ def _add_statuses(conn: Connection, statuses: Sequence[tuple[Received, Status]])
 
 
 def _raise_statuses(conn: Connection, keys: Sequence[tuple[str, str]]) -> None:
-    """Raise each message's status to the highest one that is stored for it; never lower it."""
+    """Set each message's status to the highest status that is stored for it. The status is never lowered."""
     if not keys:
         return
     conn.execute(

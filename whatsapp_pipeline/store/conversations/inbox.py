@@ -46,7 +46,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class InboxStatus:
-    """Counts of the deliveries that wait in the inbox; ages are in seconds, 0 when nothing waits."""
+    """Counts of the deliveries that wait in the inbox. Ages are in seconds, and 0 if nothing waits."""
 
     pending: int
     oldest_pending_seconds: float
@@ -58,7 +58,7 @@ class InboxStatus:
 
 
 def add_deliveries(conn: Connection, deliveries: Sequence[tuple[UUID, datetime, bytes]]) -> int:
-    """Append (delivery id, received at, body) in the given order; return how many were new."""
+    """Append (delivery id, received at, body) in the given order. Return the number of new deliveries."""
     if not deliveries:
         return 0
     ids, times, bodies = zip(*deliveries, strict=True)
@@ -124,7 +124,10 @@ def next_attempt(conn: Connection, batch_id: int) -> int:
 
 
 def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
-    """Set a batch to `done`, or to `dead` when it is given up. A later batch covers what still waits."""
+    """Set a batch to `done`, or to `dead` if it is given up.
+
+    A later batch covers the deliveries that still wait.
+    """
     conn.execute(
         "UPDATE webhook_batches SET status = %s, finished_at = now() WHERE id = %s AND status = 'open'",
         ("dead" if dead else "done", batch_id),
@@ -134,10 +137,10 @@ def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
 def lease(
     conn: Connection, first_id: int, last_id: int, *, rows: int, seconds: float, suspects: bool = False
 ) -> tuple[UUID, list[Delivery]]:
-    """Lease up to `rows` due deliveries for `seconds`, about 4 MB of bodies; return a token and the rows.
+    """Lease up to `rows` due deliveries, about 4 MB of bodies, for `seconds`. Return a token and the rows.
 
-    With `suspects` only deliveries whose worker died are leased. The caller leases them one at a time,
-    because one of them may have killed the worker.
+    With `suspects`, only deliveries whose worker was killed are leased. The caller leases them one at a time,
+    because one of them may have caused the end of the worker.
     """
     token = uuid4()
     found = conn.execute(
@@ -198,7 +201,7 @@ def release(conn: Connection, token: UUID) -> None:
 
 
 def unpark(conn: Connection, phone_number_id: str) -> int:
-    """Make the deliveries that waited for this account due again; return how many."""
+    """Make the deliveries that waited for this account due again. Return their number."""
     row = conn.execute("SELECT unpark_deliveries(%s)", (phone_number_id,)).fetchone()
     return int(row[0]) if row else 0
 
@@ -206,10 +209,10 @@ def unpark(conn: Connection, phone_number_id: str) -> int:
 def replay(
     conn: Connection, *, dead: bool = False, ids: Sequence[int] = (), since: datetime | None = None
 ) -> int:
-    """Make dead letters, deliveries by id, or all deliveries since a time due again; return how many.
+    """Make dead letters, deliveries by id, or all deliveries since a time due again. Return their number.
 
-    Processing is idempotent, so a replay of stored messages changes nothing. A delivery whose body was
-    redacted can't be replayed.
+    Processing is idempotent, so replaying stored messages changes nothing. A delivery whose body was redacted
+    can't be replayed.
     """
     return conn.execute(
         """

@@ -1,11 +1,11 @@
-"""Pages of messages around any place in a conversation, for a person who reads it.
+"""Reading pages of messages around any place in a conversation.
 
-What belongs here: finding a message's place, and reading the messages before and after it. What does not: who
-may read it, and search (store/chats/search.py).
+What belongs here: finding the place of a message, and reading the messages before and after it. What does
+not: rights, and search (store/chats/search.py).
 
 A *scope* selects messages: those of a customer, of an order, of one chat or of one live conversation. A
-*place* is a message's sort key (store/message_order.py). A page begins at a place and not at an offset. So
-every page costs the same, and its content does not shift when messages are added before it.
+*place* is a message's sort key (store/message_order.py). A page begins at a place, not at an offset. So every
+page takes the same time, and its content does not change when messages are added before it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SCOPES: dict[ScopeKind, LiteralString] = {
 
 @dataclass(frozen=True, slots=True)
 class StreamScope:
-    """The selection of messages; `id` is the id of the customer, order, chat or live conversation."""
+    """A selection of messages. `id` is the id of the customer, order, chat or live conversation."""
 
     kind: ScopeKind
     id: int
@@ -74,7 +74,7 @@ _LOCATE: dict[str, LiteralString] = {
     # For a copy of a message in an earlier export, return that message.
     "chat": f"""SELECT {_LOCATED} FROM messages_all WHERE source = 'chat'
         AND message_id = (SELECT coalesce(duplicate_of, id) FROM chat_messages WHERE id = %(id)s)""",
-    # A live message that an export has come to hold is that export's: its address leads there.
+    # If an export now contains a live message, the place of the message in that export is returned.
     "webhook": f"""
         SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %(id)s
         UNION ALL
@@ -92,7 +92,7 @@ _LOCATE: dict[str, LiteralString] = {
 
 
 def locate(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
-    """Return a message's place and ids; None if `messages_all` does not have the message."""
+    """Return the place and the ids of a message; None if `messages_all` does not have the message."""
     with conn.cursor(row_factory=class_row(LocatedMessage)) as cursor:
         return cursor.execute(_LOCATE[source], {"id": message_id}).fetchone()
 
@@ -117,7 +117,7 @@ class StreamMessage(NamedTuple):
     attachment_name: str | None
     attachment_size: int | None
     attachment_paths: list[str] | None
-    """Files of the archive that hold the message; the attachment is beside or inside one of them."""
+    """The files of the archive that contain the message. The attachment is beside or inside one of them."""
     quote: str | None
     quote_source: str | None
     quote_id: int | None
@@ -150,7 +150,7 @@ _GIVEN_KEY: LiteralString = (
 def messages_around(
     conn: Connection, scope: StreamScope, place: Place, *, before: int, after: int, exclusive: bool = False
 ) -> list[StreamMessage]:
-    """Return up to `before` messages before a place and up to `after` messages from the place on, in order.
+    """Return up to `before` messages before a place, and up to `after` messages from the place on, in order.
 
     With `exclusive` the message at the place itself is left out.
     """
@@ -200,7 +200,7 @@ def messages_between(
 
 
 class NamedAttachment(NamedTuple):
-    """The attachment that a message names, and the chat files that it may be beside or inside."""
+    """The attachment that a message names, and the chat files beside or inside which it may be."""
 
     name: str
     paths: list[str]
@@ -209,7 +209,7 @@ class NamedAttachment(NamedTuple):
 
 
 def attachment_of(conn: Connection, message_id: int) -> NamedAttachment | None:
-    """Return the attachment of a message of the archive; None where the message names none."""
+    """Return the attachment of a message of the archive; None if the message names none."""
     with conn.cursor(row_factory=class_row(NamedAttachment)) as cursor:
         return cursor.execute(
             """
@@ -243,10 +243,10 @@ class WordHit(NamedTuple):
 def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -> list[WordHit]:
     """Return the newest messages of a scope that contain the words, at most `limit`, in order.
 
-    The query reads the scope's messages first and then searches them, because the index over the words of all
-    customers would be slower. OFFSET 0 keeps the planner from using that index. The subqueries parse the
-    words once and not for every message. As in the search, a message that only has another word of the same
-    stem is no hit.
+    The query first reads the messages of the scope and then searches them, because the index over the words
+    of all customers would be slower. OFFSET 0 prevents the planner from using that index. The subqueries
+    parse the words once instead of once per message. As in the search, a message that only has another word
+    of the same stem is no hit.
     """
     statement: LiteralString = f"""
         SELECT source, message_id, at, file, ordinal FROM (

@@ -1,4 +1,4 @@
-"""The link of a chat or session as a person sees it, and snoozing it.
+"""The link of a chat or session that is shown to a person, and snoozing it.
 
 What belongs here: reading the state that a decision is compared with, the possible targets of a decision, and
 snoozes. What does not: decisions (overrides.py) and the queue (review.py).
@@ -19,7 +19,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:link_d
 class ChatTarget(NamedTuple):
     """The targets of decisions on a chat.
 
-    `phone_key` is that of the title, otherwise the most frequent one.
+    `phone_key` is the key of the phone in the title, otherwise of the most frequent phone in the headers.
     """
 
     id_chat_file: int
@@ -40,7 +40,7 @@ class LinkState(NamedTuple):
 
 
 def lock_decisions(conn: Connection) -> None:
-    """Wait for other decisions, and block them until the transaction ends."""
+    """Wait until other decisions are written, and block new ones until the transaction ends."""
     conn.execute(_LOCK)
 
 
@@ -92,10 +92,10 @@ def snooze(
 
 
 def write_session_orders(conn: Connection, orders: Mapping[int, int | None]) -> None:
-    """Write decisions on the orders of sessions now; linking their month adds the evidence later.
+    """Write decisions on the orders of sessions now. Linking their month adds the evidence later.
 
-    A session that stays `manual` and loses its order looks to the trigger like one whose order was deleted,
-    so the status leaves `manual` first.
+    If a session with the status `manual` loses its order, the trigger assumes that the order was deleted. So
+    another status is set first.
     """
     values = (list(orders), list(orders.values()))
     conn.execute(
@@ -122,9 +122,9 @@ def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
 
 
 def reopen_moved_orders(conn: Connection, contacts: Mapping[int, int | None]) -> None:
-    """Set sessions to pending whose chat gets another contact; call it before the contacts are written.
+    """Set the sessions of chats that get another contact to pending. Call it before the contacts are written.
 
-    Their orders were decided for the contact before. What a person decided on an order stays. A chat without
+    Their orders were decided for the previous contact. People's decisions on orders are kept. A chat without
     sessions loses its order.
     """
     values = (list(contacts), list(contacts.values()))

@@ -1,4 +1,4 @@
-"""Evidence about a month's chats, and writing their links to contacts.
+"""Reading the evidence about a month's chats, and writing their links to contacts.
 
 What belongs here: set-based statements. What does not: deciding (domain/matching/), the writing of decisions
 in general (decisions.py), overrides (overrides.py), fitted models (models.py), and the report
@@ -39,7 +39,7 @@ class StagedChat(NamedTuple):
 
 
 class PhoneHitRow(NamedTuple):
-    """A contact's phone that equals a staged chat's; `area` is written, assumed or unknown."""
+    """A contact's phone that equals a phone of a staged chat. `area` is written, assumed or unknown."""
 
     id_chat_file: int
     source: str
@@ -150,7 +150,7 @@ def order_texts(conn: Connection, contacts: Iterable[int]) -> list[OrderText]:
 
 
 def tally_chats(conn: Connection, month: str) -> list[Tally]:
-    """Return counts of how the month's chats are linked now."""
+    """Return the counts of the current links of the month's chats."""
     rows = conn.execute(
         """SELECT match_status, match_method, id_contato IS NOT NULL, match_flags, count(*)
            FROM chat_files WHERE month = %s AND processing_status <> 'vanished'
@@ -163,6 +163,6 @@ def tally_chats(conn: Connection, month: str) -> list[Tally]:
 def write_chat_links(
     conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> dict[str, int]:
-    """Write decisions on chats and their candidates; return the number of changed rows of each."""
+    """Write decisions on chats and their candidates. Return the numbers of changed rows."""
     chats, changed = decisions.write_decisions(conn, _TABLES, "links/links_update", rows, candidates)
     return {"chats": chats, "candidates": changed}

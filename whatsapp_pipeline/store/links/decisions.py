@@ -20,7 +20,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class DecisionRow(NamedTuple):
-    """A decision about the chat or session `id`; `target` is the contact or order."""
+    """A decision on the chat or session `id`. `target` is the contact or order."""
 
     id: int
     status: str
@@ -31,7 +31,7 @@ class DecisionRow(NamedTuple):
 
 
 class CandidateRow(NamedTuple):
-    """A contact or order that the chat or session `id` may belong to; `evidence` is JSON text."""
+    """A candidate (contact or order) for the chat or session `id`. `evidence` is JSON text."""
 
     id: int
     rank: int
@@ -42,7 +42,7 @@ class CandidateRow(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """A number of chats or sessions with equal links; `linked`: they have a contact or order."""
+    """The number of chats or sessions with equal links. With `linked`, they have a contact or order."""
 
     status: str
     method: str | None
@@ -53,7 +53,7 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DecisionTables:
-    """The table of decided rows with two of its columns, and the table of candidates.
+    """The names of the table of decided rows, of two of its columns, and of the table of candidates.
 
     `owner` is the candidates' reference to the decided row; both tables have the column `target`.
     """
@@ -93,8 +93,8 @@ def write_decisions(
         joined_by="id, rank",
     )
     names = {name: sql.Identifier(getattr(tables, name)) for name in tables.__slots__}
-    # A trigger treats a `manual` row that loses its target as one whose contact or order was deleted. Setting
-    # another status first avoids that.
+    # If a `manual` row loses its target, a trigger assumes that the contact or order was deleted. Setting
+    # another status first prevents this.
     conn.execute(
         sql.SQL(
             """UPDATE {rows} r SET {status} = 'pending' FROM decided d
@@ -131,7 +131,7 @@ def to_json(evidence: Iterable[Feature]) -> str:
     return f"[{', '.join(map(_feature_json, evidence))}]"
 
 
-# Few features are distinct: a month has some hundreds.
+# The results are cached, because a month has only some hundreds of distinct features.
 @lru_cache(maxsize=16_384)
 def _feature_json(feature: Feature) -> str:
     return json.dumps(feature.as_dict(), ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""Fingerprints of a month's links, which show whether the rows that deciding read or wrote have changed.
+"""Fingerprints of a month's links. They show whether the rows that the decisions read or wrote have changed.
 
-What belongs here: hashes of rows. Chats are hashed by content. Tables of which deciding may read any row are
-hashed by the version of every row (ctid and xmin), so that any write changes the hash. What does not: rules
-and options, which the caller passes.
+What belongs here: hashes of rows. Chats are hashed by content. Tables of which a decision may read any row
+are hashed by the version of every row (ctid and xmin), so that any write changes the hash. What does not:
+rules and options, which the caller passes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _READ_ANYWHERE: dict[Stage, tuple[str, ...]] = {
 
 
 def versions(conn: Connection, stage: Stage) -> str:
-    """Return a hash of the tables of which deciding may read any row. Call it before reading them.
+    """Return a hash of the tables of which a decision may read any row. Call it before reading them.
 
     The months of one run share the hash. If a row changes during the run, the fingerprints of later months
     do not match the tables, so these months are decided once more.
@@ -35,9 +35,9 @@ def versions(conn: Connection, stage: Stage) -> str:
 
 
 def input_fingerprint(conn: Connection, stage: Stage, month: str, *more: str) -> bytes:
-    """Return a hash of the month's chats as deciding reads them. Call it before reading.
+    """Return a hash of the data of the month's chats that decisions read. Call it before reading them.
 
-    `more` are texts of other inputs, like rules and options.
+    `more` are texts of other inputs, such as rules and options.
     """
     statements = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
@@ -47,7 +47,7 @@ def input_fingerprint(conn: Connection, stage: Stage, month: str, *more: str) ->
 
 
 def is_current(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bool:
-    """Return whether the month was decided from these `inputs`, and its links are unchanged since."""
+    """Return whether the month was decided from these `inputs`, and its links have not changed since."""
     row = conn.execute(
         "SELECT stamp FROM link_stamps WHERE stage = %s AND month = %s", (stage, month)
     ).fetchone()

@@ -1,4 +1,6 @@
-"""Hashes of the parts that a month's links depend on, by which the backfill planner shows what changed.
+"""Hashes of the parts of the data that a month's links depend on.
+
+From them the backfill planner knows what has changed.
 
 What belongs here: computing and storing the parts. What does not: the decision whether a run skips the month
 (fingerprints.py), which needs more speed and less precision.
@@ -18,7 +20,7 @@ from whatsapp_pipeline.store.links.fingerprints import Stage
 
 PARTS: Final = ("contacts", "orders", "decisions", "chats", "rules", "model", "phone_weights", "links")
 CHANGED_MEANWHILE: Final = "changed while the month was linked"
-"""A value that equals no part, so that the month is linked again."""
+"""A value that differs from every hash of a part, so that the month is linked again."""
 
 _DECISIONS: Final = f"""
     SELECT sum(hash_record_extended(ROW(f.id, o.id, c.id), 0))
@@ -33,7 +35,7 @@ _PHONED: Final = """EXISTS (
       AND (f.phone_key IS NOT NULL OR EXISTS (SELECT FROM chat_phones p WHERE p.id_chat_file = f.id)))"""
 _MODEL: Final = f"""
     SELECT max(id) FILTER (WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})) FROM link_models"""
-# By content: verdicts that are withdrawn give the weights that months were linked with before.
+# Hashed by content: if verdicts are withdrawn, the earlier weights and their hash are restored.
 _PHONE_WEIGHTS: Final = f"""
     SELECT CASE WHEN %(kind)s = 'names' AND {_PHONED} THEN coalesce(
         (SELECT model::text FROM link_models WHERE kind = 'phones' ORDER BY id DESC LIMIT 1), '{{}}') END"""
@@ -53,16 +55,19 @@ def names_part(conn: Connection) -> str:
 def contacts_part(conn: Connection, month: str, names: str) -> str:
     """Return a hash of the contacts that linking the month reads; `names` is the result of `names_part`.
 
-    Of phones, those with the same end as a phone of the month are included. All names are included if the
-    month has a name in a title: the information of a word depends on the number of contacts with it, so a new
-    contact changes the confidence of titles that do not name it.
+    The hash includes the phones with the same last digits as a phone of the month. If a title of the month
+    has a name, all names are included: the information of a word depends on the number of contacts with it,
+    so a new contact changes the confidence of other titles, too.
     """
     own = _hash(conn, queries.load("links/part_contacts"), {"month": month})
     return f"{own} {names}" if asks_for_names(conn, month) else own
 
 
 def orders_version(conn: Connection) -> str:
-    """Return a hash of the version of every order; if it is equal later, no order was written in between."""
+    """Return a hash of the version of every order.
+
+    If a later hash is equal, no order was written in between.
+    """
     return _hash(
         conn,
         """SELECT sum(hash_record_extended(ROW(t.ctid, t.xmin), 0))
@@ -77,7 +82,7 @@ def orders_part(conn: Connection, month: str) -> str:
 
 
 def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
-    """Return hashes of the month's decisions, chats, links, model and phone weights, for a stage."""
+    """Return the hashes of the month's decisions, chats, links, model and phone weights, for a stage."""
     values = {"month": month, "kind": _MODELS[stage]}
     chats = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
@@ -113,7 +118,7 @@ def keep_parts(conn: Connection, stage: Stage, month: str, parts: Mapping[str, s
 
 
 def kept_parts(conn: Connection, months: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
-    """Return the stored parts by (stage, month); a month linked by an older release has none."""
+    """Return the stored hashes by (stage, month). A month that an older release linked has none."""
     rows = conn.execute(
         "SELECT stage, month, parts FROM link_stamps WHERE month = ANY(%s) AND parts IS NOT NULL",
         (list(months),),

@@ -1,7 +1,7 @@
 """The match report as plain data: links by method and confidence, waiting chats, and changes.
 
-What belongs here: numbers and short lists for checks and people; titles are masked. What does not: displaying
-them.
+What belongs here: numbers and short lists for checks and people, with masked titles. What does not:
+displaying them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Coverage:
 class MatchReport:
     """A month's links. `reliability` are the calibration bands of the name model.
 
-    `changes` counts chats by "old status → new status" since the previous run; it is empty without changes.
+    `changes` counts chats by "old status → new status" since the previous run. It is empty if nothing
+    changed.
     """
 
     month: str
@@ -123,7 +124,7 @@ def statuses_of(conn: Connection, chats: Sequence[int]) -> dict[int, str]:
 def record_decision_run(
     conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]
 ) -> None:
-    """Store the changes by a person's decision, as `record_run` does, for some of the month's chats."""
+    """Store the changes that a person's decision made to some of the month's chats (see `record_run`)."""
     counts = conn.execute(
         """SELECT match_status, count(*) FROM chat_files
            WHERE month = %s AND processing_status <> 'vanished' GROUP BY 1""",
@@ -133,9 +134,9 @@ def record_decision_run(
 
 
 def record_run(conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]) -> None:
-    """Store the changes by a run: numbers of chats by status before → after.
+    """Store the changes that a run made: numbers of chats by status before → after.
 
-    Without changes, store nothing.
+    If nothing changed, nothing is stored.
     """
     by_status: dict[str, int] = {}
     for text in after.values():

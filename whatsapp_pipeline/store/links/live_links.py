@@ -1,7 +1,8 @@
-"""Links of live conversations: which of them have to be decided, staging them, and writing decisions.
+"""Links of live conversations: finding those to decide, staging them, and writing decisions.
 
-What belongs here: the statements around steps/links/live_links.py. What does not: any decision, and what
-chats and conversations share (contact_links.py, order_links.py, decisions.py). Call them in one transaction.
+What belongs here: the statements for steps/links/live_links.py. What does not: decisions, and statements for
+both chats and conversations (contact_links.py, order_links.py, decisions.py). Call the functions in one
+transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _PLACE = DecisionTables(
 
 
 class DueConversation(NamedTuple):
-    """A conversation to decide; it is locked until the transaction ends."""
+    """A conversation to decide. It is locked until the transaction ends."""
 
     id: int
     inputs: str
@@ -30,7 +31,7 @@ class DueConversation(NamedTuple):
 
 
 def next_conversations(conn: Connection, *, after: int, limit: int) -> list[int]:
-    """Return up to `limit` conversations with persons whose id is greater than `after`, by id."""
+    """Return up to `limit` conversations with persons, sorted by id, from the id after `after` on."""
     rows = conn.execute(
         "SELECT id FROM conversations WHERE id > %s AND NOT is_group ORDER BY id LIMIT %s", (after, limit)
     )
@@ -38,7 +39,10 @@ def next_conversations(conn: Connection, *, after: int, limit: int) -> list[int]
 
 
 def due_contacts(conn: Connection, conversations: Sequence[int], rules: str) -> list[DueConversation]:
-    """Return those of these conversations whose contact has to be decided, by id, without locked ones."""
+    """Return the conversations among these whose contact must be decided, sorted by id.
+
+    Locked ones are left out.
+    """
     values = {"conversations": list(conversations), "rules": rules}
     rows = conn.execute(queries.load("links/conversation_inputs"), values)
     return [DueConversation(*row) for row in rows]
@@ -59,14 +63,17 @@ def write_contacts(
     rows: Iterable[DecisionRow],
     candidates: Iterable[CandidateRow],
 ) -> int:
-    """Write the decided contacts to conversations; return how many changed."""
+    """Write the decided contacts to conversations. Return the number of changed rows."""
     changed, _ = decisions.write_decisions(conn, _PLACE, "links/conversation_links_update", rows, candidates)
     _keep_inputs(conn, "link_inputs", [(row.id, row.inputs) for row in due])
     return changed
 
 
 def due_orders(conn: Connection, conversations: Sequence[int], rules: str) -> list[tuple[int, str]]:
-    """Return (conversation, inputs) of those whose sessions have to be linked to orders, locked as above."""
+    """Lock the conversations whose sessions must be linked to orders.
+
+    Return (conversation, inputs) for each.
+    """
     values = {"conversations": list(conversations), "rules": rules}
     return conn.execute(queries.load("links/conversation_order_inputs"), values).fetchall()
 
@@ -84,7 +91,7 @@ def stage_sessions(conn: Connection, conversations: Sequence[int]) -> list[Sessi
 
 
 def keep_order_inputs(conn: Connection, due: Sequence[tuple[int, str]]) -> None:
-    """Note what the order links of these conversations depended on."""
+    """Store the inputs on which the order links of these conversations depend."""
     _keep_inputs(conn, "order_inputs", due)
 
 
@@ -99,7 +106,7 @@ def _keep_inputs(conn: Connection, column: str, values: Sequence[tuple[int, str]
 
 
 def live_target(conn: Connection, conversation: int) -> str | None:
-    """Return the name under which decisions are about a conversation; None when there is no such one."""
+    """Return the target of decisions on a conversation; None if the conversation does not exist."""
     row = conn.execute(
         """
         SELECT i.phone_number_id || '/' || i.canonical
@@ -112,7 +119,7 @@ def live_target(conn: Connection, conversation: int) -> str | None:
 
 
 def conversations_of(conn: Connection, id_override: int) -> int:
-    """Count the live conversations that a decision is about."""
+    """Count the live conversations to which a decision applies."""
     row = conn.execute(
         """
         SELECT count(DISTINCT i.conversation_id)

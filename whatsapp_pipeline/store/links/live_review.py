@@ -1,7 +1,7 @@
-"""Live conversations that wait for a person's decision, as `review` shows chats.
+"""The review queue of live conversations that wait for a person's decision.
 
-What belongs here: the queue, putting an item off, the first and last messages of an item, what a decision is
-about, and writing what people decided. What does not: deciding (steps/links/decide.py).
+What belongs here: the queue, snoozing an item, the first and last messages of an item, the targets of a
+decision, and writing decisions. What does not: deciding (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 
 
 def live_queue(conn: Connection, *, reviewer: str, limit: int | None = None) -> list[ReviewItem]:
-    """Return what waits, the most valuable first; `id_chat_file` is the conversation's id.
+    """Return the waiting items, most valuable first. `id_chat_file` is the id of the conversation.
 
-    What this reviewer put off is left out until it is due; it stays in the queue of all others.
+    Items that this reviewer snoozed are left out until the snooze ends. They stay in the queue of other
+    reviewers.
     """
     rows = conn.execute(queries.load("links/live_review_queue"), {"limit": limit, "reviewer": reviewer})
     return [ReviewItem(*row) for row in rows]
 
 
 def newest_decision(conn: Connection) -> int:
-    """Return the id of the newest decision on record, 0 when there is none."""
+    """Return the id of the newest decision, or 0 if there is none."""
     row = conn.execute("SELECT coalesce(max(id), 0) FROM link_overrides").fetchone()
     return int(row[0]) if row else 0
 
@@ -37,9 +38,9 @@ def newest_decision(conn: Connection) -> int:
 def decided_since(
     conn: Connection, conversation: int, session_number: int | None, *, since: int, own: Collection[int]
 ) -> Override | None:
-    """Return the newest decision in force on an item that is newer than `since` and none of `own`.
+    """Return the newest decision in force on an item that is newer than `since` and not in `own`.
 
-    A decision on the conversation's contact is about its sessions, too.
+    A decision on the conversation's contact applies to its sessions, too.
     """
     columns = ", ".join(f"o.{column}" for column in Override._fields)
     row = conn.execute(
@@ -63,7 +64,7 @@ def decided_since(
 def snooze_conversation(
     conn: Connection, conversation: int, session_number: int | None, *, reviewer: str, until: datetime
 ) -> None:
-    """Keep a conversation, or one of its sessions, out of one reviewer's queue until a time."""
+    """Hide a conversation, or one of its sessions, from one reviewer's queue until a time."""
     conn.execute(
         """
         INSERT INTO review_snoozes (id_conversation, session_number, reviewer, until) VALUES (%s, %s, %s, %s)
@@ -77,7 +78,7 @@ def snooze_conversation(
 def ends_of_conversation(
     conn: Connection, conversation: int, session: int | None, *, count: int
 ) -> tuple[list[MessageLine], list[MessageLine]]:
-    """Return the first and the last messages of a conversation or session; a message is in one list only."""
+    """Return the first and the last messages of a conversation or session. A message is in one list only."""
     rows = conn.execute(
         f"""
         WITH said AS (
@@ -100,14 +101,14 @@ def ends_of_conversation(
 
 
 class LiveTarget(NamedTuple):
-    """What a decision on a conversation can be about: the conversation itself, or its phone."""
+    """The possible targets of a decision on a conversation: the conversation itself, or its phone."""
 
     name: str
     phone_key: str | None
 
 
 class LiveScope(NamedTuple):
-    """A conversation that a decision is about, with its present contact."""
+    """A conversation to which a decision applies, with its current contact."""
 
     id: int
     messages: int
@@ -115,7 +116,7 @@ class LiveScope(NamedTuple):
 
 
 def live_targets(conn: Connection, conversation: int) -> LiveTarget | None:
-    """Return the targets of decisions on a conversation; None when there is no such one."""
+    """Return the targets of decisions on a conversation; None if the conversation does not exist."""
     row = conn.execute(
         """
         SELECT (array_agg(i.phone_number_id || '/' || i.canonical
@@ -131,7 +132,7 @@ def live_targets(conn: Connection, conversation: int) -> LiveTarget | None:
 
 
 def conversations_of_target(conn: Connection, kind: str, target: str) -> list[LiveScope]:
-    """Return the conversations that a decision on `target` would be about, by id; groups are left out."""
+    """Return the conversations to which a decision on `target` would apply, by id. Groups are left out."""
     rows = conn.execute(
         f"""
         SELECT f.id, (SELECT count(*) FROM conversation_messages m WHERE m.conversation_id = f.id),
@@ -146,7 +147,7 @@ def conversations_of_target(conn: Connection, kind: str, target: str) -> list[Li
 
 
 def live_decisions_in_force(conn: Connection, conversation: int) -> list[Override]:
-    """Return the decisions in force about a conversation or its sessions, the oldest first."""
+    """Return the decisions in force on a conversation or its sessions, oldest first."""
     columns = ", ".join(f"o.{column}" for column in Override._fields)
     rows = conn.execute(
         f"""SELECT {columns} FROM link_overrides o JOIN conversations f ON {ABOUT_CONVERSATION}
@@ -172,9 +173,12 @@ def live_link_state(conn: Connection, conversation: int, session: int | None) ->
 
 
 def write_people(conn: Connection, decided: Sequence[DecisionRow]) -> None:
-    """Write what people decided of conversations' contacts; the next linking decides about all others again.
+    """Write people's decisions on the contacts of conversations.
 
-    Sessions of a conversation that changed its contact are pending, unless a person decided on their order.
+    The next linking decides the other conversations again.
+
+    If the contact of a conversation changes, its sessions become pending, unless a person decided on their
+    order.
     """
     values = {
         "ids": [row.id for row in decided],
@@ -193,7 +197,7 @@ def write_people(conn: Connection, decided: Sequence[DecisionRow]) -> None:
         """,
         values,
     )
-    # A trigger takes a `manual` row that loses its contact for one whose contact was deleted.
+    # If a `manual` row loses its contact, a trigger assumes that the contact was deleted.
     conn.execute(
         f"""
         UPDATE conversations c SET match_status = 'pending' FROM {given} d (id, status, method, contact)
@@ -214,5 +218,5 @@ def write_people(conn: Connection, decided: Sequence[DecisionRow]) -> None:
 
 
 def decide_orders_again(conn: Connection, conversations: Sequence[int]) -> None:
-    """Have the next linking decide on the orders of these conversations' sessions again."""
+    """Make the next linking decide the orders of these conversations' sessions again."""
     conn.execute("UPDATE conversations SET order_inputs = NULL WHERE id = ANY(%s)", (list(conversations),))

@@ -16,7 +16,10 @@ from whatsapp_pipeline.store.connection import Connection, one_row
 
 
 class StoredModel(NamedTuple):
-    """A fitted model: `model` is JSON; `contacts` and `overrides` are the numbers that it was fitted on."""
+    """A fitted model.
+
+    `model` is JSON; `contacts` and `overrides` are the numbers of contacts and decisions of the fit.
+    """
 
     id: int
     version: str
@@ -83,10 +86,10 @@ def phone_verdicts(conn: Connection) -> list[MethodVerdicts]:
 
 
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
-    """Return the titles that people decided: (title, contact or None for nobody in the table), sorted.
+    """Return the titles that people decided, as sorted pairs (title, contact); None if no contact fits.
 
-    The sources are decisions on titles and files, and "right" verdicts on links by the rules. A chat whose
-    contact a person refused, without a later decision, counts as nobody, so that the model trusts such a
-    title less.
+    The sources are decisions on titles and files, and "right" verdicts on links by the rules. If a person
+    refused the contact of a chat and made no later decision, None is returned for the title, so that the
+    model trusts such a title less.
     """
     return conn.execute(queries.load("links/judged_titles")).fetchall()

@@ -1,4 +1,4 @@
-"""Sessions of a month, the orders around them, and writing their links.
+"""Reading the sessions of a month and the orders near them, and writing their links.
 
 What belongs here: set-based statements. What does not: deciding (domain/matching/orders.py). The functions
 work on a temporary table that `stage_month_sessions` or `stage_chat_sessions` fills, so call them inside one
@@ -18,7 +18,7 @@ from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, D
 
 
 class SessionRow(NamedTuple):
-    """One staged session; days are local. `contact_confidence` is below 1 for a proposed contact."""
+    """One staged session. Days are local. `contact_confidence` is below 1 for a proposed contact."""
 
     id: int
     id_chat_file: int
@@ -35,7 +35,7 @@ class SessionRow(NamedTuple):
 
 
 class OrderRow(NamedTuple):
-    """A service order; `number` has no leading zeros and is "" without a number."""
+    """A service order. `number` has no leading zeros, and is "" for an order without a number."""
 
     id: int
     number: str
@@ -70,7 +70,7 @@ def _stage(conn: Connection, sessions: LiteralString, values: Mapping[str, objec
 
 
 def candidate_orders(conn: Connection) -> list[OrderRow]:
-    """Return the orders of the staged sessions' contacts, and the orders that sessions name, by id."""
+    """Return the orders of the staged sessions' contacts, and the orders that the sessions name, by id."""
     return [OrderRow(*row) for row in conn.execute(queries.load("links/order_of_contacts"))]
 
 
@@ -82,7 +82,10 @@ def orders_about(conn: Connection, contact: int | None, numbers: Sequence[str]) 
 
 
 def past_sessions(conn: Connection, *, every: int, before: date) -> list[SessionRow]:
-    """Return the sessions before a day of every `every`-th contact that has an order, without repeats."""
+    """Return the sessions before a day, of every `every`-th contact with an order.
+
+    Sessions in duplicate files are left out.
+    """
     columns = ", ".join(f"found.{column}" for column in SessionRow._fields)
     query = f"SELECT {columns} FROM ({queries.load('links/order_history')}) found ORDER BY found.id"
     return [SessionRow(*row) for row in conn.execute(query, {"every": every, "before": before})]
@@ -95,7 +98,7 @@ def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
 
 
 def linked_sessions(conn: Connection, *, before: date) -> int:
-    """Count the sessions before a day of chats whose contact is known and has an order."""
+    """Count the sessions before a day, in chats whose contact is known and has an order."""
     row = conn.execute(
         """SELECT count(*) FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
            WHERE f.processing_status <> 'vanished' AND s.started_at < %s
@@ -122,7 +125,7 @@ def span(conn: Connection, *, before: date) -> tuple[date, date] | None:
 
 
 def tally_sessions(conn: Connection, month: str) -> list[Tally]:
-    """Return counts of how the sessions of the month's chats are linked now."""
+    """Return the counts of the current links of the month's sessions."""
     rows = conn.execute(
         """SELECT s.order_match_status, s.order_match_method, s.id_ordem_servico IS NOT NULL, s.order_flags,
                   count(*)
@@ -137,13 +140,15 @@ def tally_sessions(conn: Connection, month: str) -> list[Tally]:
 def write_session_links(
     conn: Connection, rows: Iterable[DecisionRow], candidates: Iterable[CandidateRow]
 ) -> dict[str, int]:
-    """Write decisions on sessions, their candidates and chats; return the number of changed rows of each."""
+    """Write decisions on sessions, their candidates and chats. Return the numbers of changed rows."""
     sessions, changed = decisions.write_decisions(conn, _TABLES, "links/orders_update", rows, candidates)
     return {"sessions": sessions, "candidates": changed, "files": _write_orders_of_chats(conn)}
 
 
 def write_chat_orders(conn: Connection, chats: Sequence[int]) -> int:
-    """Write the orders of chats that follow from their sessions as they are now; return how many changed.
+    """Write the orders of chats that follow from the current links of their sessions.
+
+    Return the number of changed chats.
 
     Linking a month does the same for all chats of the month. A chat with a pending session has no order.
     """
@@ -164,7 +169,8 @@ def write_chat_orders(conn: Connection, chats: Sequence[int]) -> int:
 
 
 def _write_orders_of_chats(conn: Connection) -> int:
-    # As in decisions.write_decisions: a decided chat that loses its order must not look like a deleted order.
+    # As in decisions.write_decisions, the trigger must not assume that the order of a decided chat was
+    # deleted.
     conn.execute(
         """UPDATE chat_files f SET order_match_method = NULL
            WHERE order_match_method = 'override' AND id_ordem_servico IS NOT NULL

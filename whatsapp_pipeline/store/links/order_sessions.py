@@ -1,7 +1,7 @@
 """The sessions that are linked to a service order, with the confidence of each link.
 
-What belongs here: reading them for a person. What does not: linking (steps/links/), and the messages of the
-sessions (store/conversations/message_stream.py).
+What belongs here: reading them, to show them to a person. What does not: linking (steps/links/), and the
+messages of the sessions (store/conversations/message_stream.py).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def sessions_of_order(conn: Connection, id_order: int, *, with_messages: bool) -
     Args:
         conn: A connection of the level that the page is for.
         id_order: The order's id in ordens_servico.
-        with_messages: Whether that level may read messages; only then they are counted between sessions.
+        with_messages: Whether that level may read messages. Only then are messages between sessions counted.
     """
     between = (
         """(SELECT count(*) FROM messages_all m

@@ -1,8 +1,8 @@
 """The table `link_overrides`: people's decisions, stored permanently as an audit.
 
-What belongs here: adding, listing and withdrawing decisions by the functions of the database that SQL users
-call too (`override_link`, `remove_override`), and the chats of a decision. What does not: the effect of a
-decision (domain/matching), and making one (steps/links/decide.py).
+What belongs here: adding, listing and withdrawing decisions, and the chats of a decision. The functions of
+the database that do this (`override_link`, `remove_override`) can also be called in SQL. What does not: the
+effect of a decision (domain/matching), and making one (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection, one_row
 
-# Condition for a chat `f` that a decision `o` is about. A chat without a phone in its title has the most
-# frequent phone of its headers. link_overrides_for.sql has the same condition for staged chats.
+# Condition that the decision `o` applies to the chat `f`. For a chat without a phone in its title, the most
+# frequent phone of its headers is used. link_overrides_for.sql has the same condition for staged chats.
 ABOUT: LiteralString = """(
     (o.target_kind = 'file' AND f.file_path = o.target
      AND coalesce(o.chat_number, f.chat_number) = f.chat_number)
@@ -30,10 +30,10 @@ ABOUT: LiteralString = """(
             ORDER BY p.occurrences DESC, p.raw LIMIT 1)))
 )"""
 
-# The chats `f` that a decision `o` is about, to join with; by the same rules, and from indexes.
+# The chats `f` to which the decision `o` applies, for a join. The rules are the same, but indexes are used.
 CHATS_ABOUT: LiteralString = queries.load("links/chats_about")
 
-# Condition for a live conversation `f` that a decision `o` is about.
+# Condition that the decision `o` applies to the live conversation `f`.
 ABOUT_CONVERSATION: LiteralString = """EXISTS (
     SELECT FROM conversation_identities i
      WHERE i.conversation_id = f.id
@@ -42,9 +42,10 @@ ABOUT_CONVERSATION: LiteralString = """EXISTS (
 
 
 class Override(NamedTuple):
-    """A stored decision; `removed_at` is None while it is in force.
+    """A stored decision. `removed_at` is None while the decision is in force.
 
-    `superseded_by` is the decision that replaced it; with `removed_at` and without it, a person withdrew it.
+    `superseded_by` is the decision that replaced it. If `removed_at` is set and `superseded_by` is not, a
+    person withdrew the decision.
     """
 
     id: int
@@ -66,7 +67,7 @@ class Override(NamedTuple):
 
 
 class NewOverride(NamedTuple):
-    """A decision to add: `target` is a path, a phone or a title; `id` is the contact or order."""
+    """A decision to add. `target` is a path, a phone or a title, and `id` is the contact or order."""
 
     target_kind: str
     target: str
@@ -80,7 +81,7 @@ class NewOverride(NamedTuple):
 
 
 class ChatInScope(NamedTuple):
-    """A chat that a decision is about: the number of its messages, and its present contact."""
+    """A chat to which a decision applies, with the number of its messages and its current contact."""
 
     id_chat_file: int
     month: str
@@ -89,7 +90,7 @@ class ChatInScope(NamedTuple):
 
 
 def about_staged(conn: Connection, query: str) -> dict[int, list[PersonDecision]]:
-    """Return the decisions in force about each staged chat or session that has any.
+    """Return the decisions in force on each staged chat or session with decisions.
 
     `query` selects the chat or session, and then the fields of a PersonDecision.
     """
@@ -100,7 +101,7 @@ def about_staged(conn: Connection, query: str) -> dict[int, list[PersonDecision]
 
 
 def insert_override(conn: Connection, new: NewOverride) -> int:
-    """Add a decision and return its id; it replaces the one in force on the same question.
+    """Add a decision and return its id. It replaces the decision in force on the same question.
 
     Raises PipelineError if the contact or order does not exist, or the decision is invalid.
     """
@@ -115,17 +116,17 @@ def insert_override(conn: Connection, new: NewOverride) -> int:
 
 
 def withdraw_override(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
-    """Withdraw a decision, which stays on record; return False if it was withdrawn before.
+    """Withdraw a decision; its row is kept. Return False if it was already withdrawn.
 
-    The decision that it replaced is in force again. Withdrawing a replaced decision changes nothing now: the
-    newer one stays in force, and withdrawing that one later skips this one.
+    The decision that it replaced is in force again. If a replaced decision is withdrawn, the newer decision
+    stays in force. If the newer one is withdrawn later, the withdrawn decision does not come back.
     """
     row = conn.execute("SELECT remove_override(%s, %s, %s)", (id_, reason, removed_by)).fetchone()
     return bool(row and row[0])
 
 
 def list_all(conn: Connection, *, removed: bool = False) -> list[Override]:
-    """Return the decisions in force, or all of them, the oldest first."""
+    """Return the decisions in force, or all decisions, oldest first."""
     columns = ", ".join(Override._fields)
     rows = conn.execute(
         f"SELECT {columns} FROM link_overrides WHERE %s OR removed_at IS NULL ORDER BY id", (removed,)
@@ -134,7 +135,7 @@ def list_all(conn: Connection, *, removed: bool = False) -> list[Override]:
 
 
 def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
-    """Return the number of chats that a decision is about, by month."""
+    """Return the number of chats to which a decision applies, by month."""
     return conn.execute(
         f"""SELECT f.month, count(*) FROM link_overrides o CROSS JOIN {CHATS_ABOUT}
             WHERE o.id = %s GROUP BY f.month ORDER BY f.month""",
@@ -143,7 +144,7 @@ def chats_of(conn: Connection, id_: int) -> list[tuple[str, int]]:
 
 
 def chats_about(conn: Connection, id_: int) -> list[ChatInScope]:
-    """Return the chats that a decision is about, in force or not, by id."""
+    """Return the chats to which a decision applies, by id. The decision need not be in force."""
     rows = conn.execute(
         f"""SELECT f.id, f.month, coalesce(f.message_count, 0), f.id_contato
             FROM link_overrides o CROSS JOIN {CHATS_ABOUT}
@@ -154,7 +155,7 @@ def chats_about(conn: Connection, id_: int) -> list[ChatInScope]:
 
 
 def chats_of_target(conn: Connection, kind: str, target: str, chat_number: int | None) -> list[ChatInScope]:
-    """Return the chats that a decision on `target` would be about, by id."""
+    """Return the chats to which a decision on `target` would apply, by id."""
     rows = conn.execute(
         f"""SELECT f.id, f.month, coalesce(f.message_count, 0), f.id_contato
             FROM (SELECT %s::text AS target_kind, %s::text AS target, %s::int AS chat_number) o
@@ -166,7 +167,7 @@ def chats_of_target(conn: Connection, kind: str, target: str, chat_number: int |
 
 
 def in_force_about(conn: Connection, id_chat_file: int) -> list[Override]:
-    """Return the decisions in force about a chat or its sessions, the oldest first."""
+    """Return the decisions in force on a chat or its sessions, oldest first."""
     columns = ", ".join(f"o.{column}" for column in Override._fields)
     rows = conn.execute(
         f"""SELECT {columns} FROM link_overrides o JOIN chat_files f ON {ABOUT}

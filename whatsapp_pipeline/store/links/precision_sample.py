@@ -1,4 +1,4 @@
-"""The sample of links that reviewers judge blind.
+"""The sample of links that reviewers judge without seeing the link first.
 
 What belongs here: reading the links of the rules in the order of their draws (view `rule_links`). What does
 not: the bound (domain/matching/precision.py) and storing a verdict (steps/links/decide.py).
@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.connection import Connection
 class BlindItem(NamedTuple):
     """A link to judge. Contact, method and confidence may be shown only after the verdict.
 
-    `contacts` are the linked one and others, in an order that does not show which one it is.
+    `contacts` are the linked contact and others, in an order that does not reveal the linked one.
     """
 
     id_chat_file: int
@@ -48,14 +48,17 @@ class LinkGroup(NamedTuple):
 
 
 def link_groups(conn: Connection, months: Sequence[str] | None, *, by_method: bool = True) -> list[LinkGroup]:
-    """Return the links of months (None: all) with their verdicts: all together, then those of each method."""
+    """Return the links of months (None: all) with their verdicts.
+
+    The first group has all links, then there is one group per method.
+    """
     values = {"months": None if months is None else list(months), "by_method": by_method}
     rows = conn.execute(queries.load("links/precision_groups"), values)
     return [LinkGroup(*row) for row in rows]
 
 
 class RuleLink(NamedTuple):
-    """A link of the rules; `verdict` and `reviewer` are None while nobody judged it."""
+    """A link that the rules made. `verdict` and `reviewer` are None until somebody judges it."""
 
     id_contato: int
     method: str | None
@@ -71,7 +74,7 @@ _OF_CHAT: LiteralString = "f.id = %(chat)s"
 def next_links(
     conn: Connection, months: Sequence[str] | None, *, limit: int, chat: int | None = None
 ) -> list[BlindItem]:
-    """Return the next links to judge, in the order of the draws; of all months where `months` is None.
+    """Return the next links to judge, in the order of the draws, of these months (None: all).
 
     With `chat` only that chat's link is returned, if it waits for a verdict.
     """
@@ -83,7 +86,7 @@ def next_links(
 
 
 def rule_link(conn: Connection, chat: int) -> RuleLink | None:
-    """Return the link of a chat that the rules made, or that a verdict corrected; None without one."""
+    """Return the link of a chat, if the rules made it or a verdict corrected it; otherwise None."""
     row = conn.execute(
         "SELECT id_contato, method, confidence, verdict, reviewer FROM rule_links WHERE id_chat_file = %s",
         (chat,),
@@ -92,6 +95,6 @@ def rule_link(conn: Connection, chat: int) -> RuleLink | None:
 
 
 def unjudged_link(conn: Connection, chat: int) -> RuleLink | None:
-    """Return the link of a chat that waits for a verdict; None where it does not, or no longer."""
+    """Return the link of a chat if it waits for a verdict, otherwise None."""
     found = rule_link(conn, chat)
     return found if found is not None and found.verdict is None else None

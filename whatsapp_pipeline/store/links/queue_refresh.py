@@ -1,4 +1,4 @@
-"""Keeping the stored review queue equal to what the tables say, where triggers alone do not.
+"""Keeping the stored review queue equal to the links, in cases that triggers do not cover.
 
 What belongs here: refreshing a month's rows once instead of after each statement, and repairing rows that
 differ. What does not: reading the queue (review_pages.py), and the triggers (sql/migrations/).
@@ -16,10 +16,11 @@ _SETTING = "whatsapp_pipeline.review_queue"
 
 @contextmanager
 def refresh_month_at_end(conn: Connection, month: str) -> Iterator[None]:
-    """Let the block change links of the month's chats without triggers; refresh the queue once after it.
+    """Let the block change links of the month's chats without triggers, and refresh the queue once
+    afterwards.
 
-    Call it inside a transaction: the setting ends with it, so a run that is killed leaves neither the links
-    nor the setting. The block must change no link of another month or of a live conversation.
+    Call it inside a transaction. The setting that disables the triggers ends with the transaction, so nothing
+    remains of a killed run. The block must not change links of another month or of a live conversation.
     """
     conn.execute("SELECT set_config(%s, 'deferred', true)", (_SETTING,))
     yield
@@ -30,10 +31,10 @@ def refresh_month_at_end(conn: Connection, month: str) -> Iterator[None]:
 
 
 def repair_month(conn: Connection, month: str) -> int:
-    """Refresh the month's chats whose rows of the queue differ from the tables; return how many did."""
+    """Refresh the month's chats whose rows in the queue differ from the tables. Return their number."""
     return int(one_row(conn.execute("SELECT repair_review_queue('chat', %s)", (month,)))[0])
 
 
 def repair_live(conn: Connection) -> int:
-    """Refresh the live conversations whose rows of the queue differ from the tables; return how many did."""
+    """Refresh the live conversations whose rows in the queue differ from the tables. Return their number."""
     return int(one_row(conn.execute("SELECT repair_review_queue('webhook', NULL)"))[0])

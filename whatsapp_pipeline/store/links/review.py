@@ -39,7 +39,7 @@ class ReviewItem(NamedTuple):
 
 
 class MessageLine(NamedTuple):
-    """A message for a reviewer; the text is unchanged and therefore not trusted."""
+    """A message for a reviewer. The text is not changed, so it must not be trusted."""
 
     at: datetime
     direction: str | None
@@ -60,7 +60,7 @@ def queue(
 def ends_of_chat(
     conn: Connection, id_chat_file: int, session_number: int | None, *, count: int
 ) -> tuple[list[MessageLine], list[MessageLine]]:
-    """Return the first and the last messages of a chat or session; each message is in one list only.
+    """Return the first and the last messages of a chat or session. Each message is in one list only.
 
     Notices are left out. Both lists are empty if the chat's messages are not loaded.
     """

@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION, C
 
 
 class QueuePlace(NamedTuple):
-    """Where an item stands in the queue; `session` is 0 for a whole chat."""
+    """The place of an item in the queue. `session` is 0 for a whole chat."""
 
     value: float
     last_at: datetime | None
@@ -27,7 +27,7 @@ class QueuePlace(NamedTuple):
 
 
 class QueuedItem(NamedTuple):
-    """An item of the queue; `best` is the name or number of its best candidate.
+    """An item of the queue. `best` is the name or number of the best candidate.
 
     `source` is `chat`, or `webhook` for a live conversation; `id` is the id of either.
     """
@@ -54,7 +54,7 @@ class QueuedItem(NamedTuple):
 class ItemToReview(NamedTuple):
     """A chat, live conversation or session, its candidates (JSON objects) and the decisions in force.
 
-    `waits` says whether it is in the queue.
+    `waits` is true if the item is in the queue.
     """
 
     source: str
@@ -77,7 +77,7 @@ class ItemToReview(NamedTuple):
 
 
 class PastDecision(NamedTuple):
-    """A decision on record, with the names of whom it names."""
+    """A stored decision, with the names of its contacts."""
 
     id: int
     target_kind: str
@@ -99,12 +99,12 @@ class PastDecision(NamedTuple):
 
     @property
     def can_be_undone(self) -> bool:
-        """Whether it is in force, or replaced and not taken back."""
+        """Whether the decision is in force, or was replaced and not withdrawn."""
         return (self.removed_at is None or self.superseded_by is not None) and self.removed_reason != "erased"
 
 
 class DecisionPlace(NamedTuple):
-    """A chat (`chat`) or live conversation (`webhook`) that a decision is about."""
+    """A chat (`chat`) or live conversation (`webhook`) to which a decision applies."""
 
     source: str
     id: int
@@ -113,8 +113,8 @@ class DecisionPlace(NamedTuple):
 class DecisionEffect(NamedTuple):
     """A decision's chats and live conversations.
 
-    `holding`: it holds. `pending`: the rules have to decide again. `outranked`: another decision or link
-    holds.
+    `holding`: the decision is in force. `pending`: the rules must decide again. `outranked`: another decision
+    or link is in force.
     """
 
     holding: list[DecisionPlace]
@@ -122,7 +122,7 @@ class DecisionEffect(NamedTuple):
     outranked: list[DecisionPlace]
 
 
-# By source: the statement, its candidates, and which decisions are about it.
+# By source: the statement for the item, for its candidates, and for the decisions on it.
 _ITEMS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "chat": ("links/review_item", "match_candidates WHERE id_chat_file = f.id", ABOUT),
     "webhook": (
@@ -133,7 +133,7 @@ _ITEMS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
 }
 
 
-# In the direction of review_queue_value_idx: the next page is one range of it.
+# The order is that of review_queue_value_idx, so that the next page is one range of the index.
 _AFTER: LiteralString = """
        AND ((-i.value), (-coalesce(extract(epoch FROM i.last_at)::float8, '-Infinity')), i.source, i.id,
             i.session)
@@ -144,7 +144,10 @@ _AFTER: LiteralString = """
 def queued_items(
     conn: Connection, reviewer: str, *, limit: int, after: QueuePlace | None = None
 ) -> list[QueuedItem]:
-    """Return the most valuable items, or those that follow a place, without what the reviewer put off."""
+    """Return the most valuable items, or the items after a place.
+
+    Items that the reviewer snoozed are left out.
+    """
     values = {"reviewer": reviewer, "limit": limit, **(after._asdict() if after else {})}
     statement = queries.load("links/review_page").replace("{after}", _AFTER if after else "")
     with conn.cursor(row_factory=class_row(QueuedItem)) as cursor:
@@ -152,13 +155,13 @@ def queued_items(
 
 
 def count_items(conn: Connection) -> int:
-    """Count what waits for a decision, for whomever."""
+    """Count the items that wait for a decision, for all reviewers together."""
     row = conn.execute("SELECT count(*) FROM review_items").fetchone()
     return int(row[0]) if row else 0
 
 
 def item_to_review(conn: Connection, source: str, number: int, session: int | None) -> ItemToReview | None:
-    """Return a chat, a live conversation or a session, in doubt or not; None where there is none."""
+    """Return a chat, live conversation or session; None if it does not exist. It need not be in the queue."""
     name, candidates_of, about = _ITEMS[source]
     candidates = queries.load("links/review_candidates")
     statement = queries.load(name).replace("{candidates}", candidates)
@@ -168,7 +171,7 @@ def item_to_review(conn: Connection, source: str, number: int, session: int | No
 
 
 def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[PastDecision]:
-    """Return decisions, the newest first; those before a decision where one is given."""
+    """Return decisions, newest first; if a decision is given, only older ones."""
     with conn.cursor(row_factory=class_row(PastDecision)) as cursor:
         return cursor.execute(
             queries.load("links/review_history"), {"before": before, "limit": limit}
@@ -176,7 +179,7 @@ def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[
 
 
 def decision_effect(conn: Connection, id_override: int) -> DecisionEffect:
-    """Return what a decision changed, by the links as they are now."""
+    """Return the effect of a decision, by the current links."""
     statement = queries.load("links/decision_effect").replace("{chats_about}", CHATS_ABOUT)
     statement = statement.replace("{about_conversation}", ABOUT_CONVERSATION)
     found: dict[str, list[DecisionPlace]] = {"holds": [], "pending": [], "outranked": []}

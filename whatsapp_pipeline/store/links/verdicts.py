@@ -20,11 +20,14 @@ from whatsapp_pipeline.store.links.overrides import Override
 SHARE = 0.10
 LEAST = 20
 TOLERATED_DISAGREEMENT = 0.05
-"""Maximum share of "wrong" verdicts on a month's sample; with more, the check and the checkpoint fail."""
+"""Maximum share of "wrong" verdicts on a month's sample.
+
+With a larger share, the check and the checkpoint fail.
+"""
 
 
 class SampleRow(NamedTuple):
-    """A chat of the review sample; `verdict` is the newest one on its present link.
+    """A chat of the review sample. `verdict` is the newest verdict on its current link.
 
     A verdict that changed the link, as "wrong" does, counts until it is withdrawn.
     """
@@ -47,7 +50,7 @@ class SampleRow(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Numbers of verdicts on present links."""
+    """Numbers of verdicts on current links."""
 
     sampled: int
     reviewed: int
@@ -102,9 +105,9 @@ def record_verdict(
     id_override: int | None = None,
     is_blind: bool = False,
 ) -> bool:
-    """Store a verdict on a chat's present link; return False if there is no such chat.
+    """Store a verdict on a chat's current link. Return False if the chat does not exist.
 
-    `id_override` is the decision that the verdict made. Withdrawing one withdraws the other.
+    `id_override` is the decision that belongs to the verdict. Withdrawing one of them withdraws the other.
     """
     return (
         conn.execute(
@@ -122,10 +125,10 @@ def record_verdict(
 
 
 def record_decision(conn: Connection, decision: Override, chats: Sequence[int]) -> int:
-    """Store the verdicts that follow from a decision for links by the rules; return their number.
+    """Store the verdicts on links of the rules that follow from a decision. Return their number.
 
-    A link to the decided contact is right, a link to another contact is wrong. A refusal only makes a link to
-    the refused contact wrong. Call it before the decision is written to the links.
+    A link to the decided contact is right, and a link to another contact is wrong. After a refusal, only a
+    link to the refused contact is wrong. Call it before the decision is written to the links.
     """
     return conn.execute(
         """

@@ -1,6 +1,6 @@
 """Statements of operation: checks, status, gates, backups, erasure, adopted tables.
 
-What belongs here: SQL that is about no other subject. What does not: the steps and schedules that use it
+What belongs here: SQL that belongs to no other subject. What does not: the steps and schedules that use it
 (steps/operations/, automation/), and long statements (sql/queries/operations/).
 
     checks ──► qa_results ──► improvements, report_numbers    rules, their results by month, what to improve

@@ -1,4 +1,4 @@
-"""The user's own tables compared with the tables that the pipeline expects.
+"""Comparing the user's own tables with the tables that the pipeline expects.
 
 What belongs here: reading columns and keys of `contatos` and `ordens_servico`, and a report of differences.
 What does not: changing them (a migration adds missing columns and alters nothing). The expected columns are
@@ -68,7 +68,7 @@ class UserColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableFinding:
-    """One difference. `problem`: narrow, other_type, required, no_unique_id or no_foreign_keys."""
+    """One difference. `problem` is narrow, other_type, required, no_unique_id or no_foreign_keys."""
 
     table: str
     column: str

@@ -3,7 +3,8 @@
 What belongs here: statements over `api_tokens`, and the session in which a program's views are recorded. What
 does not: checking a request (console/api/), and people's sessions (console_access.py).
 
-A token comes and is stored as a hash; who reads the table can't use what they find.
+The functions receive the hash of a token, and only the hash is stored. So nobody can use a value from the
+table as a token.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ TokenLevel: TypeAlias = Literal["reader", "analyst", "reviewer", "manager"]
 
 
 class ApiToken(NamedTuple):
-    """A program's token, without the token."""
+    """The data of a program's token, without the token itself."""
 
     id: int
     name: str
@@ -32,7 +33,10 @@ class ApiToken(NamedTuple):
 
 
 class TokenInUse(NamedTuple):
-    """The token of a request; `is_stale` says that its last use is noted as more than a minute ago."""
+    """The token of a request.
+
+    `is_stale` is true if the stored time of its last use is more than a minute ago.
+    """
 
     id: int
     name: str
@@ -41,19 +45,19 @@ class TokenInUse(NamedTuple):
 
 
 def client_user(name: str) -> str:
-    """Return the name under which a program's views and decisions are on record."""
+    """Return the name under which a program's views and decisions are recorded."""
     return f"{CLIENT_PREFIX}{name}"
 
 
 def add_token(conn: Connection, name: str, level: TokenLevel, token_hash: bytes, *, days: int | None) -> bool:
-    """Store a token's hash; return False where the program has a token that was not revoked.
+    """Store the hash of a token. Return False if the program already has a token that was not revoked.
 
     Args:
         conn: A connection of the tables' owner.
         name: The program.
         level: What it may do.
         token_hash: SHA-256 of the token.
-        days: Days until it expires; None: it works until it is revoked.
+        days: Days until it expires; with None, it is valid until it is revoked.
     """
     with conn.transaction():
         made = conn.execute(
@@ -70,7 +74,7 @@ def add_token(conn: Connection, name: str, level: TokenLevel, token_hash: bytes,
 
 
 def tokens(conn: Connection) -> list[ApiToken]:
-    """Return every token by the program's name, the newest first; revoked ones too."""
+    """Return all tokens, also revoked ones, by the name of the program, newest first."""
     with conn.cursor(row_factory=class_row(ApiToken)) as cursor:
         return cursor.execute(
             "SELECT id, name, level, created_at, expires_at, revoked_at, last_used_at FROM api_tokens"
@@ -79,7 +83,7 @@ def tokens(conn: Connection) -> list[ApiToken]:
 
 
 def revoke_token(conn: Connection, name: str) -> bool:
-    """End a program's token at once; return whether it had one."""
+    """Revoke the token of a program at once. Return whether the program had one."""
     return bool(
         conn.execute(
             "UPDATE api_tokens SET revoked_at = now() WHERE name = %s AND revoked_at IS NULL", (name,)
@@ -88,7 +92,7 @@ def revoke_token(conn: Connection, name: str) -> bool:
 
 
 def token_in_use(conn: Connection, token_hash: bytes) -> TokenInUse | None:
-    """Return the token with this hash; None where there is none, it ended, or its user is disabled."""
+    """Return the token with this hash; None if there is none, it has ended, or its user is disabled."""
     with conn.cursor(row_factory=class_row(TokenInUse)) as cursor:
         return cursor.execute(
             """
@@ -104,7 +108,7 @@ def token_in_use(conn: Connection, token_hash: bytes) -> TokenInUse | None:
 
 
 def touch_token(conn: Connection, id_token: int) -> None:
-    """Note that a token is in use."""
+    """Store the current time as the last use of a token."""
     conn.execute("UPDATE api_tokens SET last_used_at = now() WHERE id = %s", (id_token,))
 
 
@@ -118,7 +122,7 @@ def has_client_session(conn: Connection, session: bytes) -> bool:
 
 
 def keep_client_session(conn: Connection, name: str, session: bytes) -> None:
-    """Begin the session that a program's views are recorded in, or keep it for another hour."""
+    """Begin the session in which a program's views are recorded, or extend it by an hour."""
     conn.execute(
         """
         INSERT INTO console_sessions (token_hash, id_user, expires_at)

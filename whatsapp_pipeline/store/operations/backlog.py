@@ -1,6 +1,6 @@
-"""Files as they were indexed, for finding stale months.
+"""Data of indexed files, from which stale months are found.
 
-What belongs here: reading the database for the backfill planner. What does not: Dagster's record.
+What belongs here: reading the database for the backfill planner. What does not: Dagster's events.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Open cases, for the console's home page and the command line, and what people have taken care of.
+"""Open cases, for the console's home page and the command line, and cases that people marked as handled.
 
-What belongs here: statements over `open_cases` and `handled_cases` that every level may run; writing is an
-analyst's. What does not: what makes a case open (sql/queries/summaries/summaries_open.sql) and when it counts
-as handled (the view).
+What belongs here: statements over `open_cases` and `handled_cases`. Every level may read, and analysts may
+write. What does not: the rules for open cases (sql/queries/summaries/summaries_open.sql) and for handled ones
+(the view).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class OpenCase(NamedTuple):
-    """A customer with something open; `until` to `made_at` are of the person who handled it.
+    """A customer with an open case. The fields from `until` to `made_at` come from the person who handled it.
 
-    `stale_since`: a person changed the customer's links then, and the case is of the links before; None
-    otherwise.
+    `stale_since` is the time when a person changed the customer's links, if the case was computed before
+    that; otherwise None.
     """
 
     id_contato: int
@@ -43,14 +43,14 @@ def open_cases(
     limit: int,
     after: tuple[datetime, int] | None = None,
 ) -> list[OpenCase]:
-    """Return open cases, the longest open first.
+    """Return open cases. Those that have been open longest come first.
 
     Args:
         conn: A connection of any level, in the archive's time zone.
-        waiting: Only those with words of the customer that nobody answered.
-        handled: Those that a person has taken care of, and not the others.
-        limit: The most that are returned.
-        after: When the last case of the page before was opened, and whose it is.
+        waiting: Return only cases with an unanswered message of the customer.
+        handled: Return the cases that a person marked as handled, instead of the others.
+        limit: Largest number of cases to return.
+        after: The time when the last case of the previous page was opened, and its customer.
     """
     since, last = after or (None, None)
     values = {"waiting": waiting, "handled": handled, "limit": limit, "since": since, "last": last}
@@ -59,7 +59,7 @@ def open_cases(
 
 
 def handle_case(conn: Connection, id_contato: int, *, until: date, note: str, made_by: str) -> None:
-    """Keep a customer's case out of the list until a day of the connection's time zone, the archive's."""
+    """Hide a customer's case from the list until a day, in the time zone of the connection."""
     conn.execute(
         """
         INSERT INTO handled_cases (id_contato, until, note, made_by) VALUES (%s, %s, %s, %s)
@@ -72,5 +72,5 @@ def handle_case(conn: Connection, id_contato: int, *, until: date, note: str, ma
 
 
 def reopen_case(conn: Connection, id_contato: int) -> None:
-    """Bring a handled case back into the list."""
+    """Show a handled case in the list again."""
     conn.execute("DELETE FROM handled_cases WHERE id_contato = %s", (id_contato,))

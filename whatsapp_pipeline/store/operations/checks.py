@@ -2,7 +2,7 @@
 
 What belongs here: running a check's statements, and the type of their result. What does not: the statements
 (sql/queries/<subject>/check_<name>.sql), and the name, severity and remedy of a rule (checks/). Personal data
-in rows is masked here, where they leave the database.
+in the rows is masked here, directly after reading.
 
 The file of a check has two statements, each after a line `-- name: …`. `examined` counts the rows that the
 check looks at. `failing` selects those that break the rule, in the order of display. Both have a column
@@ -43,7 +43,7 @@ class MonthFindings:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The results of a check by month; a month without a result has nothing to examine."""
+    """The results of a check by month. A month without a result has nothing to examine."""
 
     months: Mapping[Month, MonthFindings]
 
@@ -112,12 +112,12 @@ def _statements(name: str) -> tuple[LiteralString, LiteralString]:
     """Return the statements `examined` and `failing` of a check's file."""
     parts = re.split(r"^-- name: (\w+)$", queries.load(name), flags=re.MULTILINE)
     named = dict(zip(parts[1::2], parts[2::2], strict=True))
-    # A part of a file of the project is as safe as the whole file.
+    # The text comes from a file of the project, so it is trusted.
     return cast("LiteralString", named["examined"]), cast("LiteralString", named["failing"])
 
 
 def mask_row(row: Row, *, monthly: bool = True) -> Row:
-    """Return the row with masked personal data, without the columns that only serve for counting."""
+    """Return the row with masked personal data, and without the columns that are only used for counting."""
     return {
         name: _MASKS[name](str(value)) if name in _MASKS and value else value
         for name, value in row.items()

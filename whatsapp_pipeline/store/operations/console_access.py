@@ -1,10 +1,11 @@
 """Users, sessions, login links and failed logins of the web console.
 
-What belongs here: statements over those tables. What does not: how passwords are hashed and what a browser
-gets (console/), whose messages were looked at (console_views.py), and the database logins that the pages are
-read with (console_logins.py).
+What belongs here: statements over these tables. What does not: hashing passwords and setting cookies
+(console/), the record of views (console_views.py), and the database logins for reading pages
+(console_logins.py).
 
-Tokens come and are stored as hashes; who reads the tables can't log in with what they find.
+The functions receive the hashes of tokens, and only hashes are stored. So nobody can log in with a value from
+the tables.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from whatsapp_pipeline.store.connection import Connection
 
 Level: TypeAlias = Literal["reader", "analyst", "reviewer"]
 LEVELS: tuple[Level, ...] = ("reader", "analyst", "reviewer")
-"""Each level includes those before it."""
+"""The levels. Each level has the rights of the levels before it."""
 
 IDLE_HOURS, SESSION_HOURS = 2, 12
-"""A session ends after so long without a request, and after so long whatever happens."""
+"""A session ends after IDLE_HOURS without a request, and in any case after SESSION_HOURS."""
 FREE_FAILURES = 5
-"""Failed logins that cost no waiting; each further one doubles the wait, up to LONGEST_WAIT_SECONDS."""
+"""Number of failed logins without a waiting time.
+
+Each further failure doubles the waiting time, up to LONGEST_WAIT_SECONDS.
+"""
 LONGEST_WAIT_SECONDS = 900
 LINK_PREFIX, CLIENT_PREFIX = "link.", "client."
-"""What the names of users begin with who are no persons: keys of signed links, and programs with a token."""
+"""Prefixes of the names of users that are no persons: keys of signed links, and programs with a token."""
 
 
 class ConsoleUser(NamedTuple):
@@ -52,7 +56,7 @@ def users(conn: Connection) -> list[ConsoleUser]:
 
 
 def user_named(conn: Connection, name: str) -> ConsoleUser | None:
-    """Return the user of that name; capitals do not count."""
+    """Return the user of that name. Upper and lower case are equal."""
     with conn.cursor(row_factory=class_row(ConsoleUser)) as cursor:
         return cursor.execute(
             f"SELECT {_COLUMNS} FROM console_users WHERE name = lower(%s)".encode(), (name,)
@@ -60,7 +64,7 @@ def user_named(conn: Connection, name: str) -> ConsoleUser | None:
 
 
 def add_user(conn: Connection, name: str, level: Level) -> int | None:
-    """Add a user without a password and return the id; None where the name is taken."""
+    """Add a user without a password and return the id; None if the name is already used."""
     row = conn.execute(
         "INSERT INTO console_users (name, level) VALUES (lower(%s), %s) ON CONFLICT (name) DO NOTHING"
         " RETURNING id",
@@ -70,7 +74,10 @@ def add_user(conn: Connection, name: str, level: Level) -> int | None:
 
 
 def set_disabled(conn: Connection, id_user: int, *, disabled: bool) -> None:
-    """Forbid or allow a user to log in; forbidding ends their sessions and links at once."""
+    """Forbid or allow a user to log in.
+
+    If it is forbidden, the user's sessions and login links end at once.
+    """
     with conn.transaction():
         conn.execute(
             "UPDATE console_users SET disabled_at = CASE WHEN %s THEN coalesce(disabled_at, now()) END"
@@ -82,20 +89,23 @@ def set_disabled(conn: Connection, id_user: int, *, disabled: bool) -> None:
 
 
 def set_password(conn: Connection, id_user: int, password_hash: str) -> None:
-    """Store a password's hash; the user's other sessions and links end."""
+    """Store the hash of a password. The user's other sessions and login links end."""
     with conn.transaction():
         conn.execute("UPDATE console_users SET password_hash = %s WHERE id = %s", (password_hash, id_user))
         end_sessions(conn, id_user)
 
 
 def end_sessions(conn: Connection, id_user: int) -> None:
-    """End every session of a user, and every link that could begin one."""
+    """End all sessions and all login links of a user."""
     conn.execute("DELETE FROM console_sessions WHERE id_user = %s", (id_user,))
     conn.execute("DELETE FROM console_login_links WHERE id_user = %s", (id_user,))
 
 
 def add_login_link(conn: Connection, id_user: int, token_hash: bytes, *, hours: int) -> None:
-    """Store the hash of a link that logs the user in once; an older link of the user no longer works."""
+    """Store the hash of a link with which the user can log in once.
+
+    An older link of the user becomes invalid.
+    """
     with conn.transaction():
         conn.execute("DELETE FROM console_login_links WHERE id_user = %s", (id_user,))
         conn.execute(
@@ -106,7 +116,10 @@ def add_login_link(conn: Connection, id_user: int, token_hash: bytes, *, hours: 
 
 
 def use_login_link(conn: Connection, token_hash: bytes) -> int | None:
-    """Delete a link and return its user's id; None where it was used, is too old, or the user is disabled."""
+    """Delete a login link and return the id of its user.
+
+    None if it was used, is too old, or the user is disabled.
+    """
     row = conn.execute(
         """
         DELETE FROM console_login_links l USING console_users u
@@ -119,7 +132,7 @@ def use_login_link(conn: Connection, token_hash: bytes) -> int | None:
 
 
 def begin_session(conn: Connection, id_user: int, token_hash: bytes) -> None:
-    """Store a new session; sessions that have ended are deleted on the way."""
+    """Store a new session, and delete sessions that have ended."""
     with conn.transaction():
         conn.execute(
             "DELETE FROM console_sessions"
@@ -135,23 +148,23 @@ def begin_session(conn: Connection, id_user: int, token_hash: bytes) -> None:
 
 
 def link_user(key: str) -> str:
-    """Return the name under which views by links of a key are on record."""
+    """Return the name under which views by links of a key are recorded."""
     return f"{LINK_PREFIX}{key}"
 
 
 def is_person(name: str) -> bool:
-    """Return whether a user's name is a person's, who logs in."""
+    """Return whether a name is that of a person, who can log in."""
     return not name.lower().startswith((LINK_PREFIX, CLIENT_PREFIX))
 
 
 def add_link_users(conn: Connection, keys: Iterable[str]) -> None:
-    """Add the users of these keys where they are missing; none has a password, so nobody logs in as one."""
+    """Add the missing users for these keys. They have no password, so nobody can log in as such a user."""
     for key in keys:
         add_user(conn, link_user(key), "reader")
 
 
 def keep_link_session(conn: Connection, name: str, token_hash: bytes, expires: int) -> None:
-    """Begin the session that a signed link's views are recorded in, or keep it; it ends with the link."""
+    """Begin or extend the session in which the views of a signed link are recorded. It ends with the link."""
     conn.execute(
         """
         INSERT INTO console_sessions (token_hash, id_user, expires_at)
@@ -179,7 +192,7 @@ class SessionUser(NamedTuple):
 
 
 def session_user(conn: Connection, token_hash: bytes) -> SessionUser | None:
-    """Return the user of a session that is neither idle nor too old; None otherwise."""
+    """Return the user of a session; None if the session is idle or too old."""
     row = conn.execute(
         """
         SELECT u.id, u.name, u.level, u.password_hash IS NOT NULL,
@@ -194,12 +207,12 @@ def session_user(conn: Connection, token_hash: bytes) -> SessionUser | None:
 
 
 def touch_session(conn: Connection, token_hash: bytes) -> None:
-    """Note that the session is in use."""
+    """Store the current time as the last use of the session."""
     conn.execute("UPDATE console_sessions SET last_seen_at = now() WHERE token_hash = %s", (token_hash,))
 
 
 def seconds_to_wait(conn: Connection, key_hashes: list[bytes]) -> int:
-    """Return how long the next login for any of these accounts and addresses must wait; 0: not at all."""
+    """Return the seconds that the next login for any of these accounts and addresses must wait."""
     row = conn.execute(
         """
         SELECT coalesce(max(ceil(extract(epoch FROM last_failed_at - now())
@@ -212,7 +225,7 @@ def seconds_to_wait(conn: Connection, key_hashes: list[bytes]) -> int:
 
 
 def count_failure(conn: Connection, key_hashes: list[bytes]) -> None:
-    """Count a failed login for an account and an address; failures older than a day are deleted."""
+    """Count a failed login for an account and an address. Failures older than a day are deleted."""
     with conn.transaction():
         conn.execute("DELETE FROM console_login_failures WHERE last_failed_at < now() - interval '1 day'")
         conn.execute(
@@ -226,5 +239,5 @@ def count_failure(conn: Connection, key_hashes: list[bytes]) -> None:
 
 
 def forget_failures(conn: Connection, key_hash: bytes) -> None:
-    """Forget an account's failures after a login that worked."""
+    """Delete an account's failures after a successful login."""
     conn.execute("DELETE FROM console_login_failures WHERE key_hash = %s", (key_hash,))

@@ -1,6 +1,6 @@
-"""The database logins that the console's pages and API are read with, one for each level of access.
+"""The database logins with which the console's pages and API read, one per level of access.
 
-What belongs here: their names, passwords and making them. What does not: the roles that they are members of
+What belongs here: the names and passwords of the logins, and creating them. What does not: their roles
 (grants.py), and people's accounts (console_access.py).
 
 A login is a member of one role, so the database itself refuses what a level may not see: a page that asks for
@@ -21,7 +21,7 @@ from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
 
 ACCESS = "access"
-"""The login that reads users and sessions."""
+"""The level of the login that reads users and sessions."""
 LOGIN_ROLES = {
     ACCESS: grants.CONSOLE,
     "reader": grants.READER,
@@ -32,7 +32,7 @@ LOGIN_ROLES = {
 
 
 class LoginsRefusedError(PipelineError):
-    """The server refused to make the console's logins; `statements` is the SQL for an administrator."""
+    """The server refused to create the console's logins. `statements` is the SQL for an administrator."""
 
     def __init__(self, statements: list[str]) -> None:
         self.statements = statements
@@ -43,12 +43,15 @@ class LoginsRefusedError(PipelineError):
 
 
 def login_name(database: str, purpose: str) -> str:
-    """Return the name of a login: it has the database's, because logins belong to the whole server."""
+    """Return the name of a login.
+
+    It contains the name of the database, because logins belong to the whole server.
+    """
     return f"{database[:40]}_console_{purpose}"
 
 
 def login_urls(url: str, key: bytes) -> dict[str, str]:
-    """Return the URL of each login. Passwords are derived from `key`, so that none has to be stored."""
+    """Return the URL of each login. Passwords are derived from `key`, so that they need not be stored."""
     with connect(url) as conn:
         database = conn.info.dbname
     return {
@@ -64,9 +67,9 @@ def _password(key: bytes, database: str, purpose: str) -> str:
 
 
 def ensure_logins(url: str, key: bytes) -> dict[str, str]:
-    """Make the roles, grants and logins that are missing; return the URL of each login.
+    """Create the roles, grants and logins that are missing. Return the URL of each login.
 
-    Raises LoginsRefusedError when the role of `url` may not make them.
+    Raises LoginsRefusedError if the role of `url` may not create them.
     """
     urls = login_urls(url, key)
     with connect(url) as conn:
@@ -114,7 +117,7 @@ _RIGHTS_PROBE = {
 
 
 def _login_statements(conn: Connection, key: bytes) -> list[str]:
-    """Return the SQL that makes the logins; it contains each password only as a verifier."""
+    """Return the SQL that creates the logins. It contains only the verifier of each password."""
     made = []
     for purpose, role in LOGIN_ROLES.items():
         name = login_name(conn.info.dbname, purpose)

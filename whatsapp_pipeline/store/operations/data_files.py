@@ -1,4 +1,4 @@
-"""The register of files with people's data: the backups, QA reports and exports of every host.
+"""The list of files with people's data: the backups, QA reports and exports of every host.
 
 What belongs here: statements over `data_files`. What does not: writing and deleting files
 (steps/operations/data_files.py) and the erasures that hosts confirm (erasure_queue.py).
@@ -20,7 +20,7 @@ Kind: TypeAlias = Literal["backup", "report", "export", "person"]
 
 
 class FilePlace(NamedTuple):
-    """Where a file is: host (or the address of SHARED_DIR), path or URL of the folder, and name."""
+    """The place of a file: host (or address of SHARED_DIR), path or URL of the folder, and name."""
 
     host: str
     folder: str
@@ -33,10 +33,11 @@ class FilePlace(NamedTuple):
 
 
 class NewFile(NamedTuple):
-    """A file that is going to be written.
+    """A file that will be written.
 
-    `subject` is the keyed hash of the person, for a file of one person; None where no key is known.
-    `first_month` is None for all months, and `written_by`, the id of a run, for the login.
+    For a file of one person, `subject` is the keyed hash of the person; None if there is no key.
+    `first_month` is None for a file of all months. `written_by` is the id of a run; None stands for the
+    login.
     """
 
     kind: Kind
@@ -47,7 +48,7 @@ class NewFile(NamedTuple):
 
 
 class DataFile(NamedTuple):
-    """A registered file. `bytes` is None until it is complete."""
+    """A registered file. `bytes` is None until the file is complete."""
 
     id: UUID
     kind: Kind
@@ -64,12 +65,12 @@ class DataFile(NamedTuple):
 
     @property
     def place(self) -> FilePlace:
-        """Where it is."""
+        """The place of the file."""
         return FilePlace(self.host, self.folder, self.name)
 
 
 class KeptBackup(NamedTuple):
-    """A backup in a folder, for the register."""
+    """A backup in a folder, to compare with the list."""
 
     name: str
     bytes: int
@@ -77,20 +78,20 @@ class KeptBackup(NamedTuple):
 
 
 def has_register(conn: Connection) -> bool:
-    """Return whether the database has the table; one from an old backup may not."""
+    """Return whether the database has the table. A database from an old backup may lack it."""
     return one_row(conn.execute("SELECT to_regclass('data_files') IS NOT NULL"))[0] is True
 
 
 def flagging_time(conn: Connection) -> datetime:
-    """Return the server's time, by which files are flagged."""
+    """Return the server's time, with which files are flagged."""
     return cast("datetime", one_row(conn.execute("SELECT clock_timestamp()"))[0])
 
 
 def register_file(conn: Connection, file: NewFile) -> UUID:
-    """Store that a file begins to be written, before the first row for it is read; return its id.
+    """Store that a file will be written, before the first row for it is read. Return its id.
 
-    An erasure that comes later flags it, although its rows may have been read before. The connection is in
-    autocommit mode.
+    A later erasure flags the file, because its rows may have been read before the erasure. The connection
+    must be in autocommit mode.
     """
     number = uuid4()
     conn.execute(
@@ -103,7 +104,7 @@ def register_file(conn: Connection, file: NewFile) -> UUID:
 def finish_file(conn: Connection, file: UUID, size: int | None, modified_ns: int | None) -> None:
     """Store that a registered file is complete and has replaced an older one of its name.
 
-    Without a size it was not written, and is taken off the register.
+    Without a size, the file was not written, and its row is deleted.
     """
     conn.execute("SELECT finish_data_file(%s, %s, %s)", (file, size, modified_ns))
 
@@ -121,21 +122,22 @@ def registered_files(conn: Connection) -> list[DataFile]:
 
 
 def delete_registrations(conn: Connection, files: Collection[UUID]) -> None:
-    """Take files off the register that are no longer there."""
+    """Delete the rows of files that no longer exist."""
     conn.execute("DELETE FROM data_files WHERE id = ANY(%s)", (list(files),))
 
 
 def forget_files_of(conn: Connection, host: str) -> int:
-    """Take the files of a host off the register whose disk no longer exists; return how many."""
+    """Delete the rows of the files of a host whose disk no longer exists. Return their number."""
     return conn.execute("DELETE FROM data_files WHERE host = %s", (host,)).rowcount
 
 
 def flag_erased(conn: Connection, subject: bytes | None) -> None:
-    """Flag the files that may hold erased people, as the last statement of the transaction that erases.
+    """Flag the files that may contain erased people.
 
-    A file of one known person is flagged only if that is `subject` or somebody on the list of erased people.
-    A file that is registered meanwhile waits for the end of the transaction, and does not hold the person
-    then.
+    Call it as the last statement of the transaction that erases.
+
+    A file of one known person is flagged only if the person is `subject` or is on the list of erased people.
+    A new file can be registered only after the transaction, so it does not contain the person.
     """
     conn.execute("LOCK TABLE data_files IN SHARE ROW EXCLUSIVE MODE")
     conn.execute(
@@ -149,7 +151,10 @@ def flag_erased(conn: Connection, subject: bytes | None) -> None:
 
 
 def flag_retained(conn: Connection, first_month: str) -> None:
-    """Flag the exports that may hold months before `first_month`, in the transaction that deletes these."""
+    """Flag the exports that may contain months before `first_month`.
+
+    Call it in the transaction that deletes these months.
+    """
     conn.execute("LOCK TABLE data_files IN SHARE ROW EXCLUSIVE MODE")
     conn.execute(
         """
@@ -162,9 +167,9 @@ def flag_retained(conn: Connection, first_month: str) -> None:
 
 
 def sync_backups(conn: Connection, host: str, folder: str, kept: Sequence[KeptBackup]) -> None:
-    """Make the register's backups of a folder equal to those that are there.
+    """Make the listed backups of a folder equal to the backups in the folder.
 
-    A backup that was not registered is flagged if somebody was erased since it was taken.
+    A new backup is flagged if somebody was erased after it was taken.
     """
     names, sizes, times = ([item[column] for item in kept] for column in range(3))
     with conn.transaction():
@@ -191,7 +196,7 @@ def sync_backups(conn: Connection, host: str, folder: str, kept: Sequence[KeptBa
 def unflag_backups(
     conn: Connection, host: str, folder: str, names: Sequence[str], cleaned_at: datetime
 ) -> None:
-    """Remove the flag of backups that were cleaned, unless somebody was erased after `cleaned_at`."""
+    """Remove the flags of backups that were cleaned, unless somebody was erased after `cleaned_at`."""
     conn.execute(
         """
         UPDATE data_files SET outdated_at = NULL, outdated_by = NULL

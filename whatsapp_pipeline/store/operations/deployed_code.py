@@ -1,4 +1,4 @@
-"""The code that migrated the database, with which every host of a cluster compares its own.
+"""The version of the code that migrated the database. Every host of a cluster compares its own code with it.
 
 What belongs here: statements over `deployed_code`. What does not: hashing the code (steps/code_hash.py).
 """
@@ -14,7 +14,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class DeployedCode(NamedTuple):
-    """A version of the code, and when `migrate` was last run from it."""
+    """A version of the code, and the time when `migrate` last ran from it."""
 
     code_hash: str
     version: str
@@ -22,7 +22,7 @@ class DeployedCode(NamedTuple):
 
 
 def record(conn: Connection, code_hash: str, version: str) -> None:
-    """Make this code the current one, also where it was deployed before."""
+    """Store this code as the current version, even if it was deployed before."""
     conn.execute(
         """
         INSERT INTO deployed_code (code_hash, version) VALUES (%s, %s)

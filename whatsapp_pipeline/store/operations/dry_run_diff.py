@@ -1,4 +1,5 @@
-"""The changes that a dry run would make: the database before and after it, compared in its transaction.
+"""Finding the changes that a dry run would make, by comparing the database before and after in its
+transaction.
 
 What belongs here: copying the relevant columns of each table, and counts and examples of changes. What does
 not: displaying them. Examples are masked unless names are requested.
@@ -110,12 +111,12 @@ class Change:
 
 
 def remember(conn: Connection) -> None:
-    """Copy the present state; call it at the beginning of the dry run's transaction."""
+    """Copy the current state. Call it at the beginning of the dry run's transaction."""
     conn.execute(_REMEMBER)
 
 
 def list_changes(conn: Connection, *, show_names: bool = False) -> list[Change]:
-    """Return the changes since `remember`, in the order of the pipeline; call it before the rollback.
+    """Return the changes since `remember`, in the order of the pipeline. Call it before the rollback.
 
     With `show_names`, examples have titles and names of contacts.
     """

@@ -23,12 +23,18 @@ from whatsapp_pipeline.store.connection import Connection, connect, describe, on
 from whatsapp_pipeline.store.pg_tools import Programs, environment
 
 UNDUMPED = ("pipeline_erp_tokens",)
-"""The pipeline's tables whose rows are in no dump: secrets that end sooner than a dump is kept."""
+"""The pipeline's tables whose rows are not in dumps.
+
+They have secrets that expire before a dump is deleted.
+"""
 RowProgress: TypeAlias = Callable[[int], Callable[[int], None]]
-"""Gets the number of rows that are written or loaded; returns a function for the rows that are done."""
+"""A function that receives the total number of rows.
+
+It returns a function that receives the number of finished rows.
+"""
 _ROWS_AT_ONCE = 10_000
 _DUMPED_TABLE = re.compile(r'dumping contents of table "(.+)"')
-# The server's own schemas, which are in no dump.
+# The server's own schemas, which are not in dumps.
 _OWN_TABLES = """
     SELECT n.nspname, c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -56,12 +62,12 @@ def has_no_tables(conn: Connection) -> bool:
 
 
 def _undumped(conn: Connection) -> list[tuple[str, str]]:
-    """Return the tables of `UNDUMPED` in any schema, as (schema, table): a dump names every schema."""
+    """Return the tables of `UNDUMPED` in all schemas, as (schema, table). A dump contains all schemas."""
     return [(schema, table) for schema, table in conn.execute(_OWN_TABLES) if table in UNDUMPED]
 
 
 def count_dumped(conn: Connection) -> dict[str, int]:
-    """Return the row count of every table whose rows a dump holds, by `schema.table`."""
+    """Return the row count of every table whose rows a dump contains, by `schema.table`."""
     without = {f"{schema}.{table}" for schema, table in _undumped(conn)}
     return {name: rows for name, rows in count_tables(conn).items() if name not in without}
 
@@ -75,7 +81,7 @@ def dump(
 ) -> dict[str, int]:
     """Write a dump of the database to `target` (custom format); return the row count of each table in it.
 
-    Of the tables `UNDUMPED` the dump has the definition and no rows. Dump and counts use one snapshot. Raises
+    For the tables `UNDUMPED`, the dump has only the definition. Dump and counts use the same snapshot. Raises
     PipelineError with pg_dump's message if it fails.
     """
     with connect(url, application_name="whatsapp-pipeline backup") as conn, conn.transaction():
@@ -103,7 +109,7 @@ def dump(
 def _run_dump(
     command: list[str], url: str, counts: Mapping[str, int], advance: Callable[[int], None]
 ) -> None:
-    """Run pg_dump, and report the rows of a table when it goes on to the next one."""
+    """Run pg_dump. The rows of a table are reported when pg_dump starts with the next table."""
     said = []
     rows = 0
     with subprocess.Popen(
@@ -123,7 +129,7 @@ def _run_dump(
 
 
 def listed_tables(programs: Programs, source: Path) -> int:
-    """Return the number of tables with data in the dump; raises PipelineError if it can't be read."""
+    """Return the number of tables with data in the dump. Raises PipelineError if the dump can't be read."""
     listing = _run(
         [programs.path("pg_restore"), "--list", str(source)], None, f"{source.name} is no readable backup"
     )
@@ -139,10 +145,12 @@ def load_dump(
     clean: bool,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> None:
-    """Load the dump into the database at `url` in one transaction; with `clean`, drop replaced objects first.
+    """Load the dump into the database at `url` in one transaction.
 
-    `advance` gets the number of rows that were sent since the last call. The rows of the tables `UNDUMPED`
-    stay as they are. Raises PipelineError, and changes nothing, if any statement fails.
+    With `clean`, replaced objects are dropped first.
+
+    `advance` receives the number of rows that were sent since the last call. The rows of the tables
+    `UNDUMPED` do not change. Raises PipelineError, and changes nothing, if any statement fails.
     """
     command = [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)]
     if clean:
@@ -182,7 +190,7 @@ def load_dump(
 
 
 def _with_rows_counted(script: Iterable[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the lines of a script, and report the rows in its COPY commands: each is one line."""
+    """Yield the lines of a script, and report the rows in its COPY commands, which are one line each."""
     is_copying, rows = False, 0
     for line in script:
         yield line
@@ -197,9 +205,9 @@ def _with_rows_counted(script: Iterable[bytes], advance: Callable[[int], None]) 
 
 
 def _pass_on(script: Iterable[bytes], target: IO[bytes], server_major: int, kept: Sequence[str]) -> None:
-    """Copy the script without a setting in its first lines that servers before 17 do not have.
+    """Copy the script. A setting in its first lines that servers before version 17 do not have is left out.
 
-    The rows of the tables `kept` are set aside before it and put back after it.
+    The rows of the tables `kept` are saved before the script and restored after it.
     """
     for place, table in enumerate(kept):
         target.write(f"CREATE TEMP TABLE kept_{place} ON COMMIT DROP AS TABLE {table};\n".encode())
@@ -249,7 +257,10 @@ def _run(command: list[str], url: str | None, failed: str) -> str:
 
 
 def _reason(said: str) -> str:
-    """Return the first line with an error; DETAIL and CONTEXT lines may contain rows and are left out."""
+    """Return the first line with an error.
+
+    DETAIL and CONTEXT lines are left out, because they may contain rows.
+    """
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return next(
         (line for line in lines if "error:" in line.lower()), lines[0] if lines else "no reason given"

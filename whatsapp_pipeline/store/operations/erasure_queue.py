@@ -1,4 +1,4 @@
-"""The queue of erasures: what each host with copies of personal data still has to erase from its own disk.
+"""The queue of erasures that hosts with copies of personal data must apply to their own disks.
 
 What belongs here: statements over `privacy_erasures`, `privacy_hosts` and `privacy_confirmations`. What does
 not: erasing (steps/operations/local_erasures.py) and the list of erased people (suppression.py).
@@ -26,7 +26,7 @@ class ErasureHost(NamedTuple):
 
 
 def queue_erasure(conn: Connection, subject: bytes | None, host: str) -> None:
-    """Let every host apply the list of erased people again.
+    """Queue an erasure, so that every host applies the list of erased people again.
 
     Args:
         conn: in the transaction that erases from the tables.
@@ -42,7 +42,7 @@ def has_queue(conn: Connection) -> bool:
 
 
 def register_host(conn: Connection, host_id: UUID, name: str) -> None:
-    """Store that this host keeps copies, or that it asks again."""
+    """Store that this host keeps copies, or that it has checked the queue."""
     conn.execute(
         """
         INSERT INTO privacy_hosts (id, name) VALUES (%s, %s)
@@ -66,7 +66,7 @@ def unconfirmed_erasures(conn: Connection, host_id: UUID) -> list[int]:
 
 
 def confirm_erasures(conn: Connection, host_id: UUID, erasures: list[int]) -> None:
-    """Store that this host has applied these erasures. One that was deleted meanwhile is left out."""
+    """Store that this host has applied these erasures. Erasures that were deleted meanwhile are ignored."""
     conn.execute(
         """
         INSERT INTO privacy_confirmations (id_erasure, id_host)

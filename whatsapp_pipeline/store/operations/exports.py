@@ -1,7 +1,7 @@
 """The kinds of export, as queries whose rows are read in chunks.
 
-What belongs here: which rows and columns each export has, which of them are personal, and which of them a
-role may read. What does not: files and masks (steps/operations/export.py).
+What belongs here: the rows and columns of each export, the personal ones among them, and the ones that a role
+may read. What does not: files and masks (steps/operations/export.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PrivateColumn:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One kind of export: its query, its content, and how each of its personal columns is masked."""
+    """One kind of export: its query, its description, and the masks of its personal columns."""
 
     query: str
     about: str
@@ -58,7 +58,7 @@ EXPORTS: Mapping[str, Export] = {
     ),
     "customers": Export("customers", "customers with their summaries", names=("nome",), texts=("summary",)),
     "orders": Export("orders", "service orders with their sessions", names=("nome",), texts=("equipamento",)),
-    "links": Export("links", "every chat with its link and how sure that is", names=("nome",)),
+    "links": Export("links", "every chat with its link and the confidence of the link", names=("nome",)),
     "unmatched": Export(
         "unmatched",
         "chats without a customer: unmatched, ambiguous or proposed",
@@ -125,13 +125,13 @@ def count_rows(conn: Connection, export: Export, months: Months | None) -> int:
 
 
 def chunks(conn: Connection, export: Export, months: Months | None, *, zone: str) -> Iterator[pl.DataFrame]:
-    """Return the rows of an export in chunks; instants are shown in `zone`."""
+    """Return the rows of an export in chunks. Times are shown in the time zone `zone`."""
     query, parameters = _query(conn, export, months)
     return read_query(conn, query, parameters, zone=zone)
 
 
 def may_see_names(conn: Connection) -> bool:
-    """Say whether the role may read customers' names together with what they wrote, as analysts may."""
+    """Return whether the role may read customers' names together with their messages, as analysts may."""
     return may_read(conn, "contatos") and may_read(conn, "chat_messages")
 
 
@@ -145,7 +145,10 @@ def unreadable_columns(conn: Connection, export: Export) -> list[str]:
 
 
 def require_exportable(conn: Connection, kind: str) -> None:
-    """Raise PipelineError if the role may not read the rows of an export; the error names those it may."""
+    """Raise PipelineError if the role may not read the rows of an export.
+
+    The error lists the exports that it may read.
+    """
     if _is_exportable(conn, EXPORTS[kind]):
         return
     allowed = [other for other, export in EXPORTS.items() if _is_exportable(conn, export)]

@@ -1,7 +1,7 @@
 """Pauses, and checkpoints between phases with their waivers.
 
-What belongs here: the flags, and the data that checkpoints depend on. What does not: the steps that are
-stopped by them (steps/operations/gates.py).
+What belongs here: pauses and waivers, and the data that checkpoints depend on. What does not: the steps that
+are stopped by them (steps/operations/gates.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from whatsapp_pipeline.store.contacts import erp_passes
 
 
 class Pause(NamedTuple):
-    """The pause in force."""
+    """The current pause."""
 
     reason: str
     made_by: str
@@ -32,7 +32,7 @@ class Waiver(NamedTuple):
 
 
 def current_pause(conn: Connection) -> Pause | None:
-    """Return the pause in force, or None."""
+    """Return the current pause, or None."""
     row = conn.execute("SELECT reason, made_by, began_at FROM pauses WHERE ended_at IS NULL").fetchone()
     return Pause(*row) if row else None
 
@@ -51,7 +51,7 @@ def resume(conn: Connection) -> bool:
 
 
 def waive(conn: Connection, checkpoint: str, month: str | None, reason: str) -> None:
-    """Waive a checkpoint for a month, or for all; it replaces a waiver in force."""
+    """Waive a checkpoint for one month or for all months. An earlier waiver is replaced."""
     with conn.transaction():
         conn.execute(
             "UPDATE checkpoint_waivers SET removed_at = now()"

@@ -1,7 +1,7 @@
 """The data of the console's home page: coverage by month, recent orders, failing checks.
 
-What belongs here: statements that every level of access may run, so none reads a message, a title or a phone.
-What does not: how a failing check is judged with tolerances and acceptances (domain/quality.py).
+What belongs here: statements that every level of access may run. They do not read messages, titles or phones.
+What does not: comparing checks with tolerances and acceptances (domain/quality.py).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _FAILING: LiteralString = """
 
 
 class PipelineHealth(NamedTuple):
-    """What waits or failed: files and findings that could not be read, and webhook deliveries."""
+    """Counts of files and findings that could not be read, and of webhook deliveries that wait or failed."""
 
     unread_files: int
     unread_findings: int
@@ -92,8 +92,8 @@ def coverage_and_checks(
 ) -> tuple[list[MonthOfChats], list[FailingCheck], PipelineHealth]:
     """Count the chats of the newest months, newest first, and list check results with failing rows.
 
-    Groups and copies are left out of the counts; of the results errors come first, then the newest months.
-    What could not be read and what waits comes with the same statement.
+    The counts do not include groups and copies. Among the results, errors come first, then the newest months.
+    The same statement also returns the PipelineHealth.
     """
     coverage = queries.load("operations/coverage_by_month")
     row = one_row(

@@ -1,4 +1,4 @@
-"""Faults that a person could fix, with the number of chats that would profit.
+"""Faults that a person could fix, with the number of chats that would benefit.
 
 What belongs here: the counts. What does not: the texts of advice (templates/qa_report.html).
 """

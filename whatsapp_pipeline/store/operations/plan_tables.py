@@ -1,11 +1,12 @@
-"""Tables that the user made from the project's plan before the pipeline came: found, set aside, carried over.
+"""Finding and adopting tables that the user created from the project's plan before the pipeline was
+installed.
 
 What belongs here: the shapes of those tables, the obstacles to adopting them, and the statements
-that move their rows. What does not: applying migrations (store/migrate.py) and the order of it all
-(steps/operations/adopt.py). A table of any other shape belongs to another program and is never touched.
+that move their rows. What does not: applying migrations (store/migrate.py), and the order of the steps
+(steps/operations/adopt.py). A table of any other form belongs to another program and is never changed.
 
-The shapes below are a reconstruction: nobody who wrote them had the plan's own text. They were put together
-from what this project's documents say of its tables, with each type that such a column is likely to have.
+The forms below are a reconstruction, because the text of the plan was not available. They are based on the
+tables in this project's documents, with all types that such a column is likely to have.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from whatsapp_pipeline.store.operations.adoption import TABLES as ADOPTED_IN_PLA
 from whatsapp_pipeline.store.operations.first_migration import rows_without_own_id
 
 ASIDE: Final = "before_pipeline"
-"""Schema that keeps the user's tables of the plan's shape, with every row, after adoption."""
+"""Schema that keeps the user's original tables, with all rows, after the adoption."""
 
 _ID, _TEXT, _TIME = (
     frozenset({"int2", "int4", "int8"}),
@@ -81,7 +82,7 @@ _OPTIONAL: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     },
 }
 PLAN_TABLES: Final = tuple(_REQUIRED)
-"""The plan's tables, parents before children: the order in which rows are carried over."""
+"""The plan's tables, parents before children. Rows are copied in this order."""
 
 _CREATED: Final = re.compile(r"^CREATE (?:OR REPLACE )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 _INDEXED: Final = re.compile(
@@ -102,10 +103,10 @@ _TYPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """Relations that carry names of the pipeline's own, before its first migration.
+    """Relations with names of the pipeline's tables, before the first migration.
 
-    `adoptable` are tables of the plan's shape. `in_the_way` says of each other relation, function and index
-    why it can't be taken over.
+    `adoptable` are tables of the plan's form. `in_the_way` has the reason why each other relation, function
+    or index can't be adopted.
     """
 
     adoptable: tuple[str, ...]
@@ -113,7 +114,7 @@ class Existing:
 
 
 class Carried(NamedTuple):
-    """Number of adopted rows of a table of the plan, and of all its rows."""
+    """The number of adopted rows of a table of the plan, and the number of all its rows."""
 
     table: str
     rows: int
@@ -129,9 +130,10 @@ class PlanMessage(NamedTuple):
 
 
 def find_existing(conn: Connection, schema: str | None = None) -> Existing:
-    """Look for what carries the pipeline's names; both lists are empty once the pipeline has migrated.
+    """Find the relations with names of the pipeline. Both lists are empty after the pipeline has migrated.
 
-    With `schema`, the pipeline's own, nothing there is adopted: whatever has such a name is in the way.
+    With a `schema` of the pipeline's own, nothing is adopted from it: every relation with such a name is in
+    the way.
     """
     if has_migrated(conn):
         return Existing((), ())
@@ -147,9 +149,9 @@ def find_existing(conn: Connection, schema: str | None = None) -> Existing:
     adoptable, in_the_way = [], []
     for name, kind in kinds.items():
         if name in ADOPTED_IN_PLACE:
-            reasons = [] if kind in "rp" else ["is no table, and columns are to be added"]
+            reasons = [] if kind in "rp" else ["is no table, but columns must be added to it"]
         elif schema is not None:
-            reasons = [f"is in the schema {schema} already"]
+            reasons = [f"is already in the schema {schema}"]
         else:
             reasons = _reasons_against(conn, name, kind)
         if reasons:
@@ -163,7 +165,7 @@ def find_existing(conn: Connection, schema: str | None = None) -> Existing:
 
 @dataclass(frozen=True, slots=True)
 class _MigrationNames:
-    """Names that migrations give: relations (tables and views), indexes, and functions."""
+    """Names in the migrations: relations (tables and views), indexes, and functions."""
 
     relations: frozenset[str]
     indexes: frozenset[str]
@@ -181,7 +183,10 @@ def _names_of_migrations() -> _MigrationNames:
 def _names_taken(
     conn: Connection, schema: str | None, names: _MigrationNames, known: Sequence[str]
 ) -> Iterator[str]:
-    """Name what a migration could not create beside it; the indexes of `known` tables go where these go."""
+    """Return the existing names that prevent a migration from creating its objects.
+
+    Indexes of `known` tables are moved together with the tables, so they are left out.
+    """
     rows = conn.execute(
         queries.load("operations/adopt_names"),
         {
@@ -215,36 +220,36 @@ def _reasons_against(conn: Connection, table: str, kind: str) -> list[str]:
     if missing := sorted(_REQUIRED[table].keys() - columns):
         reasons.append(f"has no {', '.join(missing)}")
     if unknown := sorted(columns.keys() - known):
-        reasons.append(f"has {', '.join(unknown)}, which the plan has not")
+        reasons.append(f"has {', '.join(unknown)}, which the plan does not have")
     reasons += [
         f"{name} is {type_}" for name, type_ in columns.items() if name in known and type_ not in known[name]
     ]
     if not reasons and "id" in columns and (rows := _rows_without_own_id(conn, table)):
-        reasons.append(f"{rows} row(s) have no id of their own")
+        reasons.append(f"{rows} row(s) have no unique id")
     return reasons + [f"is used by {user}" for user in _outside_users(conn, table)]
 
 
 def _rows_without_own_id(conn: Connection, table: str) -> int:
-    if table == "whatsapp_accounts":  # the number is its key, and ids name nothing
+    if table == "whatsapp_accounts":  # the number is the key of this table, and its ids are not used
         return 0
     return rows_without_own_id(conn, table)
 
 
 def _outside_users(conn: Connection, table: str) -> list[str]:
-    """Name what of the user's own would not see the table's new rows, or would be lost with it."""
+    """Return the user's own objects that would not see the table's new rows, or would be lost with it."""
     rows = conn.execute(queries.load("operations/adopt_users"), {"table": table, "plan": list(PLAN_TABLES)})
     return [row[0] for row in rows]
 
 
 def make_schema(conn: Connection, schema: str) -> None:
-    """Make the schema of the pipeline's own, unless it is there."""
-    # Not IF NOT EXISTS, which needs the right to create schemas also where there is nothing to create.
+    """Create the pipeline's own schema, unless it exists."""
+    # IF NOT EXISTS is not used, because it needs the right to create schemas even if the schema exists.
     if conn.execute("SELECT to_regnamespace(%s)", (schema,)).fetchone() == (None,):
         conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
 
 
 def tables_to_share(conn: Connection, schema: str) -> list[str]:
-    """Return the user's own tables in public that a first migration into `schema` has to complete."""
+    """Return the user's own tables in public to which a first migration into `schema` must add columns."""
     rows = conn.execute(
         """SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
              AND relname = ANY(%s) AND to_regclass(%s || '.' || relname) IS NULL ORDER BY 1""",
@@ -254,19 +259,19 @@ def tables_to_share(conn: Connection, schema: str) -> list[str]:
 
 
 def move_table(conn: Connection, table: str, source: str, target: str) -> None:
-    """Move a table with its indexes to another schema; keys and links to it follow."""
+    """Move a table with its indexes to another schema. Foreign keys to the table stay valid."""
     conn.execute(
         sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(sql.Identifier(source, table), sql.Identifier(target))
     )
 
 
 def has_migrated(conn: Connection) -> bool:
-    """Return whether a migration was applied to what the connection sees."""
+    """Return whether a migration was applied to the schema of the connection."""
     return conn.execute("SELECT to_regclass(%s)", (MIGRATIONS_TABLE,)).fetchone() != (None,)
 
 
 def set_aside(conn: Connection, tables: Sequence[str]) -> None:
-    """Move tables of the plan's shape, with their indexes and sequences, to the schema ASIDE."""
+    """Move tables of the plan's form, with their indexes and sequences, to the schema ASIDE."""
     conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(ASIDE)))
     for table in tables:
         conn.execute(
@@ -275,7 +280,7 @@ def set_aside(conn: Connection, tables: Sequence[str]) -> None:
 
 
 def expose(conn: Connection, tables: Sequence[str], zone: str) -> None:
-    """Make `plan_<table>` views of one shape, for this session: absent columns are null.
+    """Create temporary views `plan_<table>` with all columns of the plan. Missing columns are null.
 
     Times with a zone become local times of `zone`.
     """
@@ -308,7 +313,7 @@ def _column(name: str, family: frozenset[str], real: str | None, zone: str) -> s
         value: sql.Composable = sql.Identifier(name)
         if real == "timestamptz":
             value = sql.SQL("{} AT TIME ZONE {}").format(value, sql.Literal(zone))
-        # Infinity, and years that the readers of these tables can't hold, are no times.
+        # Infinity, and years that Python can't represent, become null.
         return sql.SQL(
             "CASE WHEN isfinite({0}) AND {0} >= '0001-01-01' AND {0} < '9999-12-31'"
             " THEN ({1})::timestamp END AS {0}"
@@ -317,7 +322,7 @@ def _column(name: str, family: frozenset[str], real: str | None, zone: str) -> s
 
 
 def carry_grants(conn: Connection, table: str) -> None:
-    """Give the roles that the user let read or write a set-aside table the same rights on the pipeline's."""
+    """Give the roles with rights on a moved table the same rights on the pipeline's table."""
     for (statement,) in conn.execute(
         queries.load("operations/adopt_grants"), {"aside": ASIDE, "table": table}
     ).fetchall():
@@ -325,7 +330,7 @@ def carry_grants(conn: Connection, table: str) -> None:
 
 
 def carry_over(conn: Connection, table: str, zone: str) -> Carried:
-    """Insert the rows of a set-aside table into the pipeline's, with their ids. Call it after `expose`."""
+    """Insert the rows of a moved table into the pipeline's table, with their ids. Call it after `expose`."""
     row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(f"plan_{table}"))).fetchone()
     carried = conn.execute(queries.load(f"operations/adopt_{table}"), {"zone": zone}).rowcount
     if table != "whatsapp_accounts":
@@ -351,7 +356,7 @@ def plan_messages(conn: Connection, size: int) -> Iterator[list[PlanMessage]]:
 
 
 def prepare_hashes(conn: Connection) -> None:
-    """Make the table that `keep_hashes` fills; it is there until the transaction ends."""
+    """Create the temporary table that `keep_hashes` fills. It exists until the transaction ends."""
     conn.execute(
         """CREATE TEMP TABLE plan_hashes (id bigint PRIMARY KEY, body_hash bigint NOT NULL)
            ON COMMIT DROP"""
@@ -359,14 +364,14 @@ def prepare_hashes(conn: Connection) -> None:
 
 
 def keep_hashes(conn: Connection, hashes: Sequence[tuple[int, int]]) -> None:
-    """Keep the (id, body hash) of messages for `carry_over` of chat_messages, until the transaction ends."""
+    """Store the (id, body hash) of messages for `carry_over` of chat_messages, until the transaction ends."""
     with conn.cursor() as cursor, cursor.copy("COPY plan_hashes (id, body_hash) FROM STDIN") as copy:
         for row in hashes:
             copy.write_row(row)
 
 
 def conversation_names(conn: Connection) -> list[tuple[int, str, str]]:
-    """Return (id, phone_number_id, external_id) of the conversations that were carried over."""
+    """Return (id, phone_number_id, external_id) of the conversations that were copied."""
     return conn.execute(
         """SELECT c.id, c.phone_number_id, c.external_id
            FROM conversations c JOIN plan_conversations p USING (id) ORDER BY c.id"""

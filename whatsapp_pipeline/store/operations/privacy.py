@@ -80,7 +80,9 @@ TABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The person of an export or erasure, with their phones and chats. `id_contato` is None for no contact.
+    """The person of an export or erasure, with their phones and chats.
+
+    `id_contato` is None if the person is no contact.
 
     `phone_keys` are the keys of phones that no other contact has. `shared_phones` counts the phones that
     another contact has too.
@@ -96,8 +98,8 @@ class Subject:
 def find_contact(conn: Connection, id_contato: int) -> Subject | None:
     """Find a contact by its ERP id; None when there is none.
 
-    A phone that another contact has too does not count as the person's. Of its chats only those that are
-    linked to this contact are the person's.
+    A phone that another contact has, too, is not used to identify the person. Among its chats, only those
+    linked to this contact belong to the person.
     """
     if conn.execute("SELECT 1 FROM contatos WHERE id = %s", (id_contato,)).fetchone() is None:
         return None
@@ -142,7 +144,7 @@ def find_conversation(conn: Connection, conversation_id: int) -> Subject:
 
 
 def _subject(conn: Connection, id_contato: int | None, person: Person, shared_phones: int) -> Subject:
-    # A phone that a title gives without its area code has a key of its own, which begins with `xx`.
+    # The key of a phone without an area code in a title begins with `xx`.
     keys = {*person.phone_keys, *(f"xx{key[2:]}" for key in person.phone_keys if key.isdigit())}
     chats = conn.execute(
         """
@@ -295,7 +297,8 @@ def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) ->
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p
         ),
         # These words may contain the person's names and numbers. The next summaries fill the table again. One
-        # word stays, because the server keeps the statistics of an empty table, and in them deleted words.
+        # word is kept: for an empty table the server would keep the old statistics, which contain deleted
+        # words.
         "search_words": _rows(conn, "DELETE FROM search_words WHERE word <> 'apagado'", p)
         + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(
@@ -419,12 +422,12 @@ def _is_shared(conn: Connection, name: str) -> bool:
 
 
 def contact_ids(conn: Connection) -> list[int]:
-    """Return the ids of all contacts. The caller looks for those that were erased."""
+    """Return the ids of all contacts. The caller finds the erased ones among them."""
     return [row[0] for row in conn.execute("SELECT id FROM contatos ORDER BY id")]
 
 
 def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
-    """Return what identifies every chat. The caller looks for those that were erased."""
+    """Return the identifiers of every chat. The caller finds the chats of erased people among them."""
     rows = conn.execute(
         """
         SELECT f.file_path, f.chat_number, f.phone_key, f.chat_key,
@@ -438,7 +441,10 @@ def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
 
 
 def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
-    """Delete chats by path and number, with their dependent rows; return how many. In a transaction."""
+    """Delete chats by path and number, with their dependent rows.
+
+    Return their number. Call it in a transaction.
+    """
     if not chats:
         return 0
     paths, numbers = zip(*chats, strict=True)
@@ -473,7 +479,7 @@ def delete_months_before(conn: Connection, month: str) -> int:
 
 
 def add_audit_row(conn: Connection, action: str, subject: bytes | None, detail: Mapping[str, Any]) -> None:
-    """Add a row to the audit log; `subject` is a keyed hash, `detail` holds counts and no personal data."""
+    """Add a row to the audit log. `subject` is a keyed hash, and `detail` has counts but no personal data."""
     conn.execute(
         "INSERT INTO audit_log (action, subject, detail) VALUES (%s, %s, %s)",
         (action, subject, json.dumps(dict(detail))),

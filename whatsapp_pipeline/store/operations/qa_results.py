@@ -92,7 +92,7 @@ def accept_failing(
     until: date,
     made_by: str | None = None,
 ) -> None:
-    """Accept a month's failing rows; an acceptance in force is replaced."""
+    """Accept a month's failing rows. An acceptance in force is replaced."""
     with conn.transaction():
         withdraw_acceptance(conn, check, month)
         conn.execute(
@@ -105,7 +105,7 @@ def accept_failing(
 
 
 def withdraw_acceptance(conn: Connection, check: str, month: Month) -> bool:
-    """End the acceptance of a check in a month; return whether there was one."""
+    """End the acceptance of a check in a month. Return whether there was one."""
     return (
         conn.execute(
             "UPDATE qa_acceptances SET removed_at = now()"

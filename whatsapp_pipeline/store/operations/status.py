@@ -29,7 +29,7 @@ TABLES = (
 
 
 def contact_preview(conn: Connection, limit: int = 8) -> list[tuple[int, str | None, str | None]]:
-    """Return id, nome and celular of the contacts with the lowest ids; the caller masks them."""
+    """Return id, nome and celular of the contacts with the lowest ids. The caller must mask them."""
     return conn.execute("SELECT id, nome, celular FROM contatos ORDER BY id LIMIT %s", (limit,)).fetchall()
 
 
@@ -65,7 +65,7 @@ def messages_in(conn: Connection, month: str) -> int:
 
 
 def table_counts(conn: Connection) -> dict[str, int]:
-    """Count the rows of the pipeline's tables, of those that the role may read."""
+    """Count the rows of those tables of the pipeline that the role may read."""
     return {
         table: int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # type: ignore[index]  # names above
         for table in TABLES
@@ -116,7 +116,8 @@ def exceptions_elsewhere(conn: Connection) -> int:
     """Return the number of exceptions outside of months with chats: of contacts, orders, and files without
     chats.
 
-    Together with those of `months` they are all rows of the table. A role that may not read them gets 0.
+    Together with the counts of `months`, this is the number of all rows. For a role that may not read the
+    table, it is 0.
     """
     if not may_read(conn, "exceptions"):
         return 0
@@ -154,7 +155,7 @@ def order_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str,
 
 
 def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
-    """Return id, month, title, message count and format of a few chats; the caller masks the title."""
+    """Return id, month, title, message count and format of a few chats. The caller must mask the title."""
     return conn.execute(
         "SELECT id, month, title, message_count, format FROM chat_files"
         " WHERE month = ANY(%s) ORDER BY id LIMIT %s",
@@ -163,7 +164,7 @@ def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> 
 
 
 def message_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
-    """Return id, time, direction, type and text of a few messages; the caller masks the text."""
+    """Return id, time, direction, type and text of a few messages. The caller must mask the text."""
     return conn.execute(
         f"""
         SELECT m.id, m.message_timestamp, m.direction, m.type, m.message_text

@@ -43,14 +43,14 @@ def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
     key = privacy_key.find_or_make() if make and has_no_entries(conn) else privacy_key.find_key()
     if key is None:
         raise PipelineError(
-            "people were erased from this database and the key that recognises them is missing; "
-            "put it back into PRIVACY_KEY or .local/privacy.key"
+            "people were erased from this database and the key to recognise them is missing; restore it in "
+            "PRIVACY_KEY or .local/privacy.key"
         )
     row = conn.execute("SELECT fingerprint FROM privacy_key").fetchone()
     if row is not None and not has_no_entries(conn) and bytes(row[0]) != fingerprint_of(key):
         raise PipelineError(
-            "PRIVACY_KEY (or .local/privacy.key) is not the key that erased people were recorded with; "
-            "put the right one back"
+            "PRIVACY_KEY (or .local/privacy.key) is not the key with which erased people were recorded; "
+            "restore the right key"
         )
     return key
 
@@ -72,7 +72,7 @@ def require_key(fingerprint: bytes) -> None:
 
 
 def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:
-    """Return those of `values` that are on the list, in one query."""
+    """Return the `values` that are on the list, in one query."""
     if has_no_entries(conn):
         return set()
     key = key_in_use(conn)
@@ -85,12 +85,12 @@ def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:
 
 
 def suppressed_contact_ids(conn: Connection, ids: Iterable[int]) -> set[int]:
-    """Return those of the ERP's contact ids that must not be written again."""
+    """Return the contact ids of the ERP that must not be written again."""
     return {int(value) for value in suppressed(conn, "contact", (str(i) for i in ids))}
 
 
 def suppressed_phone_keys(conn: Connection, keys: Iterable[str]) -> set[str]:
-    """Return those of the phone keys that belong to erased people."""
+    """Return the phone keys that belong to erased people."""
     return suppressed(conn, "phone", keys)
 
 

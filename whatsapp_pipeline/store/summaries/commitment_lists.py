@@ -1,6 +1,6 @@
-"""The lists of commitments that are due, overdue, broken, or quoted without an answer.
+"""Lists of commitments that are due, overdue or broken, and of quotes without an answer.
 
-What belongs here: questions that people and pages ask of the table commitments. What does not: filling it
+What belongs here: queries of commands and pages on the table commitments. What does not: filling it
 (store/summaries/commitments.py), and wording.
 """
 
@@ -19,9 +19,9 @@ CommitmentList: TypeAlias = Literal["due", "overdue", "waiting", "broken", "quot
 
 
 class CommitmentLine(NamedTuple):
-    """One commitment to show; `nome` is personal data.
+    """One commitment to show. `nome` is personal data.
 
-    Where `id_contato` is None, nobody knows the customer, and `id_chat_file` or `conversation_id` is given.
+    If `id_contato` is None, the customer is not known, and `id_chat_file` or `conversation_id` is set.
     """
 
     id_contato: int | None
@@ -45,7 +45,7 @@ class CommitmentLine(NamedTuple):
     number: int = 1
 
     def place(self, which: CommitmentList) -> CommitmentPlace:
-        """Where the commitment stands in a list."""
+        """The place of the commitment in a list."""
         return CommitmentPlace(
             which == "waiting" and self.status != "due",
             self.due_on or self.said_at.date(),
@@ -58,10 +58,10 @@ class CommitmentLine(NamedTuple):
 
 
 class CommitmentPlace(NamedTuple):
-    """A place in a list: its parts in the order by which lists are sorted.
+    """A place in a list: the values by which lists are sorted, in that order.
 
-    `is_after_due` is false for what is due today in the list `waiting`, and in every other list. `number`
-    counts the commitments of one message.
+    `is_after_due` is true only in the list `waiting`, for commitments that are not due today. `number` counts
+    the commitments of one message.
     """
 
     is_after_due: bool
@@ -73,7 +73,7 @@ class CommitmentPlace(NamedTuple):
     number: int
 
 
-# A quote or a promise that is this old waits for nobody any more.
+# An older quote or promise no longer waits for anybody.
 FORGOTTEN = timedelta(days=90)
 
 _CONDITIONS: dict[CommitmentList, LiteralString] = {
@@ -86,8 +86,8 @@ _CONDITIONS: dict[CommitmentList, LiteralString] = {
     "open": "status IN ('open', 'due', 'overdue')",
     "all": "true",
 }
-# The parts of a CommitmentPlace. No message names the time 24:00, so a commitment without a time is the last
-# of its day.
+# The values of a CommitmentPlace. No message has the time 24:00, so a commitment without a time is sorted as
+# the last of its day.
 _ORDER: LiteralString = (
     "coalesce(due_on, said_at::date), coalesce(due_time, '24:00'), said_at, source, message_id, number"
 )
@@ -113,13 +113,14 @@ def commitment_lines(
 
     Args:
         conn: The connection.
-        which: `due` today, `overdue`, `waiting` (both, those due today first), `broken`, `quotes` without
-            an answer, all that are `open`, or `all`.
-        today: The day that due and overdue are about.
-        contact: Only this customer's; None: everybody's, and nothing said more than 90 days before `today`.
-        quiet_days: How many days a quote has had no answer.
-        limit: How many rows at most.
-        after: Only what follows this place of the list.
+        which: The list: `due` today, `overdue`, `waiting` (both, due today first), `broken`, `quotes` without
+            an answer, `open`, or `all`.
+        today: The day for "due" and "overdue".
+        contact: Only commitments of this customer. With None, those of all customers in the 90 days before
+            `today`.
+        quiet_days: Minimum age in days of a quote without an answer.
+        limit: Largest number of rows.
+        after: Return only commitments after this place of the list.
     """
     order = f"{_DUE_FIRST if which == 'waiting' else _ANY_FIRST}, {_ORDER}"
     follows = "" if after is None else f" AND ({order}) > ({_AFTER})"

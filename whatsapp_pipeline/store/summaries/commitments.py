@@ -1,4 +1,4 @@
-"""Commitments: keeping what messages promise and what became of it.
+"""Storing commitments: the promises in messages, and their outcomes.
 
 What belongs here: SQL on the table commitments and on the mentions in message_readings. What does not:
 reading texts and following commitments (domain/commitments), and lists for people
@@ -48,7 +48,10 @@ _COLUMNS = (
 
 
 class Owner(NamedTuple):
-    """Whose a commitment is: a customer, or a chat or live conversation without one. One field is given."""
+    """The owner of a commitment: a customer, or a chat or live conversation without a customer.
+
+    One field is set.
+    """
 
     id_contato: int | None = None
     id_chat_file: int | None = None
@@ -64,7 +67,7 @@ class _OrderSession(NamedTuple):
 
 
 def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
-    """Return mentions as they are stored in message_readings."""
+    """Convert mentions to the form in which message_readings stores them."""
     return [
         [
             m.kind,
@@ -82,7 +85,10 @@ def encode_mentions(mentions: Sequence[Mention]) -> list[list[Any]]:
 
 @lru_cache(maxsize=20_000)
 def _mentions_of(direction: str, stored: str) -> tuple[Mention, ...]:
-    """Return the mentions in JSON that are those of the side that writes; most texts have the same few."""
+    """Parse mentions from JSON, and keep those of the side that wrote the message.
+
+    The result is cached, because most texts have the same few mentions.
+    """
     side = "customer" if direction == "from" else "staff"
     return tuple(mention for mention in map(_decode, json.loads(stored)) if mention.side == side)
 
@@ -93,7 +99,7 @@ def _decode(stored: list[Any]) -> Mention:
 
 
 def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
-    """Yield each contact or chat of work_messages that has mentions, with the mentions, oldest first."""
+    """Yield each contact or chat of work_messages with mentions, and its mentions, oldest first."""
     sessions = _staged_sessions(conn)
     contact, said = None, list[Said]()
     for number, ref, at, direction, stored in conn.execute(load("summaries/commitments_mentions")):
@@ -109,7 +115,7 @@ def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
 
 
 def _staged_sessions(conn: Connection) -> dict[int, list[_OrderSession]]:
-    """Return the staged sessions of each contact, those that decide first in front."""
+    """Return the staged sessions of each contact, in the order in which they are tried."""
     sessions: dict[int, list[_OrderSession]] = {}
     for contact, *session in conn.execute(
         """
@@ -123,7 +129,7 @@ def _staged_sessions(conn: Connection) -> dict[int, list[_OrderSession]]:
 
 
 def _order_at(sessions: Iterable[_OrderSession], at: datetime) -> int | None:
-    """Return the order that a contact's messages were about at the time `at`, if any."""
+    """Return the order of the first session that covers the time `at`, if there is one."""
     return next((one.order for one in sessions if one.started_at <= at <= one.ended_at), None)
 
 
@@ -152,7 +158,10 @@ def orders_turned_down(batch: MeasuredBatch) -> frozenset[int]:
 
 
 def save_commitments(batch: MeasuredBatch, found: Iterable[tuple[Owner, Commitment]]) -> int:
-    """Replace the commitments of the batch's contacts; return how many rows were written or removed."""
+    """Replace the commitments of the batch's contacts.
+
+    Return the number of rows that were written or deleted.
+    """
     _stage_commitments(batch.conn, found)
     removed = batch.conn.execute(
         """
@@ -167,7 +176,7 @@ def save_commitments(batch: MeasuredBatch, found: Iterable[tuple[Owner, Commitme
 
 
 def save_unlinked_commitments(conn: Connection, batch: int, found: Iterable[tuple[Owner, Commitment]]) -> int:
-    """Replace the commitments of a batch's chats without a customer; return how many rows changed."""
+    """Replace the commitments of a batch's chats without a customer. Return the number of changed rows."""
     _stage_commitments(conn, found)
     removed = conn.execute(
         """
@@ -182,7 +191,7 @@ def save_unlinked_commitments(conn: Connection, batch: int, found: Iterable[tupl
 
 
 def _stage_commitments(conn: Connection, found: Iterable[tuple[Owner, Commitment]]) -> None:
-    """Put commitments into the temporary table work_commitments."""
+    """Write commitments to the temporary table work_commitments."""
     conn.execute("DROP TABLE IF EXISTS work_commitments")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     conn.execute(
@@ -196,7 +205,7 @@ def _stage_commitments(conn: Connection, found: Iterable[tuple[Owner, Commitment
 
 
 def _write_commitments(conn: Connection) -> int:
-    """Write work_commitments into the table; return how many rows are new or differ."""
+    """Write work_commitments to the table. Return the number of rows that are new or differ."""
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     kept = sql.SQL(", ").join(sql.Identifier("kept", name) for name in _COLUMNS)
     new = sql.SQL(", ").join(sql.Identifier("excluded", name) for name in _COLUMNS)

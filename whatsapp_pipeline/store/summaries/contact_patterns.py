@@ -1,6 +1,7 @@
-"""Patterns over all customers: when they write, which devices come back, who fell silent after a quote.
+"""Patterns over all customers: when they write, which devices came back, and who stopped writing after a
+quote.
 
-What belongs here: reading them from summaries, commitments and orders. What does not: showing them
+What belongs here: computing them from summaries, commitments and orders. What does not: showing them
 (cli/patterns.py).
 """
 
@@ -25,7 +26,7 @@ class ContactHour(NamedTuple):
 
 
 class ReturningDevice(NamedTuple):
-    """A customer's device that several orders are about; `nome` is personal data."""
+    """A customer's device with several orders. `nome` is personal data."""
 
     id_contato: int
     nome: str | None
@@ -35,7 +36,10 @@ class ReturningDevice(NamedTuple):
 
 
 class SilentCustomer(NamedTuple):
-    """A customer who wrote nothing after a quote; `nome` is personal data, `days` since the quote."""
+    """A customer who wrote nothing after a quote.
+
+    `nome` is personal data, and `days` counts from the quote.
+    """
 
     id_contato: int
     nome: str | None
@@ -45,7 +49,10 @@ class SilentCustomer(NamedTuple):
 
 
 def contact_hours(conn: Connection) -> list[ContactHour]:
-    """Count the conversations that customers opened, by weekday and hour; those with none are left out."""
+    """Count the conversations that customers opened, by weekday and hour.
+
+    Hours without conversations are left out.
+    """
     with conn.cursor(row_factory=class_row(ContactHour)) as cursor:
         return cursor.execute(load("summaries/patterns_hours")).fetchall()
 

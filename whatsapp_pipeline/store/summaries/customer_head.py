@@ -14,7 +14,7 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 MOST_ORDERS = 100
-"""How many orders of a customer a page shows."""
+"""Largest number of orders that a customer's page shows."""
 _PHONES = ("fantasia", "telefone", "celular", "email")
 _HIDDEN = ", ".join(f"NULL AS {name}" for name in _PHONES)
 
@@ -22,7 +22,7 @@ _HIDDEN = ", ".join(f"NULL AS {name}" for name in _PHONES)
 def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> dict[str, Any] | None:
     """Return a contact with its summary, orders (newest first), messages by month, and pinned note.
 
-    There is one order more than MOST_ORDERS where the contact has more.
+    If the contact has more than MOST_ORDERS orders, one more than MOST_ORDERS is returned.
 
     Args:
         conn: A connection of the level that the page is for.
@@ -36,7 +36,7 @@ def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> di
 
 
 def set_note(conn: Connection, id_contato: int, note: str, made_by: str) -> None:
-    """Pin a note to a customer in place of the one before; an empty one takes the note away."""
+    """Replace the note of a customer. An empty text deletes the note."""
     if note.strip():
         conn.execute(
             """

@@ -1,4 +1,4 @@
-"""One customer, for a person who looks them up: finding who is meant, and everything to show."""
+"""Looking up one customer: finding the contact, and reading all data to show."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def find_by_phone(conn: Connection, key: str) -> list[int]:
 
 
 def find_by_name(conn: Connection, name: str, *, limit: int = 21) -> list[tuple[int, str]]:
-    """Return (id, name) of contacts with every word of `name` in theirs; an exact name goes alone."""
+    """Return (id, name) of the contacts whose name has every word of `name`.
+
+    If one name is equal to `name`, only it is returned.
+    """
     names = readable_columns(conn, "contatos", ("nome", "fantasia"))
     rows = conn.execute(
         f"""
@@ -64,7 +67,10 @@ def _many(conn: Connection, statement: str, *values: object) -> list[dict[str, A
 
 
 def contact_row(conn: Connection, number: int) -> dict[str, Any] | None:
-    """Return id, nome, fantasia, telefone, celular and email of a contact; None for what may not be read."""
+    """Return id, nome, fantasia, telefone, celular and email of a contact.
+
+    Columns that the role may not read are None.
+    """
     columns = columns_or_null(conn, "contatos", ("id", "nome", "fantasia", "telefone", "celular", "email"))
     return _one(conn, f"SELECT {columns} FROM contatos WHERE id = %s", number)
 
@@ -99,7 +105,7 @@ def contact_orders(conn: Connection, number: int) -> list[dict[str, Any]]:
 def quotes(
     conn: Connection, chat_ids: Sequence[int], webhook_ids: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    """Return {"chat:1": {at, direction, text}, …} of the messages that exist and may be read."""
+    """Return {"chat:1": {at, direction, text}, …} for the messages that exist and that the role may read."""
     if not may_read(conn, "messages_all"):
         return {}
     rows = _many(
@@ -120,7 +126,7 @@ def quotes(
 def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str, Any]]:
     """Return the contact's last messages of archive and webhook, oldest first: at, direction, type, text.
 
-    None for a role that may not read messages.
+    The result is None for a role that may not read messages.
     """
     if not may_read(conn, "messages_all"):
         return []

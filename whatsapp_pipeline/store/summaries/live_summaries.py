@@ -1,6 +1,6 @@
 """The live customers whose summaries are out of date, and recording new summaries.
 
-What belongs here: the statements on conversations that say so. What does not: making summaries.
+What belongs here: the statements on the table conversations for this. What does not: making summaries.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from whatsapp_pipeline.store.queries import load
 
 
 def quiet_and_stale(conn: Connection, *, quiet: timedelta, limit: int) -> list[tuple[int, datetime]]:
-    """Return (contact, last change) of live customers to summarise, those who have waited longest first.
+    """Return (contact, last change) of live customers to summarise. Those who have waited longest come first.
 
-    Their conversations changed since the last summary and nothing came for the time `quiet`.
+    Their conversations changed after the last summary, and no message arrived during the time `quiet`.
     """
     return conn.execute(load("summaries/live_stale"), {"quiet": quiet, "limit": limit}).fetchall()
 
 
 def server_time(conn: Connection) -> datetime:
-    """Return the moment by the database's clock, as changes are noted."""
+    """Return the time of the database's clock, with which changes are stored."""
     row = one_row(conn.execute("SELECT clock_timestamp()"))
     moment: datetime = row[0]
     return moment

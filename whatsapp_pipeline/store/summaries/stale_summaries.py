@@ -1,6 +1,6 @@
 """Customers whose links a person changed after their summary was computed.
 
-What belongs here: the table stale_summaries, and comparing what summaries are made of before and after a
+What belongs here: the table stale_summaries, and comparing the inputs of summaries before and after a
 decision. What does not: live messages that no summary includes yet (live_summaries.py), and the check that
 compares every summary with its inputs (summary_work.py).
 """
@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.queries import load
 
 
 class LinksInSummaries(NamedTuple):
-    """What a summary takes from the links of a chat or live conversation: the customer and the orders."""
+    """The links of a chat or live conversation that are inputs of a summary: the customer and the orders."""
 
     source: str
     id: int
@@ -28,7 +28,7 @@ class LinksInSummaries(NamedTuple):
 def links_in_summaries(
     conn: Connection, chats: Sequence[int], conversations: Sequence[int]
 ) -> list[LinksInSummaries]:
-    """Return what summaries take from the links of these chats and live conversations now."""
+    """Return the current links of these chats and live conversations that are inputs of summaries."""
     rows = conn.execute(
         load("summaries/stale_links"),
         {"chats": list(chats), "conversations": list(conversations)},
@@ -42,7 +42,7 @@ def links_in_summaries(
 def note_changed_links(
     conn: Connection, before: Sequence[LinksInSummaries], after: Sequence[LinksInSummaries]
 ) -> None:
-    """Record the customers of changed links, those before and those after, as having a stale summary."""
+    """Flag the customers of changed links, before and after the change, as having a stale summary."""
     changed = {link.id_contato for link in set(before) ^ set(after)}
     contacts = sorted(contact for contact in changed if contact is not None)
     conn.execute(
@@ -58,7 +58,7 @@ def note_changed_links(
 def decided_and_quiet(
     conn: Connection, *, quiet: timedelta, held_months: Sequence[str], limit: int
 ) -> list[tuple[int, datetime]]:
-    """Return (contact, latest decision) of flagged customers, those who have waited longest first.
+    """Return (contact, latest decision) of flagged customers. Those who have waited longest come first.
 
     The latest decision is older than `quiet`. Customers with chats in `held_months` are left out, because a
     run does not compute their summaries.
@@ -76,7 +76,7 @@ def decided_and_quiet(
 
 
 def stage_stale(conn: Connection, contacts: Sequence[int] | None) -> None:
-    """Copy the rows of these contacts (None: all) into the run's work table, as they are at its start."""
+    """Copy the current rows of these contacts (None: all) to the work table of the run."""
     conn.execute(
         """
         INSERT INTO work_stale SELECT id_contato, stale_since FROM stale_summaries

@@ -1,7 +1,7 @@
 """Customer summaries: the table customer_chat_summaries.
 
-What belongs here: its rows, and writing them. What does not: the work tables of a run (summary_work.py), and
-the questions that people and checks ask of the result (summary_reports.py).
+What belongs here: the rows of this table, and writing them. What does not: the work tables of a run
+(summary_work.py), and reports over the summaries (summary_reports.py).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _COLUMNS = SummaryRow._fields
 
 
 def latest_message(conn: Connection, zone: str) -> datetime | None:
-    """Return the local time of the latest message known that is not in the future, or None."""
+    """Return the local time of the latest message that is not in the future, or None."""
     row = conn.execute(
         """
         SELECT greatest(
@@ -71,7 +71,7 @@ def latest_message(conn: Connection, zone: str) -> datetime | None:
 
 
 def save_summaries(batch: MeasuredBatch, rows: Sequence[SummaryRow]) -> int:
-    """Write summaries; return how many are new or changed."""
+    """Write summaries. Return the number of new or changed ones."""
     conn = batch.conn
     conn.execute("DROP TABLE IF EXISTS work_summaries")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))

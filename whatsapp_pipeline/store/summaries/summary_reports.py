@@ -1,7 +1,7 @@
 """Reports over the summaries: distributions, and the most urgent customers.
 
-What belongs here: reading customer_chat_summaries and customer_conversations. What does not: computing them
-(store/summaries/summaries.py), and masking, which the code that shows a name does.
+What belongs here: reading customer_chat_summaries and customer_conversations. What does not: computing
+summaries (store/summaries/summaries.py), and masking names, which the caller must do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ class Bucket(NamedTuple):
 
 
 class OpenIssue(NamedTuple):
-    """An unresolved matter; `name` and `phone` are personal data and to be masked where shown."""
+    """An unresolved matter.
+
+    `name` and `phone` are personal data, and must be masked before they are shown.
+    """
 
     id_contato: int
     name: str | None
@@ -41,7 +44,10 @@ def _buckets(conn: Connection, statement: str) -> list[Bucket]:
 
 
 def frequency_distribution(conn: Connection) -> list[Bucket]:
-    """Contacts by communication frequency, the most frequent class first; empty classes included."""
+    """Return the number of contacts by communication frequency, including empty classes.
+
+    The most frequent class is first.
+    """
     return _buckets(
         conn,
         """
@@ -54,7 +60,7 @@ def frequency_distribution(conn: Connection) -> list[Bucket]:
 
 
 def sentiment_distribution(conn: Connection) -> list[Bucket]:
-    """Contacts by estimated sentiment; empty classes included."""
+    """Return the number of contacts by estimated sentiment, including empty classes."""
     return _buckets(
         conn,
         """
@@ -67,7 +73,7 @@ def sentiment_distribution(conn: Connection) -> list[Bucket]:
 
 
 def response_distribution(conn: Connection) -> list[Bucket]:
-    """Contacts by the median time to a first response, in calendar time."""
+    """Return the number of contacts by the median time to a first response, in calendar time."""
     return _buckets(
         conn,
         """
@@ -85,7 +91,7 @@ def response_distribution(conn: Connection) -> list[Bucket]:
 
 
 def topic_distribution(conn: Connection) -> list[Bucket]:
-    """Contacts by common topic, most common first."""
+    """Return the number of contacts by topic, most common first."""
     return _buckets(
         conn,
         """
@@ -97,9 +103,11 @@ def topic_distribution(conn: Connection) -> list[Bucket]:
 
 
 def most_urgent(conn: Connection, *, limit: int = 10) -> list[OpenIssue]:
-    """The open issues to look at first: unanswered before orders, unhappy before happy, then the latest.
+    """Return the most urgent open issues: unanswered messages before orders, unhappy customers before happy
+    ones, then the latest.
 
-    The latest first, because what has waited for a year is lost, and what waits since yesterday is not.
+    The latest comes first, because a customer who has waited since yesterday can still be kept, unlike one
+    who has waited for a year.
     """
     with conn.cursor(row_factory=class_row(OpenIssue)) as cursor:
         return cursor.execute(

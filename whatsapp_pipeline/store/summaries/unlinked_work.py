@@ -1,6 +1,6 @@
 """The work tables of commitments in chats and live conversations that are linked to no customer.
 
-What belongs here: finding such chats whose messages changed, staging their messages, and forgetting the
+What belongs here: finding such chats with changed messages, staging their messages, and deleting the
 commitments of chats that have a customer now. What does not: writing commitments (commitments.py), and the
 tables themselves, which one run shares with the customers' summaries (summary_work.py).
 
@@ -20,9 +20,9 @@ from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
 from whatsapp_pipeline.store.summaries.summary_work import read_chats_by_index, truncate_batch_tables
 
-# A person decided that these are no customer's: a supplier, a private chat, a wrong number. The work of
-# somebody who is only not registered yet counts. Of several decisions the narrowest and then the newest holds
-# (domain/matching/overrides.py).
+# The chats that a person decided to be without a customer: a supplier, a private chat, a wrong number. A
+# customer who is not registered yet is not among them. Among several decisions the narrowest and then the
+# newest is in force (domain/matching/overrides.py).
 _NOBODYS = """
     SELECT f.id FROM {table} f
      WHERE f.match_status = 'manual' AND f.id_contato IS NULL
@@ -38,11 +38,11 @@ _NOBODYS_CONVERSATIONS = _NOBODYS.format(table="conversations", about=ABOUT_CONV
 
 
 class UnlinkedScope(NamedTuple):
-    """Which chats without a customer a run looks at, and what their commitments depend on.
+    """The chats without a customer that a run examines, and the inputs of their commitments.
 
-    `options_digest` names what they depend on besides the messages, `started` is the start of the run by the
-    server's clock. `live_only`: look at live conversations that changed since they were read, and at no chat
-    of the archive. The chats of `held_months` stay as they are.
+    `options_digest` is a hash of all inputs except the messages. `started` is the start of the run by the
+    server's clock. With `live_only`, the run examines only live conversations that changed since they were
+    read. Chats of `held_months` are not changed.
     """
 
     options_digest: str
@@ -59,7 +59,8 @@ class UnlinkedChats:
     scope: UnlinkedScope
 
     def remove_missing(self) -> int:
-        """Delete the commitments of chats that have a customer now, are nobody's, or have no message.
+        """Delete the commitments of chats that have a customer now, have no customer by a person's decision,
+        or have no message.
 
         Returns how many.
         """
@@ -89,7 +90,7 @@ class UnlinkedChats:
         ).rowcount
 
     def _note_empty_conversations(self) -> None:
-        """Record that live conversations whose messages are all in exports have nothing to read."""
+        """Record that live conversations without messages of their own (all are in exports) were read."""
         self.conn.execute(
             """
             INSERT INTO unlinked_chats_read AS kept (conversation_id, input_hash, read_at)
@@ -106,7 +107,7 @@ class UnlinkedChats:
         )
 
     def divide(self, *, rebuild: bool, batch_size: int) -> list[int]:
-        """Cut the chats whose messages changed into batches; return the numbers of the batches.
+        """Divide the chats whose messages changed into batches. Return the numbers of the batches.
 
         A batch has about `batch_size` messages. `rebuild`: take all chats.
         """
@@ -173,7 +174,7 @@ class UnlinkedChats:
 def stage_unlinked(conn: Connection, scope: UnlinkedScope) -> UnlinkedChats:
     """Stage the chats and live conversations that are linked to no customer, with their input hashes.
 
-    Those that a person decided are nobody's are left out.
+    Chats without a customer by a person's decision are left out.
     """
     conn.execute("TRUNCATE work_unlinked, work_nobodys")
     conn.execute(
@@ -195,9 +196,10 @@ def stage_unlinked(conn: Connection, scope: UnlinkedScope) -> UnlinkedChats:
 
 
 def unlinked_change(conn: Connection, *, quiet: timedelta) -> datetime | None:
-    """Return the last change of live conversations that may be a customer's and were not read since, or None.
+    """Return the time of the last change of live conversations that may have a customer and were not read
+    since, or None.
 
-    Only conversations count to which nothing was added for the time `quiet`.
+    Only conversations without a new message during the time `quiet` are counted.
     """
     row = conn.execute(
         f"""

@@ -169,9 +169,21 @@ def test_odd_values_are_findings_and_the_pass_goes_on(
     report = sync(full=True)
     assert (report.items, report.updated) == (232, 1)
     assert _findings(conn) == [
-        ("contatos/1005", "odd_value", "email: true or false where a value belongs; left as it was"),
-        ("contatos/1005", "odd_value", "nome: an object where a value belongs; left as it was"),
-        ("contatos/1006", "odd_value", "celular: a list where a value belongs; left as it was"),
+        (
+            "contatos/1005",
+            "odd_value",
+            "email: the ERP sent true or false instead of a value; the column was not changed",
+        ),
+        (
+            "contatos/1005",
+            "odd_value",
+            "nome: the ERP sent an object instead of a value; the column was not changed",
+        ),
+        (
+            "contatos/1006",
+            "odd_value",
+            "celular: the ERP sent a list instead of a value; the column was not changed",
+        ),
         ("contatos/?", "unreadable_item", "the id of an item is larger than the database can store (bigint)"),
     ]
     assert _one(conn, "SELECT nome, email FROM contatos WHERE id = 1005") == ("Cliente 5", None)
@@ -329,7 +341,7 @@ def test_a_contact_that_is_none_leaves_the_order_with_its_own(
         (
             "ordens_servico/9001",
             "odd_value",
-            "id_contato: no usable id where a value belongs; left as it was",
+            "id_contato: the ERP sent no usable id instead of a value; the column was not changed",
         ),
     ]
     assert _one(conn, "SELECT id_contato FROM ordens_servico WHERE id = 9001") == 1001

@@ -287,7 +287,7 @@ def test_every_row_of_the_plans_tables_stays_in_a_schema_aside(plan_url: str, co
         ("CREATE TABLE conversations (id uuid PRIMARY KEY, title text)", "conversations (has no external_id"),
         (
             "CREATE TABLE tenants (id int, name text, stripe_id text)",
-            "tenants (has stripe_id, which the plan has not",
+            "tenants (has stripe_id, which the plan does not have",
         ),
         ("CREATE TABLE tenants (id uuid, name text)", "tenants (id is uuid"),
         ("CREATE TABLE exceptions (id int)", "exceptions (belongs to another program"),
@@ -315,7 +315,7 @@ def test_every_row_of_the_plans_tables_stays_in_a_schema_aside(plan_url: str, co
             PLAN + "ALTER TABLE chat_messages DROP CONSTRAINT chat_messages_pkey, ALTER id DROP NOT NULL;"
             "UPDATE chat_messages SET id = 101 WHERE id = 102;"
             "UPDATE chat_messages SET id = NULL WHERE id = 103",
-            "chat_messages (2 row(s) have no id of their own",
+            "chat_messages (2 row(s) have no unique id",
         ),
         (
             PLAN + "ALTER TABLE conversation_messages ALTER id TYPE numeric",

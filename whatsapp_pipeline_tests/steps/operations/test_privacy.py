@@ -446,7 +446,7 @@ def test_without_the_key_nothing_is_written(
 ) -> None:
     _erase(filled)
     (local_dir / privacy_key.KEY_FILE).unlink()
-    with pytest.raises(PipelineError, match="key that recognises them is missing"):
+    with pytest.raises(PipelineError, match="key to recognise them is missing"):
         index_month(filled, archive, MONTH, IndexOptions(workers=1, verify_hashes=True), log=LOG)
     (local_dir / privacy_key.KEY_FILE).write_text("another key of some length")
     with pytest.raises(PipelineError, match="not the key"):
