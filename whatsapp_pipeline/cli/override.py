@@ -214,7 +214,7 @@ def list_overrides_command(all_: bool, as_json: bool) -> None:
         if row.superseded_by is not None:
             say(f"       superseded {row.removed_at:%Y-%m-%d} by override {row.superseded_by}")
         elif row.removed_at is not None:
-            say(f"       taken back {row.removed_at:%Y-%m-%d} by {row.removed_by}: {row.removed_reason}")
+            say(f"       withdrawn {row.removed_at:%Y-%m-%d} by {row.removed_by}: {row.removed_reason}")
     if not rows:
         say("no overrides")
 
@@ -236,4 +236,4 @@ def remove_command(override_id: int, reason: str, by: str | None) -> None:
         )
         _link_again(conn, outcome)
     months = ", ".join(outcome.months)
-    say(f"override {override_id} is taken back" + (f"; {months} linked again" if months else ""))
+    say(f"override {override_id} is withdrawn" + (f"; {months} linked again" if months else ""))

@@ -1,6 +1,6 @@
-"""The web console: pages on which people read, search and print what the pipeline knows.
+"""The web console: pages on which people read, search and print the pipeline's data.
 
-What belongs here: routes, access, and what each page shows. What does not: SQL (store/), rules (domain/,
+What belongs here: routes, access, and the content of each page. What does not: SQL (store/), rules (domain/,
 steps/), markup (templates/console/), Dagster.
 
     browser ─► guard (hosts, forgery, body size, headers) ─► app (routes) ─► access (session, level)
@@ -8,5 +8,6 @@ steps/), markup (templates/console/), Dagster.
                templates/console ◄─ pages/<page> ◄─ store ◄─ pools (one login of the database per level)
 
 Glossary: a *level* is reader, analyst or reviewer, and the database enforces it. A *message ref* is
-`chat:12` or `webhook:7`. A *subject* is whose messages a page shows, as the record of views names them.
+`chat:12` or `webhook:7`. A *subject* is the customer or chat whose messages a page shows, in the record of
+views.
 """

@@ -1,7 +1,7 @@
-"""Who the user is: cookies, sessions, logins.
+"""Identifying the user of a request: cookies, sessions, logins.
 
-What belongs here: everything between a request and a user. What does not: the statements
-(store/operations/console_access.py) and what a level may see, which the database decides.
+What belongs here: finding the user of a request, and logging in. What does not: the statements
+(store/operations/console_access.py), and the rights of a level, which the database enforces.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from whatsapp_pipeline.store.operations.console_logins import ACCESS
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The user of a request and the hash of their session's token."""
+    """The user of a request, and the hash of the session's token."""
 
     id: int
     name: str
@@ -39,7 +39,7 @@ class Visitor:
 
 
 class WaitBeforeLoginError(Exception):
-    """Too many logins failed for this account or address; `seconds` is how long to wait."""
+    """Too many logins failed for this account or address. `seconds` is the time to wait."""
 
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
@@ -52,12 +52,12 @@ def token_hash(token: str) -> bytes:
 
 
 def new_token() -> str:
-    """Return a random token of 256 bits that fits a cookie and an address."""
+    """Return a random token of 256 bits that can be used in a cookie and in an address."""
     return secrets.token_urlsafe(32)
 
 
 class Access:
-    """Logins and sessions over one pool."""
+    """Logins and sessions, with one pool of connections."""
 
     def __init__(self, pools: ConsolePools, config: ConsoleConfig, key: bytes) -> None:
         self._pools = pools
@@ -78,11 +78,11 @@ class Access:
                 store.touch_session(conn, hashed)
         named = self.proxy_user(request)
         if named is not None and named != found.name:
-            return None  # the proxy has authenticated somebody else since
+            return None  # the proxy has authenticated another user since then
         return Visitor(found.id, found.name, found.level, found.has_password, hashed)
 
     def proxy_user(self, request: Request) -> str | None:
-        """Return the user that a trusted proxy names; None where no proxy is trusted with that."""
+        """Return the user that a trusted proxy names; None if no proxy is trusted to do this."""
         header = self._config.user_header
         peer = str(request.scope.get("state", {}).get("peer", ""))
         if header is None or not self._config.is_trusted_proxy(peer):
@@ -90,7 +90,7 @@ class Access:
         return request.headers.get(header, "").strip().lower() or None
 
     def log_in_by_proxy(self, name: str) -> str | None:
-        """Begin a session for a user that the proxy has authenticated; None for one who may not log in."""
+        """Begin a session for a user that the proxy has authenticated; None if the user may not log in."""
         with self._pools.connection(ACCESS) as conn:
             user = store.user_named(conn, name)
             if user is None or user.disabled_at is not None or not store.is_person(name):
@@ -100,22 +100,24 @@ class Access:
         return token
 
     def log_in(self, request: Request, name: str, password: str) -> str | None:
-        """Begin a session and return its token; None when name and password do not fit.
+        """Begin a session and return its token; None if the name or the password is wrong.
 
-        Raises WaitBeforeLoginError when too many logins failed, and TooManyLoginsError when too many wait.
+        Raises WaitBeforeLoginError if too many logins failed, and TooManyLoginsError if too many logins wait.
         """
         account, keys = self._failure_keys(request, name)
         with self._pools.connection(ACCESS) as conn:
             if wait := store.seconds_to_wait(conn, keys):
                 raise WaitBeforeLoginError(wait)
             user = store.user_named(conn, name[:100])
-        # Without a connection: a hash takes long, and other requests need the pool.
+        # The password is hashed without holding a connection, because hashing takes long and other requests
+        # need the pool.
         fits = is_password(password, user.password_hash if user and user.disabled_at is None else None)
         with self._pools.connection(ACCESS) as conn:
             if user is None or not fits:
                 store.count_failure(conn, keys)
                 return None
-            # Guesses that were hashed at the same moment have counted their failures by now.
+            # The wait is checked again, because attempts that were hashed at the same time have now counted
+            # their failures.
             if wait := store.seconds_to_wait(conn, keys):
                 raise WaitBeforeLoginError(wait)
             store.forget_failures(conn, account)
@@ -124,9 +126,9 @@ class Access:
         return token
 
     def log_in_once(self, request: Request, link: str) -> str | None:
-        """Begin a session with a link that works once; None when it does not, or no longer."""
+        """Begin a session with a login link; None if the link is invalid or was used."""
         _, keys = self._failure_keys(request, "login link")
-        keys = keys[1:]  # guesses at links count for the address alone
+        keys = keys[1:]  # failed links are counted only for the address, because they have no account
         with self._pools.connection(ACCESS) as conn:
             if wait := store.seconds_to_wait(conn, keys):
                 raise WaitBeforeLoginError(wait)
@@ -140,10 +142,10 @@ class Access:
         return token
 
     def change_password(self, request: Request, visitor: Visitor, current: str, new: str) -> str | None:
-        """Store a new password and return the token of a new session; None when `current` is wrong.
+        """Store a new password and return the token of a new session; None if `current` is wrong.
 
-        A user without a password, who came by a login link, gives none. Wrong passwords are slowed down as
-        those of logins are: raises WaitBeforeLoginError.
+        A user who logged in by a link and has no password gives no `current`. After too many wrong passwords,
+        WaitBeforeLoginError is raised, as for logins.
         """
         _, keys = self._failure_keys(request, visitor.name)
         with self._pools.connection(ACCESS) as conn:
@@ -176,12 +178,12 @@ class Access:
 
 
 def _cookie_name(request: Request) -> str:
-    # A browser accepts `__Host-` from HTTPS alone, and then no other host name can have set it.
+    # A browser accepts `__Host-` only over HTTPS, and then no other host can have set the cookie.
     return "__Host-console" if request.url.scheme == "https" else "console"
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
-    """Hand the session's token to the browser."""
+    """Set the cookie with the session's token."""
     response.set_cookie(
         _cookie_name(request),
         token,
@@ -194,12 +196,12 @@ def set_session_cookie(request: Request, response: Response, token: str) -> None
 
 
 def clear_session_cookie(request: Request, response: Response) -> None:
-    """Have the browser forget the session's token."""
+    """Delete the cookie with the session's token."""
     response.delete_cookie(
         _cookie_name(request), path="/", httponly=True, secure=request.url.scheme == "https", samesite="lax"
     )
 
 
 def local_path(text: str) -> str:
-    """Return `text` where it is a path of the console with its query, otherwise `/`."""
+    """Return `text` if it is a path of the console, with or without a query; otherwise `/`."""
     return text if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text[:2000]) else "/"

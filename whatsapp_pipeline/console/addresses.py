@@ -1,6 +1,6 @@
-"""Addresses of the console's pages, as other pages and other programs link to them.
+"""Addresses of the console's pages, for links in other pages and programs.
 
-What belongs here: how an address is written. What does not: the routes (app.py).
+What belongs here: building addresses. What does not: the routes (app.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from urllib.parse import quote
 
 
 def order_address(number: str | None, id_order: int) -> str:
-    """Return the path of an order's page. It has the id, because two orders can have one number."""
+    """Return the path of an order's page.
+
+    The path has the id, because two orders can have the same number.
+    """
     return f"/orders/{quote(number or '-', safe='')}?id={id_order}"
 
 

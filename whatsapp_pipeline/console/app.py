@@ -1,7 +1,7 @@
-"""The application: routes, and what surrounds every page.
+"""The application: routes, and the processing that every page needs.
 
-What belongs here: which address leads to which page, who may open it, and what an error of the database looks
-like. What does not: what a page shows (pages/).
+What belongs here: the page and the level of each address, and handling errors. What does not: the content of
+a page (pages/).
 """
 
 from __future__ import annotations
@@ -58,12 +58,15 @@ PageFunction: TypeAlias = Callable[[Page], Response]
 
 
 def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -> ASGIApp:
-    """Build the application over open or closed pools; it opens and closes them with its lifespan.
+    """Build the application over open or closed pools.
+
+    The application opens and closes them with its lifespan.
 
     Args:
-        config: How the console is reached.
-        pools: One pool for each login of the database.
-        key: The privacy key: it names customers in the record of views, and accounts in that of failures.
+        config: The console's configuration.
+        pools: One pool per login of the database.
+        key: The privacy key, for the hashes of customers in the record of views, and of accounts in the
+            record of failed logins.
     """
     from whatsapp_pipeline.console.api.application import api_application
 
@@ -142,7 +145,7 @@ def create_console_app(config: ConsoleConfig, pools: ConsolePools, key: bytes) -
 
 
 class PageServer:
-    """Turns a page's function into an endpoint: session, level, transaction, errors."""
+    """Converts a page's function to an endpoint with session, level, transaction and error handling."""
 
     def __init__(self, parts: ServerParts) -> None:
         self._parts = parts
@@ -194,7 +197,10 @@ def _own_address(request: Request) -> str:
 
 
 def health(_: Request) -> Response:
-    """Answer that the process is up; says nothing of the database, which a restart would not mend."""
+    """Answer that the process runs.
+
+    The database is not checked, because a restart of the console would not fix it.
+    """
     return PlainTextResponse("ok")
 
 

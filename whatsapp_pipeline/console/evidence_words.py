@@ -1,7 +1,7 @@
-"""The evidence of a link in Portuguese, as the review's pages say it.
+"""The evidence of a link in Portuguese, for the review's pages.
 
 What belongs here: one sentence for each name of a feature that linking stores. What does not: the features
-and their weights (domain/matching/), whose English words stay in the tables and in the terminal.
+and their weights (domain/matching/). The tables and the terminal have the English words.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ _SENTENCES = {
     "both_words": "palavras de abertura e de encerramento, nessa época",
     "days": "dias entre a abertura e o atendimento",
 }
-# What the feature `when` says in English of the session's place in the order's life.
+# The English texts of the feature `when`, about the time of the session relative to the order.
 _TIMES = {
     r"the order is far away in time": "a OS é de outra época",
     r"the session is on the day of the opening": "o atendimento é no dia da abertura",
@@ -134,7 +134,7 @@ _DECIDED = re.compile(r"decided by (.*?): (.*)", re.DOTALL)
 
 
 def evidence_sentence(name: str, value: float, english: str) -> str:
-    """Return a feature in Portuguese; an unknown one keeps its English words."""
+    """Return a feature in Portuguese. An unknown feature keeps its English words."""
     if name == "override" and (decided := _DECIDED.fullmatch(english)):
         return f"decidido por {decided[1]}: {decided[2]}"
     if name == "when":

@@ -1,7 +1,7 @@
 """The first checks of every request (allowed hosts, forged requests, body size), and headers of every answer.
 
-What belongs here: rules that hold for every route, as one ASGI layer around the application. What does not:
-who the user is (access.py).
+What belongs here: rules for all routes, as one ASGI layer around the application. What does not: the user of
+a request (access.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _HEADERS = {
 
 
 def content_policy(framed_by: str = "'none'") -> str:
-    """Return the policy of a page: its own script and style only, and who may frame it."""
+    """Return the content security policy of a page: only the console's own scripts and styles, and the sites
+    that may frame it.
+    """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         f"form-action 'self'; base-uri 'none'; frame-ancestors {framed_by}"
@@ -42,14 +44,14 @@ def content_policy(framed_by: str = "'none'") -> str:
 
 
 class Guard:
-    """The layer around the application."""
+    """The ASGI layer around the application."""
 
     def __init__(self, app: ASGIApp, config: ConsoleConfig) -> None:
         self._app = app
         self._config = config
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what breaks a rule; pass everything else on."""
+        """Refuse a request that breaks a rule; pass all other requests to the application."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -70,7 +72,8 @@ class Guard:
             await self._app(scope, _limited(receive), send_with_headers)
         else:
             await refusal_for(scope, refusal)(scope, receive, send_with_headers)
-        # The route's pattern and not the path: a path can hold a login link. Never the query.
+        # The route's pattern is logged instead of the path, because a path can contain a login link. The
+        # query is never logged.
         route = scope.get("route")
         pattern, took = getattr(route, "path", "-"), round(1000 * (time.monotonic() - started))
         if _is_api(scope) and route is not None:
@@ -89,7 +92,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         if _host_name(headers.get("host", "")) not in self._config.hosts:
             return "unknown_host"
-        # The API knows no cookie: a browser on another site has no token to send.
+        # The API uses no cookies, so a browser on another site has no token to send.
         is_safe = scope["method"] in _SAFE_METHODS or _is_api(scope)
         if not is_safe and not is_same_origin(scope, headers):
             return "forged"
@@ -102,8 +105,8 @@ class Guard:
 def is_same_origin(scope: Scope, headers: Headers) -> bool:
     """Return whether a request that changes something comes from one of the console's own pages.
 
-    Browsers send `Sec-Fetch-Site` to HTTPS addresses and to this machine. Where it is missing, `Origin` must
-    name the console itself. A request with neither is refused.
+    Browsers send `Sec-Fetch-Site` to HTTPS addresses and to loopback. If the header is missing, `Origin` must
+    be the console itself. A request with neither is refused.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -122,14 +125,17 @@ def refusal_for(scope: Scope, kind: str) -> Response:
 
 
 def _believe_proxy(scope: Scope, config: ConsoleConfig) -> None:
-    """Take the client's address and the scheme from a trusted proxy's headers; ignore everybody else's."""
+    """Take the client's address and the scheme from the headers of a trusted proxy.
+
+    Such headers of others are ignored.
+    """
     peer = scope["client"][0] if scope.get("client") else ""
     state = scope.setdefault("state", {})
     state["peer"] = peer
     if not config.is_trusted_proxy(peer):
         return
     headers = Headers(scope=scope)
-    # The last entry is the one that the trusted proxy itself added.
+    # The trusted proxy itself added the last entry.
     forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if forwarded:
         scope["client"] = (forwarded, 0)
@@ -155,7 +161,10 @@ def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Refuse a body that grows over the limit: one sent in pieces has no header that says how long it is."""
+    """Refuse a body while it is received, as soon as it exceeds the limit.
+
+    A chunked body has no header with its length.
+    """
     size = 0
 
     async def receive_some() -> Message:

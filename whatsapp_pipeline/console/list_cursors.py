@@ -1,6 +1,6 @@
-"""Cursors of lists that pages and the API both have: a place in a list as text of an address.
+"""Cursors of lists for pages and the API: a place in a list as text for an address.
 
-What belongs here: writing a cursor and reading it back. What does not: the lists (store/).
+What belongs here: writing and parsing cursors. What does not: the lists (store/).
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def microseconds(moment: datetime) -> int:
-    """Return a local time as the number that a cursor has of it."""
+    """Return a local time as the number in a cursor."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment_of(number: str) -> datetime:
-    """Return the local time that `microseconds` wrote; the nearest one for a number that no time has."""
+    """Return the local time for a number of `microseconds`.
+
+    For an impossible number, the nearest time is returned.
+    """
     least = microseconds(datetime(1, 1, 1))
     return _EPOCH + timedelta(microseconds=max(int(number), least))
 
@@ -36,7 +39,7 @@ def case_cursor(open_since: datetime, id_contato: int) -> str:
 
 
 def parse_case_cursor(text: str) -> tuple[datetime, int] | None:
-    """Return when a case was opened and whose it is; None for what is no cursor of a case."""
+    """Return the time when a case was opened, and its customer; None for an invalid cursor."""
     if not re.fullmatch(CASE_CURSOR, text):
         return None
     moment, last = text.split("~")
@@ -53,9 +56,9 @@ def commitment_cursor(place: CommitmentPlace) -> str:
 
 
 def parse_commitment_cursor(text: str) -> CommitmentPlace | None:
-    """Return the place of a commitment in its list; None for what is no cursor of one.
+    """Return the place of a commitment in its list; None for an invalid cursor.
 
-    A made-up cursor of the right form is a place too: parts out of range are the nearest that there are.
+    A cursor of the right form with impossible values is accepted: the nearest possible values are used.
     """
     if not re.fullmatch(COMMITMENT_CURSOR, text):
         return None
@@ -79,7 +82,7 @@ def queue_cursor(place: QueuePlace) -> str:
 
 
 def parse_queue_cursor(text: str) -> QueuePlace | None:
-    """Return the place of an item in the review queue; None for what is no cursor of one."""
+    """Return the place of an item in the review queue; None for an invalid cursor."""
     if not re.fullmatch(QUEUE_CURSOR, text):
         return None
     value, last_at, item, session = text.split("~")

@@ -1,7 +1,7 @@
 """The text of a message for a person at a service desk.
 
-What belongs here: the kind of a message in Portuguese, and its text without the labels that live messages are
-stored with (domain/webhook_message_types.py). What does not: markup.
+What belongs here: the kind of a message in Portuguese, and its text without the labels of stored live
+messages (domain/webhook_message_types.py). What does not: markup.
 """
 
 from __future__ import annotations
@@ -12,27 +12,29 @@ from typing import NamedTuple
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.store.conversations.message_stream import StreamMessage
 
-# How a live message is stored: `[type: content]`, and below it what led to the message.
+# The stored form of a live message: `[type: content]`, and below it the advertisement or product that led to
+# the message.
 _LABEL = re.compile(r"\[([a-z_]{1,40})(?:: (.*?))?\](?=\Z|\n\[(?:referral|product): )", re.DOTALL)
 _LED_HERE = re.compile(r"^\[(referral|product): (.*)\]$", re.MULTILINE)
 _LABEL_BEGINS = re.compile(r"\A\[([a-z_]{1,40})(?=: |\])")
 
 
-# A text of more characters is folded in a conversation, so that a page of them stays small; so much is shown.
+# Largest number of characters that a conversation shows of a text. The rest of a longer text is folded, so
+# that a page stays small.
 _FOLDED_FROM, _SHOWN = 700, 560
-# A text of more characters or lines than this may continue on the next sheet of paper.
+# A text with more characters or lines than this may be divided between two sheets of paper.
 _WHOLE_ON_A_SHEET, _LINES_ON_A_SHEET = 900, 10
 
 
 class SaidWords(NamedTuple):
-    """A message's words; `label` names its kind if it is not a text, such as `Localização`."""
+    """The text of a message. If the message is not a text, `label` is its kind, such as `Localização`."""
 
     label: str | None
     text: str | None
 
     @property
     def beginning(self) -> str | None:
-        """The beginning of a text that is folded in a conversation; None for one that is shown whole."""
+        """The visible beginning of a text that a conversation folds; None if the whole text is shown."""
         if self.text is None or len(self.text) <= _FOLDED_FROM:
             return None
         cut = self.text[:_SHOWN]
@@ -47,7 +49,10 @@ class SaidWords(NamedTuple):
 
 
 def said_words(message: StreamMessage) -> SaidWords:
-    """Return what a message says. An attachment is its own label, which pages show with the file's name."""
+    """Return the text of a message.
+
+    The label of an attachment is left out, because pages show it with the file's name.
+    """
     text = message.text
     found = None
     if message.source == "webhook" and text is not None:

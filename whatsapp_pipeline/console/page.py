@@ -1,6 +1,6 @@
 """The argument of a page's function: the request, its user, and the connection of the user's level.
 
-What belongs here: reading parameters safely, recording views, rendering. What does not: any single page.
+What belongs here: reading parameters safely, recording views, rendering. What does not: the pages (pages/).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Page:
     files: AttachmentFiles
 
     def text(self, name: str, *, longest: int = 200) -> str:
-        """Return a parameter of the query without control characters, cut to `longest`; '' without it."""
+        """Return a query parameter without control characters, cut to `longest`; '' if it is missing."""
         return self.clean(self.request.query_params.get(name, ""), longest=longest)
 
     def clean(self, text: str, *, longest: int = 200) -> str:
-        """Return text of an address without control characters, cut to `longest`."""
+        """Return a text from the address without control characters, cut to `longest`."""
         return _UNFIT.sub("", text)[:longest].strip()
 
     def form(self) -> dict[str, str]:
@@ -55,21 +55,21 @@ class Page:
         return parse_form(self.body)
 
     def number(self, name: str) -> int:
-        """Return a number of the path; raises PageError (not_found) for anything else."""
+        """Return a number of the path. Raises PageError (not_found) for any other value."""
         value = number_or_none(self.request.path_params.get(name, ""))
         if value is None:
             raise PageError("not_found")
         return value
 
     def day(self, name: str) -> date | None:
-        """Return a parameter that is a day (2025-01-31); None without it or for anything else."""
+        """Return a parameter as a day (2025-01-31); None if it is missing or no day."""
         try:
             return date.fromisoformat(self.text(name))
         except ValueError:
             return None
 
     def record(self, action: ViewAction, seen: Iterable[tuple[int | None, str]]) -> None:
-        """Record that the user sees messages of these (customer, chat); in the page's transaction."""
+        """Record, in the page's transaction, that the user sees messages of these (customer, chat)."""
         subjects = [view_subject(self.key, contact, chat) for contact, chat in seen]
         record_views(self.conn, self.visitor.session, action, subjects)
 
@@ -100,15 +100,15 @@ class Page:
 
 
 def number_or_none(text: str) -> int | None:
-    """Return a number that an id can be; None for anything else."""
+    """Return a text as a number if it is a possible id, otherwise None."""
     return int(text) if re.fullmatch(r"[0-9]{1,19}", text) and int(text) <= _BIGINT else None
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """Return the fields of an urlencoded form. Passwords may hold any character but NUL.
+    """Return the fields of an urlencoded form. Passwords may contain any character except NUL.
 
-    Starlette's own `request.form()` needs python-multipart, a dependency for file uploads, which no form of
-    the console has. The guard limits the size before the body gets here.
+    Starlette's `request.form()` is not used, because it needs python-multipart, a dependency for file
+    uploads, which the console does not have. The guard has already limited the size of the body.
     """
     pairs = parse_qsl(
         body.decode("ascii", "replace"), keep_blank_values=True, max_num_fields=50, errors="replace"

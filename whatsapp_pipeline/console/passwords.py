@@ -1,11 +1,12 @@
-"""Passwords: hashed with scrypt, one at a time.
+"""Hashing passwords with scrypt, one at a time.
 
-What belongs here: hashing, comparing and what a password must be. What does not: where hashes are stored.
+What belongs here: hashing and comparing passwords, and their allowed length. What does not: storing hashes.
 
-scrypt is in the standard library. Like argon2id it resists graphics cards by the memory that it needs, and
-argon2id would be a compiled dependency for a table of some ten users. The costs are one of the sets that
-OWASP recommends (N=2^15, r=8, p=3). One hash takes about 300 ms and 32 MiB. Requests run in threads, and a
-lock lets one of them hash at a time, so that a flood of logins costs neither memory nor every processor.
+scrypt is in the standard library. Like argon2id, it needs much memory, which makes attacks with graphics
+cards expensive. argon2id would be a compiled dependency for a table of some ten users. The parameters are one
+of the sets that OWASP recommends (N=2^15, r=8, p=3). One hash takes about 300 ms and 32 MiB. Requests run in
+threads, and a lock lets only one of them hash at a time. So many simultaneous logins use neither much memory
+nor all processors.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ MAXIMUM_LENGTH = 200
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 3
 _MEMORY = 64 * 2**20
 _ONE_AT_A_TIME = threading.Lock()
-# As many threads may hash or wait for the lock; with more the console answers that it is busy.
+# Largest number of threads that hash or wait for the lock. With more, the console answers that it is busy.
 _WAITING = threading.BoundedSemaphore(8)
 
 
 class TooManyLoginsError(Exception):
-    """More passwords wait for their hash than the console lets wait."""
+    """Too many passwords wait to be hashed."""
 
 
 def hash_password(password: str) -> str:
@@ -40,12 +41,14 @@ def hash_password(password: str) -> str:
     return "$".join(("scrypt", *parts))
 
 
-# Compared with when there is no such user, so that the answer takes as long as for one who exists.
+# If the user does not exist, the password is compared with this hash, so that the answer takes the same time.
 _NOBODY = "scrypt$32768$8$3$" + b64encode(bytes(16)).decode() + "$" + b64encode(bytes(32)).decode()
 
 
 def is_password(password: str, stored: str | None) -> bool:
-    """Return whether a password is the one that was stored; None takes as long and is never it.
+    """Return whether a password matches the stored hash.
+
+    For None, the answer is False and takes the same time.
 
     Raises TooManyLoginsError when too many passwords wait for their hash already.
     """

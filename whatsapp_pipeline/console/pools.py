@@ -1,6 +1,6 @@
-"""Connections to the database: a small pool for each level of access.
+"""Connections to the database, with a small pool for each level of access.
 
-What belongs here: opening, sharing and closing connections. What does not: which login a level has
+What belongs here: opening, sharing and closing connections. What does not: the login of a level
 (store/operations/console_logins.py).
 """
 
@@ -16,13 +16,15 @@ from psycopg_pool import ConnectionPool
 from whatsapp_pipeline.store.connection import Connection, prepare_console_connection
 
 WAIT_SECONDS = 5
-"""Seconds that a request waits for a connection before the page says that the console is busy."""
+"""Seconds that a request waits for a connection before the console answers that it is busy."""
 _RARE = {"manager"}
-"""Logins whose connections are opened when a request needs one: programs alone use them, and seldom."""
+"""Logins whose connections are opened only when a request needs one, because only programs use them, and
+rarely.
+"""
 
 
 class ConsolePools:
-    """The pools by the name of their login: `access`, and one for each level."""
+    """The pools by the name of their login: `access`, and one per level."""
 
     def __init__(
         self, urls: Mapping[str, str], *, zone: str, size: int = 4, options: Mapping[str, Any] | None = None
@@ -47,7 +49,7 @@ class ConsolePools:
         }
 
     def open(self) -> None:
-        """Open one connection of each pool, and more when they are needed."""
+        """Open one connection of each pool. More are opened when they are needed."""
         for pool in self._pools.values():
             pool.open()
 
@@ -58,6 +60,6 @@ class ConsolePools:
 
     @contextmanager
     def connection(self, purpose: str) -> Iterator[Connection]:
-        """Lend a connection of a login's pool; raises psycopg_pool.PoolTimeout when none gets free."""
+        """Yield a connection of a login's pool. Raises psycopg_pool.PoolTimeout if none becomes free."""
         with self._pools[purpose].connection() as conn:
             yield conn

@@ -1,8 +1,8 @@
-"""Items of the review for pages and for the API: the state that a reviewer saw, and deciding.
+"""The state of a review item that a reviewer saw, and deciding on items, for pages and for the API.
 
-What belongs here: the state as text that goes out with an item and comes back with a decision, which function
-decides on a chat and which on a live conversation, and which decision came first. What does not: deciding
-(steps/links/decide.py).
+What belongs here: the state as text that is sent with an item and returned with a decision, calling the
+function for a chat or a live conversation, and finding a decision that came first. What does not: making
+decisions (steps/links/decide.py).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionOutcome, ScopeOffer, ShownState
 
 
-# Each text has one reading only, so that a long one is refused as fast as a short one.
+# The expression has no ambiguity, so that a long text is refused as fast as a short one.
 _SHOWN = re.compile(r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)")
 
 
 def shown_text(found: ItemToReview) -> str:
-    """Return what the reviewer sees of the link, to be handed back."""
+    """Return the link that the reviewer sees as text, to be sent back with the decision."""
     ids = ",".join(map(str, found.decisions))
     return f"{found.status}|{found.id_contato or ''}|{found.id_ordem_servico or ''}|{ids}"
 
 
 def parse_shown_state(text: str) -> ShownState:
-    """Read what `shown_text` wrote; anything else is a state that no item has."""
+    """Parse the text of `shown_text`. For any other text, return a state that no item has."""
     from whatsapp_pipeline.steps.links.decide import ShownState
 
     match = _SHOWN.fullmatch(text)
@@ -41,14 +41,14 @@ def parse_shown_state(text: str) -> ShownState:
 
 
 def newest_unseen(conn: Connection, found: ItemToReview, shown: ShownState) -> PastDecision | None:
-    """Return the newest decision in force on an item that was not among those shown."""
+    """Return the newest decision in force on an item that the reviewer was not shown."""
     unseen = set(found.decisions).difference(shown.decisions)
     newest = past_decisions(conn, before=max(unseen) + 1, limit=1) if unseen else []
     return newest[0] if newest else None
 
 
 def scopes_of(conn: Connection, found: ItemToReview) -> list[ScopeOffer]:
-    """Return what a decision on an item can be about, the usual one first."""
+    """Return the possible targets of a decision on an item, the usual one first."""
     from whatsapp_pipeline.steps.links.decide import live_scope_offers, scope_offers
 
     return (scope_offers if found.source == "chat" else live_scope_offers)(conn, found.id)
@@ -57,7 +57,7 @@ def scopes_of(conn: Connection, found: ItemToReview) -> list[ScopeOffer]:
 def decide_item(
     conn: Connection, found: ItemToReview, wanted: ChatDecision, *, shown: ShownState
 ) -> DecisionOutcome:
-    """Make a decision on an item; raises AlreadyDecidedError if it changed since it was shown."""
+    """Make a decision on an item. Raises AlreadyDecidedError if the item changed after it was shown."""
     from whatsapp_pipeline.steps.links.decide import make_decision, make_live_decision
 
     return (make_decision if found.source == "chat" else make_live_decision)(conn, wanted, shown=shown)

@@ -1,4 +1,4 @@
-"""Serving the console: what has to be there before the first request, and the HTTP server.
+"""Serving the console: the preparation before the first request, and the HTTP server.
 
 What belongs here: preparing the database's logins and the first user, and running uvicorn. What does not:
 routes (app.py).
@@ -23,7 +23,7 @@ LINK_HOURS = 24
 
 
 def login_link(conn: Connection, id_user: int, base: str) -> str:
-    """Store a link that logs the user in once within 24 hours, and return it."""
+    """Store a link with which the user can log in once within 24 hours, and return it."""
     token = new_token()
     store.add_login_link(conn, id_user, token_hash(token), hours=LINK_HOURS)
     return f"{base}/login/once/{token}"
@@ -36,7 +36,7 @@ def awaits_first_login(conn: Connection) -> bool:
 
 
 def first_login(conn: Connection, base: str) -> str | None:
-    """Return a link for the first user, whom it makes; None once anybody has logged in or has a password."""
+    """Create the first user and return a login link; None if anybody has logged in or has a password."""
     if not awaits_first_login(conn):
         return None
     known = [user for user in store.users(conn) if store.is_person(user.name)]
@@ -45,9 +45,9 @@ def first_login(conn: Connection, base: str) -> str | None:
 
 
 def prepare_logins(url: str) -> tuple[bytes, dict[str, str]]:
-    """Return the privacy key and the URL of each of the console's logins, which it makes where needed.
+    """Create missing database logins of the console. Return the privacy key and the URL of each login.
 
-    Raises LoginsRefusedError when the role of `url` may not make them.
+    Raises LoginsRefusedError if the role of `url` may not create them.
     """
     with connect(url) as conn:
         key = key_in_use(conn, make=True)
@@ -62,17 +62,17 @@ def serve_console(
     say: Callable[[str], None],
     prints_link: bool,
 ) -> None:
-    """Serve until interrupted.
+    """Serve until the process is interrupted.
 
     Args:
-        config: How the console is reached.
-        url: The database, with the rights to make the console's logins. Requests never use it.
-        audit_months: The record of views is kept for so long.
+        config: The console's configuration.
+        url: The database, with the rights to create the console's logins. Requests never use this URL.
+        audit_months: Number of months for which the record of views is kept.
         say: Prints a line for the person who started the console.
-        prints_link: Whether it prints a link for the first login. Where the output is kept in a log, it names
-            the command that prints one.
+        prints_link: Whether to print a link for the first login. If the output is kept in a log, the command
+            that prints a link is named instead.
 
-    Raises LoginsRefusedError when the database's role may not make the logins.
+    Raises LoginsRefusedError if the database's role may not create the logins.
     """
     import uvicorn
 
@@ -83,9 +83,12 @@ def serve_console(
         awaited = awaits_first_login(conn)
         store.add_link_users(conn, [key for key, _ in config.link_keys])
     if link:
-        say(f"nobody has logged in yet; this link does so once, within {LINK_HOURS} hours: {link}")
+        say(f"nobody has logged in yet; use this link to log in, once and within {LINK_HOURS} hours: {link}")
     elif awaited:
-        say("nobody has logged in; get a link: `whatsapp-pipeline console user add NAME --level reviewer`")
+        say(
+            "nobody has logged in yet; to get a login link, run `whatsapp-pipeline console user add NAME "
+            "--level reviewer`"
+        )
     say(f"console: {config.url}")
     pools = ConsolePools(urls, zone=config.zone, size=config.pool_size)
     uvicorn.run(
@@ -95,7 +98,7 @@ def serve_console(
         access_log=False,
         log_level="warning",
         server_header=False,
-        proxy_headers=False,  # the guard believes listed proxies only
+        proxy_headers=False,  # the guard reads these headers, of listed proxies only
         timeout_graceful_shutdown=5,
         limit_concurrency=256,
         ssl_certfile=config.tls_cert,

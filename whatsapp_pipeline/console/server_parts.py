@@ -1,6 +1,7 @@
-"""The parts that every endpoint needs: configuration, pools, access, key, files.
+"""The objects that every endpoint needs: configuration, pools, access, key, files.
 
-What belongs here: holding them and making a Page of them. What does not: routes (app.py).
+What belongs here: the container of these objects, and creating a Page from them. What does not: routes
+(app.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class ServerParts:
-    """One console's parts; `key` is the privacy key."""
+    """The objects of one console. `key` is the privacy key."""
 
     config: ConsoleConfig
     pools: ConsolePools
@@ -28,5 +29,5 @@ class ServerParts:
     files: AttachmentFiles
 
     def page(self, request: Request, body: bytes, visitor: Visitor, conn: Connection) -> Page:
-        """Return a request for a page of a user, over a connection of their level."""
+        """Return the Page for a request of a user, with a connection of the user's level."""
         return Page(request, body, visitor, conn, self.access, self.config, self.key, self.files)

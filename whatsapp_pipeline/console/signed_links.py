@@ -1,10 +1,10 @@
-"""Links to one order's page that need no login: made, signed and checked.
+"""Signing and checking links to one order's page, which need no login.
 
-What belongs here: what a link says and its signature, so that any program can make one (docs/embed.md). What
-does not: the page (pages/embed.py) and the keys' setting (settings.py).
+What belongs here: the content and the signature of a link; other programs can create links, too
+(docs/embed.md). What does not: the page (pages/embed.py), and the setting of the keys (settings.py).
 
-A link is bound to the order, the level, the moment it expires, the key, and the origins that may frame the
-page. Changing any of them breaks the signature.
+The signature covers the order, the level, the expiry time, the key, and the origins that may frame the page.
+If any of them is changed, the signature is wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_ORIGINS = 5
 
 @dataclass(frozen=True, slots=True)
 class OrderLink:
-    """The content of a link; `expires` is in seconds since 1970, UTC."""
+    """The content of a link. `expires` is in seconds since 1970, UTC."""
 
     number: str
     order: int
@@ -43,7 +43,7 @@ class BadLinkError(Exception):
 
 
 def parse_link_keys(texts: Sequence[str]) -> dict[str, bytes]:
-    """Return secrets by their key's id; raises SettingError for a malformed key and for more than two."""
+    """Return secrets by key id. Raises SettingError for a malformed key, and for more than two keys."""
     keys: dict[str, bytes] = {}
     for text in texts:
         found = _KEY.fullmatch(text)
@@ -54,7 +54,9 @@ def parse_link_keys(texts: Sequence[str]) -> dict[str, bytes]:
             )
         keys[found[1]] = found[2].encode("ascii")
     if len(keys) > 2:
-        raise SettingError("CONSOLE_LINK_KEYS: at most two keys, the new one first while you rotate")
+        raise SettingError(
+            "CONSOLE_LINK_KEYS: at most two keys are allowed; to replace a key, put the new one first"
+        )
     return keys
 
 
@@ -86,9 +88,9 @@ def link_path(link: OrderLink, secret: bytes) -> str:
 
 
 def checked_link(number: str, query: Mapping[str, str], keys: Mapping[str, bytes]) -> OrderLink:
-    """Return what a link says; raises BadLinkError unless it was signed with one of the keys.
+    """Return the content of a link. Raises BadLinkError unless it was signed with one of the keys.
 
-    It does not look at the time: an expired link is a good one, and its page says so.
+    The expiry time is not checked here, because an expired link has its own error page.
     """
     order, expires = query.get("order", ""), query.get("expires", "")
     level, key = query.get("level", ""), query.get("key", "")
@@ -111,5 +113,7 @@ def checked_link(number: str, query: Mapping[str, str], keys: Mapping[str, bytes
 
 
 def are_origins(origins: Sequence[str]) -> bool:
-    """Return whether all are origins such as https://erp.example, and few enough for a header."""
+    """Return whether all texts are origins such as https://erp.example, and whether there are few enough for
+    a header.
+    """
     return len(origins) <= _MOST_ORIGINS and all(_ORIGIN.fullmatch(origin) for origin in origins)

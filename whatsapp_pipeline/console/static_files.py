@@ -1,6 +1,6 @@
 """The console's own script, style and icon, and their addresses.
 
-What belongs here: how those files are named and served. What does not: what they hold (static/).
+What belongs here: naming and serving these files. What does not: their content (static/).
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def static_address(name: str) -> str:
 
 
 def static_text(name: str) -> str:
-    """Return the text of a static file, for a page that has to hold it."""
+    """Return the text of a static file, for a page that must contain it."""
     return (STATIC_FOLDER / name).read_text(encoding="utf-8")
 
 
 class VersionedFiles(StaticFiles):
-    """Files whose addresses hold their version, so browsers may keep them."""
+    """Files whose addresses contain their version, so that browsers may keep them."""
 
     def file_response(
         self,

@@ -1,7 +1,7 @@
-"""Every text that the console shows, in Portuguese as a Brazilian writes it.
+"""All texts of the console, in Brazilian Portuguese.
 
-What belongs here: words. What does not: markup (templates/console/) and what customers wrote. Templates know
-this module as `t`.
+What belongs here: texts. What does not: markup (templates/console/), and messages of customers. In templates,
+the name of this module is `t`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PASSWORDS_DIFFER = "As duas senhas são diferentes."
 PASSWORD_HAS_NAME = "A senha não pode conter o nome do usuário."  # noqa: S105  # a message
 PASSWORD_WRONG = "A senha atual não confere."  # noqa: S105  # a message
 
-# Pages that say why there is no page: (title, text)
+# Error pages: (title, text)
 REFUSALS = {
     "bad_request": ("Endereço inválido", "O endereço tem um valor que não serve. Volte e tente de novo."),
     "forged": (
@@ -519,7 +519,7 @@ MORE_CASES = "Próximos casos"
 FIRST_CASES = "Voltar aos que esperam há mais tempo"
 NO_CASES = "Nada em aberto."
 
-# What could not be read, and what waits
+# Items that could not be read, and items that wait
 HEALTH = "Leitura e recebimento"
 FILES_UNREAD = ("arquivo com partes não lidas", "arquivos com partes não lidas")
 DELIVERIES_WAIT = ("entrega do WhatsApp na fila", "entregas do WhatsApp na fila")
@@ -539,7 +539,7 @@ UNREAD_NOTE = "Arquivos de conversas que não foram lidos, no todo ou em algumas
 UNREAD_FINDINGS = "Ocorrências"
 FINDINGS_COUNTED = ("ocorrência", "ocorrências")
 UNREAD_KINDS = "O que houve"
-# What happened to a file or a line, by the finding's kind (`exceptions.kind`).
+# Texts of findings about a file or a line, by kind (`exceptions.kind`).
 FINDINGS = {
     "changed_since_indexed": "arquivo mudou depois de indexado",
     "cut_off": "arquivo termina no meio de uma mensagem",
@@ -591,7 +591,7 @@ SHOP_NAME = "Nome ou número da loja nesta conversa"
 UNCHANGED = "como está"
 AUTOMATIC = "automático"
 
-# Files that a person chose another reading for
+# Files for which a person chose other reading options
 REREAD_PENDING = "Releitura pedida"
 REREAD_BY = "por"
 REREAD_WAITS = "O arquivo ainda não foi lido assim."
@@ -631,7 +631,7 @@ BODY_DELETED = "o conteúdo já foi apagado"
 OLDER_DELIVERIES = "Entregas mais antigas"
 NO_DEAD_LETTERS = "Nenhuma entrega parada."
 
-# Evidence for different people, by the flag of a link
+# Texts for links whose evidence points to different people, by the flag of the link
 FLAGS = {
     "title_header_disagree": "o telefone do título não aparece dentro da conversa",
     "phone_name_disagree": "o telefone e o nome são de pessoas diferentes",

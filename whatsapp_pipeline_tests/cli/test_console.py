@@ -157,7 +157,7 @@ def _wait_for_console(client: httpx.Client, base: str) -> None:
 
 def test_the_console_refuses_to_be_read_along(environment: None) -> None:
     refused = run("--host", "0.0.0.0")
-    assert "plain HTTP" in str(refused.exception)
+    assert "without TLS" in str(refused.exception)
 
 
 def test_a_link_to_an_order_is_signed(
@@ -210,7 +210,7 @@ def test_a_programs_token_is_made_listed_and_revoked(environment: None, conn: Co
     assert token not in listed.output
     assert run("token", "revoke", "counter").output == "counter: revoked\n"
     assert api_tokens.token_in_use(conn, token_hash(token)) is None
-    assert "no token of that name works" in str(run("token", "revoke", "counter").exception)
+    assert "there is no valid token of that name" in str(run("token", "revoke", "counter").exception)
     assert '"state": "revoked"' in run("token", "list", "--json").output
     assert run("token", "add", "counter", "--level", "manager").exit_code == 0
 

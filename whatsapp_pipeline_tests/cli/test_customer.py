@@ -132,7 +132,7 @@ def test_a_name_of_many_customers_says_that_the_list_has_an_end(fresh_database_u
         add_contact(conn, 21, "Padaria 21")
     lines = invoke(fresh_database_url, "customer", "padaria").output.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "  there are more than 20; write more of it to see the others"
+    assert lines[-1] == "  only the first 20 are listed; if yours is not among them, give its id"
 
 
 def test_a_customer_without_conversations(filled_url: str) -> None:

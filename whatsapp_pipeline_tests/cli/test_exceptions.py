@@ -53,7 +53,7 @@ def test_months_kinds_and_json(root: Path, fresh_database_url: str) -> None:
         "no findings" in invoke(fresh_database_url, root, "exceptions", "list", "--month", "2024-01").output
     )
     unknown = invoke(fresh_database_url, root, "exceptions", "list", "--kind", "encoding").output
-    assert "no findings of kind 'encoding'; there are: " in unknown
+    assert "no findings of kind 'encoding'; the kinds are: " in unknown
     assert "encoding_assumed (1)" in unknown
 
 

@@ -165,7 +165,7 @@ def test_a_text_that_is_too_long_for_a_cell_is_cut_and_counted(url: str, tmp_pat
             "WHERE id = (SELECT min(id) FROM customer_chat_summaries)"
         )
     said = run("customers", "--format", "xlsx", "--out", tmp_path).output
-    assert "1 texts end with …" in said
+    assert "1 texts were cut and end with …" in said
 
 
 def test_decimal_comma_and_point(url: str, tmp_path: Path) -> None:

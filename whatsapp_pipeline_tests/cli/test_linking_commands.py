@@ -261,7 +261,8 @@ def test_review_says_what_would_move_before_it_asks_for_the_reason(fresh: Connec
         make_decision(fresh, ChatDecision(chat, "contact", 1, "x", "ana", "chat"))
     result = run("--month", "2025-01", "--limit", "2", command=review, keys="st2all of them\n")
     assert (
-        "about EVERY chat with this title, whatever its phone: 3 chat(s) (2 now contact 1's)" in result.output
+        "about EVERY chat with this title, whatever its phone: 3 chat(s) (2 now linked to contact 1)"
+        in result.output
     )
     said = "would hold for 1 chat(s), 0 messages; 2 other(s) keep another decision"
     assert said in result.output
@@ -541,8 +542,8 @@ def test_a_decision_of_this_sitting_on_a_conversation_is_undone(fresh: Connectio
     _write_live(fresh)
     before = _live(fresh)
     result = run("--live", "--by", "maria", command=review, keys="u1é a Ana\nuq")
-    assert "nothing was decided in this sitting" in result.output
-    assert "is taken back" in result.output
+    assert "nothing was decided in this session" in result.output
+    assert "is withdrawn" in result.output
     assert "0 decision(s) stored" in result.output
     assert _live(fresh) == before
     overrides = fresh.execute("SELECT reason, removed_by FROM link_overrides").fetchall()

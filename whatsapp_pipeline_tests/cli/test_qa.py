@@ -122,7 +122,7 @@ def test_what_cannot_be_accepted_is_refused_in_words(run: Run) -> None:
     for arguments, status, words in (
         (("--check", "nonsense", "--month", "2025-01"), 2, "no check is called 'nonsense'"),
         (("--check", CHECK, "--month", "2025-01"), 1, "was never evaluated"),
-        (("--check", "spool_drained", "--month", "2025-01"), 2, "is not about months"),
+        (("--check", "spool_drained", "--month", "2025-01"), 2, "has no months"),
         (("--check", CHECK, "--month", "2025-01", "--until", "2020-01-01"), 2, "2020-01-01 is over"),
         (("--check", CHECK, "--month", "2025-01", "--until", "soon"), 2, "is no day"),
     ):
@@ -165,6 +165,6 @@ def test_a_chat_is_not_ignored(run: Run, fresh_database_url: str) -> None:
     with connect(fresh_database_url) as conn:
         (path,) = conn.execute("SELECT file_path FROM chat_files WHERE message_count > 0").fetchone() or ("",)
     result = run("exceptions", "ignore", "--file", path, "--reason", "x")
-    assert "3 messages of it are loaded" in result.output + str(result.exception)
+    assert "3 messages were loaded from it" in result.output + str(result.exception)
     unknown = run("exceptions", "ignore", "--file", "2025/01/none.txt", "--reason", "x")
     assert "is not a known file" in unknown.output + str(unknown.exception)

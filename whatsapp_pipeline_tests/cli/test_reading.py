@@ -240,7 +240,7 @@ def test_open_lists_who_waits_the_longest_first(url: str) -> None:
     first = shown(url, "open", "--limit", "1")
     assert first.split()[0] == str(expected[0])
     assert "sem resposta" in first
-    assert "there are more" in invoke(url, "open", "--limit", "1").stderr
+    assert "have waited longest are listed" in invoke(url, "open", "--limit", "1").stderr
     rename = "UPDATE contatos SET nome = %s WHERE id = %s"
     (name,) = texts(url, f"SELECT nome FROM contatos WHERE id = {expected[0]}")
     with connect(url) as conn:

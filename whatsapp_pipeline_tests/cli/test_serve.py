@@ -172,7 +172,7 @@ def test_the_health_page_names_what_does_not_work(fresh_database_url: str) -> No
     with HealthServer(port, lambda: states, probes, f"{fresh_database_url}x"):
         parts = _health(port) or {}
         assert not parts["ok"]
-        assert parts["webhook"]["problem"] == "it did not answer (ConnectionError)"
+        assert parts["webhook"]["problem"] == "the service did not answer (ConnectionError)"
         assert parts["console"]["problem"] == "the process ended; it is restarted"
         assert parts["daemon"]["ok"]
         assert "cannot reach the database" in parts["database"]["problem"]

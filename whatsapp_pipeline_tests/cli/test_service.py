@@ -74,25 +74,25 @@ def test_a_unit_of_the_machine_names_its_user(config: Path) -> None:
     assert "this machine has no user 'nobody-of-this-test'" in shown
     status, shown = _service("install", "--user", "shop", "--print")
     assert status == 2
-    assert "--user belongs to --system" in shown
+    assert "--user goes with --system" in shown
 
 
 def test_status_says_that_nothing_is_there(config: Path) -> None:
     port = free_port()
     status, shown = _service("status", "--health-port", str(port))
     assert status == 1
-    assert f"not installed: {config} is not there" in shown
-    assert f"nothing answers on http://127.0.0.1:{port}/health" in shown
+    assert f"not installed: {config} does not exist" in shown
+    assert f"no server answers at http://127.0.0.1:{port}/health" in shown
 
 
 @pytest.mark.parametrize("between", [" ", "="])
 def test_status_asks_the_port_that_the_unit_names(config: Path, between: str) -> None:
     port = str(free_port())
     assert _service("install", *f"--port 3001 --health-port{between}{port} --minutes 5".split())[0] == 0
-    assert f"nothing answers on http://127.0.0.1:{port}/health" in _service("status")[1]
+    assert f"no server answers at http://127.0.0.1:{port}/health" in _service("status")[1]
     other = str(free_port())
     shown = _service("status", "--health-port", other)[1]
-    assert f"nothing answers on http://127.0.0.1:{other}/health" in shown
+    assert f"no server answers at http://127.0.0.1:{other}/health" in shown
 
 
 _HEALTHY = {"name": "console", "ok": True, "problem": "", "restarts": 0}
@@ -112,7 +112,7 @@ _FAILING = {"name": "daemon", "ok": False, "problem": "it does not answer", "res
             "active",
             {"status": "up"},
             1,
-            "is not the health page of `serve`; name its port with --health-port",
+            "is not the health page of `serve`; give the port with --health-port",
         ),
         ("active", {"ok": True, "parts": ["all"]}, 1, "is not the health page"),
         ("active", ["up"], 1, "is not the health page"),

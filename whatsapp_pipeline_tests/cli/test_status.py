@@ -56,7 +56,7 @@ def test_exceptions_add_up_to_the_rows_of_their_table(prepared_url: str) -> None
     elsewhere = told["exceptions_of_no_month"]
     assert elsewhere >= 2
     assert sum(month["exceptions"] for month in told["months"]) + elsewhere == told["tables"]["exceptions"]
-    assert f"{elsewhere} more exception(s) of no month" in text
+    assert f"{elsewhere} more exception(s) without a month" in text
 
 
 def test_an_empty_database_has_no_months(fresh_database_url: str) -> None:

@@ -167,10 +167,10 @@ def test_process_answers_as_the_job_does_and_failures_are_shown_and_retried(
         status = webhook(asking, "status").stdout
         assert "questions pending: 1\n" in status
         asking["ASSISTANT_API_KEY"] = "right"
-        assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are in line")
+        assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are queued")
         assert "1 failed" in webhook(asking, "process").stdout
         assert json.loads(webhook(asking, "status", "--json").stdout)["questions_failed"] == 1
-        assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are in line")
+        assert webhook(asking, "answers", "retry").stdout.startswith("1 questions are queued")
         answered = webhook(asking, "process").stdout
         assert "1 answered" in answered
         assert "waiting" not in answered

@@ -392,8 +392,8 @@ def test_a_database_role_that_may_not_make_logins_gets_the_sql(fresh_database_ur
 @pytest.mark.parametrize(
     ("environment", "host", "problem"),
     [
-        ({}, "0.0.0.0", "plain HTTP"),
-        ({}, "192.168.0.2", "plain HTTP"),
+        ({}, "0.0.0.0", "without TLS"),
+        ({}, "192.168.0.2", "without TLS"),
         ({"CONSOLE_TLS_CERT": "/nowhere/cert"}, "127.0.0.1", "go together"),
         ({"CONSOLE_PROXIES": "proxy.example"}, "127.0.0.1", "is no address"),
         ({"CONSOLE_USER_HEADER": "X-User"}, "127.0.0.1", "needs CONSOLE_PROXIES"),

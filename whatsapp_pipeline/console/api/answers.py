@@ -1,6 +1,6 @@
-"""The shapes of the API's answers and of the bodies that it takes.
+"""The classes of the API's answers and request bodies.
 
-What belongs here: one class per JSON object. What does not: reading them (reading.py, reviewing.py,
+What belongs here: one class per JSON object. What does not: filling them (reading.py, reviewing.py,
 managing.py).
 
 Times of messages are local times of the archive's zone, written with its offset.
@@ -18,24 +18,24 @@ from pydantic.json_schema import SkipJsonSchema
 Item = TypeVar("Item")
 BIGINT = 2**63 - 1
 REF = r"^(chat|webhook):[0-9]{1,19}$"
-# Text of one line without blanks at its ends.
+# Text of one line, without blanks at the ends.
 _ONE_LINE = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
 
 
 def _number(value: object) -> object:
-    """Refuse a JSON value that is no number: 7.0 is the integer 7, but neither true nor "7" is one."""
+    """Refuse a JSON value that is no number. 7.0 is accepted as the integer 7; true and "7" are refused."""
     if isinstance(value, (bool, str)):
         raise ValueError("Input should be a valid integer")
     return value
 
 
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
-# In a body: a query's numbers arrive as text and are converted.
+# For bodies only: the numbers of a query arrive as text and are converted.
 BodyId = Annotated[Id, BeforeValidator(_number)]
 
 
 def _day(value: object) -> object:
-    """Refuse a text that is no ISO date: pydantic would take "0.0" for seconds since 1970."""
+    """Refuse a text that is no ISO date. pydantic would accept "0.0" as seconds since 1970."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
         raise ValueError("Input should be a valid date, such as 2025-01-31")
     return value
@@ -48,19 +48,19 @@ class Listing(BaseModel, Generic[Item]):
     """One page of a list."""
 
     items: list[Item]
-    next: str | None = Field(description="`cursor` of the next page; null: this is the last one")
+    next: str | None = Field(description="`cursor` of the next page; null: this is the last page")
 
 
 class ApiRefusal(BaseModel):
     """The reason for refusing a request."""
 
-    error: str = Field(description="a word for programs")
-    message: str = Field(description="a sentence for people")
-    fields: list[dict[str, str]] = Field(description="values that are missing or unfit: `where`, `message`")
+    error: str = Field(description="the kind of error, for programs")
+    message: str = Field(description="the error as a sentence, for people")
+    fields: list[dict[str, str]] = Field(description="values that are missing or invalid: `where`, `message`")
 
 
 class ApiCustomer(BaseModel):
-    """A customer in a list; phone and trade name are null at the level reader."""
+    """A customer in a list. Phone and trade name are null for the level reader."""
 
     id: int
     name: str | None
@@ -74,7 +74,7 @@ class ApiOrder(BaseModel):
 
     id: int
     number: str
-    status: str = Field(description="in Portuguese, as the pages say it; empty: unknown")
+    status: str = Field(description="in Portuguese, with the words of the pages; empty: unknown")
     device: str | None
     opened_on: date | None
     closed_on: date | None
@@ -127,7 +127,7 @@ class ApiSummary(BaseModel):
 
 
 class ApiCustomerDetail(BaseModel):
-    """A customer with orders, summary and note; phones are null at the level reader."""
+    """A customer with orders, summary and note. Phones are null for the level reader."""
 
     id: int
     name: str | None
@@ -135,15 +135,15 @@ class ApiCustomerDetail(BaseModel):
     phones: list[str]
     note: str | None
     summary: ApiSummary | None
-    orders: list[ApiOrder] = Field(description="the newest 100")
+    orders: list[ApiOrder] = Field(description="the newest 100 orders")
     page: str
 
 
 class ApiQuote(BaseModel):
-    """The message that a message answers."""
+    """The message to which a message replies."""
 
     text: str | None
-    ref: str | None = Field(description="the quoted message; null: it is not known")
+    ref: str | None = Field(description="ref of the quoted message; null: unknown")
 
 
 class ApiMessage(BaseModel):
@@ -154,7 +154,7 @@ class ApiMessage(BaseModel):
     side: str | None = Field(description="from (the customer), to (the shop), unsent, notification")
     type: str
     text: str | None
-    sender: str | None = Field(description="in groups: who wrote it")
+    sender: str | None = Field(description="in groups: name of the author")
     customer_id: int | None
     order_id: int | None
     chat: str
@@ -167,7 +167,7 @@ class ApiMessage(BaseModel):
 
 
 class ApiHit(BaseModel):
-    """A message that was found; `snippet` has what was found between « and »."""
+    """A message that was found. In `snippet` the matching words are between « and »."""
 
     ref: str
     at: datetime
@@ -181,7 +181,7 @@ class ApiHit(BaseModel):
 
 
 class ApiCase(BaseModel):
-    """A customer with something open."""
+    """A customer with an open case."""
 
     customer_id: int
     customer_name: str | None
@@ -198,43 +198,45 @@ class ApiCase(BaseModel):
 
 
 class ApiCommitment(BaseModel):
-    """A price, deadline, decision, pick-up, payment or warranty that was named in a message."""
+    """A price, deadline, decision, pick-up, payment or warranty in a message."""
 
-    customer_id: int | None = Field(description="null: nobody knows the customer of `chat`")
+    customer_id: int | None = Field(description="null: the customer of `chat` is not known")
     customer_name: str | None
     chat: str | None = Field(
-        description="ref of the chat or live conversation; null where the customer is known"
+        description="ref of the chat or live conversation; null if the customer is known"
     )
     kind: str
-    side: str = Field(description="who promised: staff or customer")
+    side: str = Field(description="the side that promised: staff or customer")
     status: str = Field(
         description="open, due (today), overdue, noted, superseded, approved, refused, kept, broken"
     )
     said_at: datetime
     amount: str | None = Field(description="in reais, such as 350.00")
-    length: str | None = Field(description="of a warranty: 90d, 2w, 3m, 1y")
+    length: str | None = Field(description="length of a warranty: 90d, 2w, 3m, 1y")
     due_on: date | None
     due_time: str | None = Field(description="HH:MM; null: no time was named")
     order_id: int | None
     order_number: str | None
-    message: str = Field(description="ref of the message that says it")
+    message: str = Field(description="ref of the message with the commitment")
     outcome: str | None = Field(
-        description="ref of the message, or `order:` and the id, that shows the outcome"
+        description="evidence of the outcome: the ref of a message, or `order:` and an id"
     )
     text: str = Field(description="in Portuguese, as the pages say it")
 
 
 class ApiQueuedItem(BaseModel):
-    """Something that waits for a decision: whose a chat is, or which order one of its sessions is about."""
+    """An item that waits for a decision: on the customer of a chat, or on the order of a session."""
 
     item: str = Field(description="ref of the chat or live conversation")
-    session: int | None = Field(description="the session whose order is in doubt; null: whose chat it is")
+    session: int | None = Field(
+        description="the session whose order must be decided; null: the customer of the chat must be decided"
+    )
     title: str | None
     status: str
     messages: int
     first_at: datetime | None
     last_at: datetime | None
-    value: float = Field(description="the list is in the order of this value, the highest first")
+    value: float = Field(description="the list is sorted by this value, highest first")
     customer_name: str | None
     best: str | None = Field(description="name or number of the best candidate")
     confidence: float | None
@@ -250,7 +252,10 @@ class ApiBlindCustomer(BaseModel):
 
 
 class ApiBlindItem(BaseModel):
-    """A chat whose link is judged blind; one of the customers is linked, and nothing here says which."""
+    """A chat whose link is judged without seeing it.
+
+    One of the customers is linked; the answer does not show which.
+    """
 
     item: str = Field(description="ref of the chat")
     month: str
@@ -262,7 +267,7 @@ class ApiBlindItem(BaseModel):
 
 
 class ApiPrecision(BaseModel):
-    """The share of right links that the verdicts guarantee, over all months."""
+    """Lower bound of the share of right links, computed from the verdicts of all months."""
 
     at_least: float = Field(description="rounded down to a thousandth")
     confidence: float
@@ -272,10 +277,10 @@ class ApiPrecision(BaseModel):
 
 
 class ApiSample(BaseModel):
-    """The link to judge next (null: each has a verdict), and what the verdicts so far guarantee."""
+    """The next link to judge (null: all links have a verdict), and the precision so far."""
 
     item: ApiBlindItem | None
-    precision: ApiPrecision | None = Field(description="null: there is no verdict yet")
+    precision: ApiPrecision | None = Field(description="null: there are no verdicts yet")
 
 
 class _NewVerdict(BaseModel):
@@ -285,20 +290,20 @@ class _NewVerdict(BaseModel):
 
 
 class CustomerVerdict(_NewVerdict):
-    """The chat is this customer's."""
+    """The chat belongs to this customer."""
 
     answer: Literal["customer"]
     id: Id
 
 
 class NobodyVerdict(_NewVerdict):
-    """The chat is no customer's."""
+    """The chat belongs to no customer."""
 
     answer: Literal["nobody"]
 
 
 class UnsureVerdict(_NewVerdict):
-    """The reviewer can't say."""
+    """The reviewer can't decide."""
 
     answer: Literal["unsure"]
 
@@ -307,11 +312,11 @@ NewVerdict = CustomerVerdict | NobodyVerdict | UnsureVerdict
 
 
 class GivenVerdict(BaseModel):
-    """A verdict that counts now, and the link of the rules that it is about."""
+    """The verdict that was stored, and the link of the rules that was judged."""
 
     item: str
     verdict: str = Field(description="right, wrong or unsure")
-    customer_id: int = Field(description="whom the rules had linked")
+    customer_id: int = Field(description="the customer whom the rules had linked")
     method: str | None
     confidence: float | None
     is_kept: bool = Field(
@@ -320,7 +325,7 @@ class GivenVerdict(BaseModel):
 
 
 class ApiReason(BaseModel):
-    """One piece of evidence: what it adds to the log odds, and their sum after it."""
+    """One piece of evidence: its log odds, and the sum of the log odds after it."""
 
     name: str
     words: str = Field(description="in Portuguese, as the pages say it")
@@ -329,7 +334,7 @@ class ApiReason(BaseModel):
 
 
 class ApiCandidate(BaseModel):
-    """A customer (or, for a session, an order) that an item may belong to."""
+    """A candidate for an item: a customer or, for a session, an order."""
 
     id: int
     label: str | None
@@ -353,28 +358,33 @@ class ApiItem(BaseModel):
     first_at: datetime | None
     last_at: datetime | None
     candidates: list[ApiCandidate]
-    state: str = Field(description="send it back with a decision, which is refused if something changed")
+    state: str = Field(
+        description="send it back with a decision; the decision is refused if the item has changed"
+    )
 
 
 class ApiLinkedNow(BaseModel):
-    """How many chats of a scope are linked to a customer now; `customer_id` is null for those without one."""
+    """The number of a scope's chats that are linked to a customer now.
+
+    `customer_id` is null for chats without a customer.
+    """
 
     customer_id: int | None
     chats: int
 
 
 class ApiScopeEffect(BaseModel):
-    """What the asked decision would do in a scope: it would hold for `chats` with `messages`."""
+    """The effect of a decision in a scope: it would be in force on `chats` with `messages`."""
 
     chats: int
     messages: int
-    moved: list[ApiLinkedNow] = Field(description="those of `chats` that have another customer now")
-    pending: int = Field(description="chats that would be left to the rules")
-    kept: int = Field(description="chats for which another decision holds")
+    moved: list[ApiLinkedNow] = Field(description="number of those `chats` that have another customer now")
+    pending: int = Field(description="number of chats that the rules would have to decide")
+    kept: int = Field(description="number of chats on which another decision is in force")
 
 
 class ApiScope(BaseModel):
-    """What a decision can be about, with all chats and live conversations of the scope."""
+    """A possible target of a decision, with all its chats and live conversations."""
 
     scope: str
     target: str = Field(description="the chat's file, the phone or the title")
@@ -382,27 +392,32 @@ class ApiScope(BaseModel):
     messages: int
     months: list[str]
     linked_now: list[ApiLinkedNow]
-    effect: ApiScopeEffect | None = Field(description="of the asked `decision`; null: none was asked for")
+    effect: ApiScopeEffect | None = Field(
+        description="effect of the `decision` in the query; null: the query has no `decision`"
+    )
 
 
 class _NewDecision(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: str = Field("", max_length=500)
-    state: str = Field(max_length=500, description="`state` of the item, as it was read")
+    state: str = Field(max_length=500, description="`state` of the item that the reviewer saw")
 
 
 Scope = Annotated[
     Literal["chat", "phone", "title"] | None,
-    Field(description="which chats it is about; null: those of the phone, or the chat where it has none"),
+    Field(
+        description="chats to which the decision applies; null: those of the phone or, without a phone, "
+        "the chat"
+    ),
 ]
 SessionNumber = Annotated[
-    int, Field(ge=1, le=2**31 - 1, description="the session of the item"), BeforeValidator(_number)
+    int, Field(ge=1, le=2**31 - 1, description="number of the session"), BeforeValidator(_number)
 ]
 
 
 class ContactDecision(_NewDecision):
-    """A chat is a customer's."""
+    """The chat belongs to this customer."""
 
     decision: Literal["contact"]
     id: BodyId
@@ -410,7 +425,7 @@ class ContactDecision(_NewDecision):
 
 
 class NobodyDecision(_NewDecision):
-    """A chat is no customer's."""
+    """The chat belongs to no customer."""
 
     decision: Literal["no_contact"]
     scope: Scope = None
@@ -418,14 +433,14 @@ class NobodyDecision(_NewDecision):
 
 
 class NotContactDecision(_NewDecision):
-    """A chat is not this customer's; the rules decide again."""
+    """The chat does not belong to this customer; the rules decide again."""
 
     decision: Literal["not_contact"]
     id: BodyId
 
 
 class NewOrderDecision(_NewDecision):
-    """A session is about an order."""
+    """The session is about this order."""
 
     decision: Literal["order"]
     id: BodyId
@@ -433,7 +448,7 @@ class NewOrderDecision(_NewDecision):
 
 
 class NoOrderDecision(_NewDecision):
-    """A session is about no order."""
+    """The session is about no order."""
 
     decision: Literal["no_order"]
     session: SessionNumber
@@ -443,23 +458,23 @@ NewDecision = ContactDecision | NobodyDecision | NotContactDecision | NewOrderDe
 
 
 class MadeDecision(BaseModel):
-    """A decision that counts now, and the chats that it changed."""
+    """The decision that was stored, and the chats that it changed."""
 
     id: int
     chats: list[str]
-    outranked: list[str] = Field(description="those for which another decision or link holds instead")
-    pending: list[str] = Field(description="those that the rules have to decide again")
+    outranked: list[str] = Field(description="chats on which another decision or link is in force instead")
+    pending: list[str] = Field(description="chats that the rules must decide again")
 
 
 class UndoneDecision(BaseModel):
-    """A decision that was taken back, and the chats that this changed."""
+    """The decision that was withdrawn, and the chats that this changed."""
 
     id: int
     chats: list[str]
 
 
 class UndoReason(BaseModel):
-    """Why a decision is taken back."""
+    """The reason for withdrawing a decision."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -467,7 +482,7 @@ class UndoReason(BaseModel):
 
 
 class ApiDecision(BaseModel):
-    """A decision on record."""
+    """A stored decision."""
 
     id: int
     decision: str
@@ -495,7 +510,7 @@ class ApiMonth(BaseModel):
 
 
 class ApiCheck(BaseModel):
-    """The newest result of a check with failing rows; `month` is null for a check of no month."""
+    """The newest result of a check with failing rows. `month` is null for a check without months."""
 
     check: str
     month: str | None
@@ -506,7 +521,9 @@ class ApiCheck(BaseModel):
 
 
 class ApiState(BaseModel):
-    """How the pipeline does: the newest 24 months, at most 100 failing checks, what waits."""
+    """The state of the pipeline: the newest 24 months, at most 100 failing checks, and counts of waiting
+    items.
+    """
 
     months: list[ApiMonth]
     failing_checks: list[ApiCheck]
@@ -514,12 +531,12 @@ class ApiState(BaseModel):
     unread_findings: int
     deliveries_waiting: int
     oldest_waiting_seconds: int
-    deliveries_parked: int = Field(description="they wait for their business number to be added")
+    deliveries_parked: int = Field(description="deliveries that wait until their business number is added")
     deliveries_dead: int
 
 
 class ApiUnreadFile(BaseModel):
-    """A file of the archive with findings; `kinds` are those that occur."""
+    """A file of the archive with findings. `kinds` are the kinds of its findings."""
 
     file: str
     month: str | None
@@ -537,7 +554,10 @@ class ApiLine(BaseModel):
 
 
 class ApiFinding(BaseModel):
-    """Something of a file that could not be read; `line` is null where it is about the whole file."""
+    """A finding about a part of a file that could not be read.
+
+    `line` is null if it is about the whole file.
+    """
 
     kind: str
     words: str = Field(description="in Portuguese, as the pages say it")
@@ -545,12 +565,12 @@ class ApiFinding(BaseModel):
     line: int | None
     detail: str
     near: list[ApiLine] = Field(
-        description="the line and its neighbours; empty where the file can't be opened"
+        description="the line and the lines around it; empty if the file can't be opened"
     )
 
 
 class ApiReread(BaseModel):
-    """How a person chose that a file is read; `read_at` is null while no run has read it so."""
+    """The reading options that a person chose for a file. `read_at` is null until a run has used them."""
 
     file: str
     options: dict[str, Any] = Field(
@@ -563,11 +583,11 @@ class ApiReread(BaseModel):
 
 
 class ApiUnreadDetail(BaseModel):
-    """A file's findings, those about the whole file first, and the last choice of how it is read."""
+    """A file's findings, those about the whole file first, and the last choice of reading options."""
 
     file: str
     month: str | None
-    findings: list[ApiFinding] = Field(description="the first 100")
+    findings: list[ApiFinding] = Field(description="the first 100 findings")
     has_more: bool
     reread: ApiReread | None
 
@@ -576,13 +596,13 @@ _CHOICES = ("format", "date_order", "owner")
 
 
 class NewReread(BaseModel):
-    """How a file is to be read; what is not given stays as it is, and at least one must be given."""
+    """Reading options for a file. An option that is not given is not changed. At least one must be given."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"anyOf": [{"required": [name]} for name in _CHOICES]}
     )
 
-    file: str = Field(min_length=1, max_length=4000, description="its path in the archive")
+    file: str = Field(min_length=1, max_length=4000, description="path of the file in the archive")
     format: Literal["auto", "block", "android", "ios"] | SkipJsonSchema[None] = Field(
         None, description="auto: the reader decides again"
     )
@@ -590,46 +610,49 @@ class NewReread(BaseModel):
         None, description="auto: the reader decides again"
     )
     owner: Annotated[str, Field(max_length=200, pattern=_ONE_LINE)] | SkipJsonSchema[None] = Field(
-        None, description="the shop's name in the file"
+        None, description="name of the shop in the file"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _chosen(cls, given: object) -> object:
-        """Refuse a body without a choice, and null, which the document does not have."""
+        """Refuse a body without an option, and null, which the OpenAPI document does not allow."""
         if isinstance(given, dict):
             chosen = [given[name] for name in _CHOICES if name in given]
             if not chosen or None in chosen:
-                raise ValueError("give format, date_order or owner, and no null")
+                raise ValueError("give format, date_order or owner, and not null")
         return given
 
 
 class ApiDeadLetter(BaseModel):
-    """A webhook delivery that failed too often; `error` quotes nothing of what was in it."""
+    """A webhook delivery that failed too often. `error` contains nothing of its content."""
 
     id: int
     received_at: datetime
     attempts: int
     error: str
-    can_be_replayed: bool = Field(description="false: its content was deleted since")
+    can_be_replayed: bool = Field(description="false: its content was deleted meanwhile")
 
 
-# Up to the largest number that a program in JavaScript keeps, which no inbox reaches.
+# Ids up to the largest integer that JavaScript can represent exactly. No inbox has larger ids.
 _Delivery = Annotated[int, Field(ge=1, le=2**53 - 1), BeforeValidator(_number)]
 
 
 class ReplayWanted(BaseModel):
-    """The dead letters to put back in line."""
+    """The dead letters to process again."""
 
     model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[_Delivery], Field(min_length=1, max_length=1000)] | None = Field(
-        description="null: all of them"
+        description="null: all dead letters"
     )
 
 
 class Replayed(BaseModel):
-    """How many dead letters are back in line; a delivery that is in line already is not counted."""
+    """The number of dead letters that will be processed again.
+
+    Deliveries that already wait are not counted.
+    """
 
     replayed: int
 
@@ -666,10 +689,10 @@ class NewAccount(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     phone_number_id: str = Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Meta's id of the number")
-    tenant_id: BodyId | None = Field(None, description="null: the tenant stays as it is")
+    tenant_id: BodyId | None = Field(None, description="null: the tenant is not changed")
 
 
 class AddedAccount(ApiAccount):
-    """A business number that is active now, and how many of its deliveries are back in line."""
+    """A business number that is active now, and the number of its deliveries that will be processed."""
 
     deliveries_in_line: int

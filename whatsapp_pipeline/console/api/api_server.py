@@ -1,7 +1,7 @@
-"""The frame of every request to the API: token, level, transaction, and the ETag of the answer.
+"""The processing that every request to the API needs: token, level, transaction, and the ETag of the answer.
 
-What belongs here: everything between a request and a function that reads. What does not: routes
-(application.py) and what an answer says (reading.py, reviewing.py, managing.py).
+What belongs here: checking a request and making the answer. What does not: routes (application.py), and the
+content of answers (reading.py, reviewing.py, managing.py).
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class Client:
     session: bytes
 
     def may(self, level: TokenLevel) -> bool:
-        """Return whether the client's level is `level` or includes it; a manager's includes no other."""
+        """Return whether the client's level is `level` or includes it.
+
+        The level manager includes no other level.
+        """
         if self.level == "manager" or level == "manager":
             return self.level == level
         return LEVELS.index(self.level) >= LEVELS.index(level)
@@ -57,14 +60,14 @@ class ApiServer:
 
     @property
     def zone(self) -> str:
-        """The archive's time zone: stored local times are in it."""
+        """The archive's time zone, in which local times are stored."""
         return self._parts.config.zone
 
     def needs(self, level: TokenLevel) -> Callable[[Request], None]:
         """Return a dependency that refuses requests without a token of at least this level.
 
-        It also refuses a query with a name that the OpenAPI document does not have there, or with one name
-        twice: a mistyped filter must not be left out in silence.
+        The dependency also refuses a query with an unknown name, or with the same name twice, so that a
+        mistyped filter is not silently ignored.
         """
 
         def check(request: Request) -> None:
@@ -75,7 +78,10 @@ class ApiServer:
             documented = _query_names(request)
             if len(set(given)) < len(given) or not set(given) <= documented:
                 known = ", ".join(sorted(documented)) or "none"
-                raise ApiError("invalid", [{"where": "query", "message": f"each once, and only: {known}"}])
+                raise ApiError(
+                    "invalid",
+                    [{"where": "query", "message": f"each parameter may be given once; known are: {known}"}],
+                )
             request.state.client = client
 
         return check
@@ -88,18 +94,18 @@ class ApiServer:
             found = store.token_in_use(conn, token_hash(given[1]))
             if found is None:
                 raise ApiError("no_token")
-            # No cookie can name this session: its hash is keyed.
+            # No cookie can refer to this session, because its hash is keyed.
             session = hmac.digest(self._parts.key, f"api token:{found.id}".encode(), "sha256")
-            if found.is_stale:  # once a minute; the session lasts an hour
+            if found.is_stale:  # extended once a minute; the session lasts an hour
                 store.touch_token(conn, found.id)
-            # Disabling the program's user deletes its session. A console with a new key computes another one.
+            # The session is missing if the program's user was disabled, or if the console has a new key.
             if found.level != "manager" and (found.is_stale or not store.has_client_session(conn, session)):
                 store.keep_client_session(conn, found.name, session)
         return Client(store.client_user(found.name), found.level, session)
 
     @contextmanager
     def page(self, request: Request) -> Iterator[Page]:
-        """Yield what the functions of pages take, in a transaction of the client's level."""
+        """Yield a Page, in a transaction of the client's level."""
         client: Client = request.state.client
         if client.level == "manager":
             raise ApiError("not_allowed")
@@ -124,7 +130,7 @@ class ApiServer:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn errors of the block into those of the API; the unexpected ones are logged."""
+        """Convert errors of the block to errors of the API. Unexpected errors are logged."""
         import psycopg
 
         try:
@@ -143,7 +149,7 @@ def _query_names(request: Request) -> set[str]:
 
 
 def without_nul(cursor: str | None) -> str | None:
-    """Return a cursor without the character that PostgreSQL's text can't hold."""
+    """Return a cursor without NUL, which PostgreSQL's text type can't store."""
     return None if cursor is None else cursor.replace("\x00", "")
 
 
@@ -159,12 +165,12 @@ def answer_page(
     """Return one page of a list.
 
     Args:
-        request: The request, which may have the page already.
-        listing: The shape of the page.
-        found: Rows of the list, up to one more than the page has: that one says that another page follows.
+        request: The request. If-None-Match may show that the client already has the page.
+        listing: The class of the page.
+        found: Rows of the list. One row more than `limit` means that another page follows.
         limit: Maximum number of items of the page.
-        item: Returns a row as the API shows it.
-        cursor: Returns the place of a row; the next page begins after it.
+        item: Converts a row to an item of the page.
+        cursor: Returns the place of a row, after which the next page begins.
     """
     shown = found[:limit]
     following = cursor(shown[-1]) if len(found) > limit else None
@@ -172,7 +178,7 @@ def answer_page(
 
 
 def answer(request: Request, content: BaseModel, *, status: int = 200) -> Response:
-    """Return the JSON of an answer; nothing but its ETag to a client that has it already."""
+    """Return the answer as JSON. If the client already has it, only the ETag is returned."""
     body = content.model_dump_json().encode()
     if request.method != "GET":
         return Response(body, status_code=status, media_type="application/json")

@@ -1,7 +1,7 @@
-"""The API's application: its routes, its OpenAPI document, and its answers to what is no good request.
+"""The API's application: its routes, its OpenAPI document, and its answers to invalid requests.
 
-What belongs here: which address leads to which function, at which level. What does not: the functions
-(reading.py, reviewing.py, sampling.py and the other modules of this package).
+What belongs here: the function and the level of each address. What does not: the functions (reading.py,
+reviewing.py, sampling.py and the other modules of this package).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def api_application(parts: ServerParts) -> FastAPI:
         title="WhatsApp Pipeline",
         version="1",
         description="Customers, orders, conversations, review decisions, tenants and business numbers.",
-        docs_url=None,  # the pages for these load scripts from other sites
+        docs_url=None,  # FastAPI's pages for the document load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -128,7 +128,7 @@ def _routes(server: ApiServer) -> list[_ApiRoute]:
 
 
 def _refusals(route: _ApiRoute) -> dict[int | str, dict[str, Any]]:
-    """Return the refusals that a route can answer with, for the OpenAPI document."""
+    """Return the errors that a route can answer with, for the OpenAPI document."""
     never = set() if route.method == "POST" else {409}
     found: dict[int | str, dict[str, Any]] = {
         status: {"model": shapes.ApiRefusal, "description": message_of(status)}
@@ -136,7 +136,7 @@ def _refusals(route: _ApiRoute) -> dict[int | str, dict[str, Any]]:
         if status not in never
     }
     if route.method == "GET":
-        found[304] = {"description": "nothing changed since the answer with the ETag in If-None-Match"}
+        found[304] = {"description": "the answer is the one with the ETag in If-None-Match"}
     return found
 
 
@@ -148,7 +148,7 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 
 def _unfit(_: Request, error: Exception) -> JSONResponse:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    # Neither the value that was sent nor the message's own context is repeated.
+    # The answer contains neither the value that was sent nor pydantic's context, which may contain it.
     fields = [
         {"where": ".".join(str(part) for part in one["loc"])[:200], "message": str(one["msg"])[:200]}
         for one in found[:20]

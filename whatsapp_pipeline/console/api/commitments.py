@@ -1,4 +1,4 @@
-"""Commitments over the API: what customers and staff promised each other, and what of it waits.
+"""The API endpoint for commitments: what customers and staff promised each other.
 
 What belongs here: the endpoint. What does not: finding commitments in messages
 (steps/summaries/) and the lists (store/summaries/commitment_lists.py).
@@ -33,28 +33,33 @@ CommitmentCursor = Annotated[
     str | None,
     Query(
         pattern=COMMITMENT_CURSOR,
-        description="`next` of the page before",
+        description="value of `next` in the previous page",
     ),
 ]
 ListWanted = Annotated[
     CommitmentList,
     Query(
         alias="list",
-        description="`due` today, `overdue`, `waiting` (both, those due today first), `broken`, `quotes`"
-        " without an answer, all that are `open`, or `all`",
+        description="the list: `due` today, `overdue`, `waiting` (both, due today first), `broken`, "
+        "`quotes` without an answer, `open`, or `all`",
     ),
 ]
 CustomerWanted = Annotated[
     int | None,
-    Query(ge=1, le=BIGINT, description="only this customer's, however old; null: those of the last 90 days"),
+    Query(
+        ge=1,
+        le=BIGINT,
+        description="only commitments of this customer, of any age; null: those of all "
+        "customers in the last 90 days",
+    ),
 ]
 QuietDays = Annotated[
-    int, Query(ge=0, le=36_500, description="with `quotes`: for how many days nobody has answered")
+    int, Query(ge=0, le=36_500, description="with `quotes`: minimum number of days without an answer")
 ]
 
 
 class CommitmentsApi:
-    """The endpoint about commitments."""
+    """The endpoint for commitments."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
@@ -69,7 +74,7 @@ class CommitmentsApi:
         cursor: CommitmentCursor = None,
         limit: Limit = 50,
     ) -> Response:
-        """List commitments by the day that they are due, or were made where no day was named."""
+        """List commitments, sorted by the day on which they are due or, without a due date, were made."""
         after = None if cursor is None else parse_commitment_cursor(cursor)
         with self._server.page(request) as page:
             found = commitment_lines(

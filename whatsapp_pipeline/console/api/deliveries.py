@@ -1,7 +1,7 @@
-"""Dead letters of the webhook over the API: the list, and putting them back in line.
+"""The API endpoints for dead letters of the webhook: listing them, and processing them again.
 
-What belongs here: the endpoints. What does not: the tenants and numbers that deliveries are for (managing.py)
-and processing a delivery (steps/conversations/).
+What belongs here: the endpoints. What does not: tenants and business numbers (managing.py), and processing a
+delivery (steps/conversations/).
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from whatsapp_pipeline.console.api.api_server import ApiServer, answer, answer_p
 from whatsapp_pipeline.console.api.reading import Limit
 from whatsapp_pipeline.store.conversations.dead_letters import dead_deliveries, replay_dead_deliveries
 
-LetterCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")]
+LetterCursor = Annotated[
+    str | None, Query(pattern="^[0-9]{1,18}$", description="value of `next` in the previous page")
+]
 
 
 class DeliveriesApi:
-    """The endpoints about deliveries that failed too often."""
+    """The endpoints for deliveries that failed too often."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
 
     def dead_letters(self, request: Request, cursor: LetterCursor = None, limit: Limit = 50) -> Response:
-        """List dead letters, the newest first, each with the reason and nothing of its content."""
+        """List dead letters, newest first, each with the reason but without its content."""
         before = None if cursor is None else int(cursor)
         with self._server.page(request) as page:
             found = dead_deliveries(page.conn, before=before, limit=limit + 1)
@@ -41,7 +43,7 @@ class DeliveriesApi:
         )
 
     def replay(self, request: Request, wanted: Annotated[ReplayWanted, Body()]) -> Response:
-        """Put dead letters back in line, those of the ids or all; no stored message is repeated."""
+        """Process dead letters again: those with the ids, or all. Stored messages are not stored twice."""
         with self._server.page(request) as page:
             count = replay_dead_deliveries(page.conn, page.visitor.session, wanted.ids)
         return answer(request, Replayed(replayed=count))

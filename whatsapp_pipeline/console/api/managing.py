@@ -1,7 +1,7 @@
-"""Tenants and their business numbers over the API.
+"""The API endpoints for tenants and their business numbers.
 
-What belongs here: the endpoints of the level manager, whose database login sees these tables alone. What does
-not: processing what the numbers receive (steps/conversations/).
+What belongs here: the endpoints of the level manager, whose database login may read only these tables. What
+does not: processing deliveries to the numbers (steps/conversations/).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ManagingApi:
         self._server = server
 
     def tenants(self, request: Request, cursor: TenantCursor = None, limit: Limit = 50) -> Response:
-        """List tenants by name, with how many business numbers each has."""
+        """List tenants by name, with the number of business numbers of each."""
         with self._server.management(request) as conn:
             found = store.tenants(conn, after=without_nul(cursor), limit=limit + 1)
         return answer_page(
@@ -54,19 +54,19 @@ class ManagingApi:
         )
 
     def add_tenant(self, request: Request, tenant: Annotated[NewTenant, Body()]) -> Response:
-        """Add a tenant; one with the name that exists already is returned as it is."""
+        """Add a tenant. If the name already exists, the existing tenant is returned."""
         with self._server.management(request) as conn:
             return answer(request, _tenant(conn, store.ensure_tenant(conn, tenant.name)), status=201)
 
     def disable_tenant(self, request: Request, number: IdInPath) -> Response:
-        """Disable every business number of a tenant: what they receive is kept and parked."""
+        """Disable all business numbers of a tenant. Deliveries to them are stored but not processed."""
         with self._server.management(request) as conn:
             found = _tenant(conn, number)
             store.disable_accounts_of(conn, number)
             return answer(request, found.model_copy(update={"active_accounts": 0}))
 
     def accounts(self, request: Request, cursor: NumberCursor = None, limit: Limit = 50) -> Response:
-        """List business numbers by their id."""
+        """List business numbers, sorted by id."""
         with self._server.management(request) as conn:
             found = store.accounts(conn, after=cursor, limit=limit + 1)
         return answer_page(
@@ -84,7 +84,7 @@ class ManagingApi:
         )
 
     def add_account(self, request: Request, account: Annotated[NewAccount, Body()]) -> Response:
-        """Add a business number, or enable it again; deliveries that waited for it are back in line."""
+        """Add a business number, or enable it again. Deliveries that were parked for it will be processed."""
         number = account.phone_number_id
         with self._server.management(request) as conn:
             if account.tenant_id is not None:
@@ -95,7 +95,7 @@ class ManagingApi:
         return answer(request, AddedAccount(**stored.model_dump(), deliveries_in_line=waiting), status=201)
 
     def disable_account(self, request: Request, phone_number_id: NumberInPath) -> Response:
-        """Disable a business number: what it receives is kept and parked."""
+        """Disable a business number. Deliveries to it are stored but not processed."""
         with self._server.management(request) as conn:
             if not store.disable_account(conn, phone_number_id):
                 raise ApiError("not_found")

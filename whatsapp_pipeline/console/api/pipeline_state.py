@@ -1,6 +1,6 @@
-"""How the pipeline does, over the API: months, failing checks, and what waits.
+"""The API endpoint for the state of the pipeline: months, failing checks, and waiting items.
 
-What belongs here: the endpoint with what the home page shows. What does not: files that could not be read
+What belongs here: the endpoint with the data of the home page. What does not: files that could not be read
 (unread_files.py) and deliveries that failed (deliveries.py).
 """
 
@@ -21,13 +21,13 @@ _MONTHS, _CHECKS = 24, 100
 
 
 class PipelineStateApi:
-    """The endpoint about the pipeline itself."""
+    """The endpoint for the state of the pipeline."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
 
     def state(self, request: Request) -> Response:
-        """Return coverage by month, failing checks, and what waits or could not be read."""
+        """Return coverage by month, failing checks, and counts of items that wait or could not be read."""
         with self._server.page(request) as page:
             months, checks, health = coverage_and_checks(page.conn, months=_MONTHS, checks=_CHECKS)
         return answer(

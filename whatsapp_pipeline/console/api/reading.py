@@ -1,9 +1,9 @@
-"""Reading through the API: customers, orders, conversations, search, open cases.
+"""The API endpoints for reading: customers, orders, conversations, search, open cases.
 
-What belongs here: the endpoints of the levels reader and analyst. What does not: reviewing.py, managing.py,
-and the shapes of answers (answers.py).
+What belongs here: the endpoints of the levels reader and analyst. What does not: other levels (reviewing.py,
+managing.py), and the classes of answers (answers.py).
 
-Messages are recorded as looked at in the transaction that reads them, as on pages.
+Views of messages are recorded in the transaction that reads the messages, as for pages.
 """
 
 from __future__ import annotations
@@ -69,20 +69,20 @@ from whatsapp_pipeline.store.operations.cases import open_cases
 
 IdInPath = Annotated[int, Path(alias="id", ge=1, le=BIGINT)]
 RefInPath = Annotated[str, Path(pattern=REF)]
-Limit = Annotated[int, Query(ge=1, le=100, description="the most items of one page")]
+Limit = Annotated[int, Query(ge=1, le=100, description="largest number of items per page")]
 CaseCursor = Annotated[str | None, Query(pattern=CASE_CURSOR, description="`next` of the page before")]
 NumberWanted = Annotated[
     str | None, Query(min_length=1, max_length=60, description="only orders with this number")
 ]
 OrderCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")]
 MessageCursor = Annotated[str | None, Query(pattern=REF, description="ref of the last message that you have")]
-Order = Annotated[Literal["newest", "oldest"], Query(description="which message comes first")]
+Order = Annotated[Literal["newest", "oldest"], Query(description="order of the messages")]
 _START = Place(datetime(1, 1, 1))
 _MOST_FOUND = 20
 
 
 class SearchParameters(BaseModel):
-    """What is looked for."""
+    """The parameters of a search."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -111,7 +111,7 @@ class ReadingApi:
         self._zone = ZoneInfo(server.zone)
 
     def customers(self, request: Request, q: Annotated[str, Query(min_length=1, max_length=200)]) -> Response:
-        """Find customers by part of a name or, from the level analyst on, of a phone; at most 20."""
+        """Find up to 20 customers by a part of the name or, from the level analyst on, of a phone."""
         with self._server.page(request) as page:
             words, may_read = page.clean(q), page.visitor.may("analyst")
             parts = phone_key_parts(words) if may_read else []
@@ -133,7 +133,10 @@ class ReadingApi:
         cursor: OrderCursor = None,
         limit: Limit = 50,
     ) -> Response:
-        """List orders, the newest first, or those with a number; its leading zeros and a `#` do not count."""
+        """List all orders, or those with a number, newest first.
+
+        Leading zeros and a `#` before the number are ignored.
+        """
         after = None if cursor is None else int(cursor)
         with self._server.page(request) as page:
             if after is not None and order_by_id(page.conn, after, with_device=False) is None:
@@ -187,7 +190,7 @@ class ReadingApi:
         cursor: MessageCursor = None,
         limit: Limit = 50,
     ) -> Response:
-        """Return a customer's messages, of all chats in one stream."""
+        """Return a customer's messages from all chats, in one list."""
         with self._server.page(request) as page:
             if not customer_names(page.conn, [number]):
                 raise ApiError("not_found")
@@ -224,7 +227,7 @@ class ReadingApi:
             return self.messages_of(page, scope, order, cursor, limit)
 
     def message(self, request: Request, ref: RefInPath) -> Response:
-        """Return one message; for a copy in another export, the message that it is a copy of."""
+        """Return one message. For a copy in another export, the original message is returned."""
         source, number = parse_ref_of(ref)
         with self._server.page(request) as page:
             found = locate(page.conn, source, number)
@@ -266,12 +269,14 @@ class ReadingApi:
     def cases(
         self,
         request: Request,
-        waiting: Annotated[bool, Query(description="only customers whose words nobody answered")] = False,
-        handled: Annotated[bool, Query(description="those that somebody takes care of instead")] = False,
+        waiting: Annotated[bool, Query(description="only customers with an unanswered message")] = False,
+        handled: Annotated[
+            bool, Query(description="cases that somebody marked as handled, instead of the others")
+        ] = False,
         cursor: CaseCursor = None,
         limit: Limit = 50,
     ) -> Response:
-        """List open cases, the longest open first."""
+        """List open cases. Those that have been open longest come first."""
         after = None if cursor is None else parse_case_cursor(cursor)
         with self._server.page(request) as page:
             found = open_cases(page.conn, waiting=waiting, handled=handled, limit=limit + 1, after=after)
@@ -306,7 +311,7 @@ class ReadingApi:
         *,
         is_blind: bool = False,
     ) -> Response:
-        """Return one page of messages. With `is_blind` they name no customer and no order."""
+        """Return one page of messages. With `is_blind`, they have no customer and no order."""
         place = END if order == "newest" else _START
         if cursor is not None:
             located = locate(page.conn, *parse_ref_of(cursor))
@@ -414,7 +419,7 @@ class ReadingApi:
 
 
 def parse_ref_of(ref: str) -> tuple[ScopeKind, int]:
-    """Return source and id of a ref; raises ApiError (not_found) for an id that nothing can have."""
+    """Return source and id of a ref. Raises ApiError (not_found) for an impossible id."""
     source, number = ref.split(":")
     if int(number) > BIGINT:
         raise ApiError("not_found")

@@ -1,7 +1,8 @@
-"""Review over the API: the queue, an item with its candidates, deciding, undoing, the history.
+"""The API endpoints for the review: the queue, an item with its candidates, deciding, undoing, the history.
 
-What belongs here: the endpoints of the level reviewer. What does not: what a decision is and does
-(steps/links/decide.py, imported where it is called: it loads numerical packages of 60 MB).
+What belongs here: the endpoints of the level reviewer. What does not: making a decision
+(steps/links/decide.py). That module is imported inside functions, because it loads numerical packages of 60
+MB.
 """
 
 from __future__ import annotations
@@ -73,25 +74,27 @@ QueueCursor = Annotated[
 DecisionCursor = Annotated[
     str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")
 ]
-Session = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the session whose order is in doubt")]
+Session = Annotated[
+    int | None, Query(ge=1, le=2**31 - 1, description="number of the session whose order must be decided")
+]
 AskedDecision = Annotated[
     str | None,
     Query(
         pattern="^(contact:[0-9]{1,18}|no_contact)$",
-        description="work out what this decision would do in each scope: `contact:8` or `no_contact`",
+        description="compute the effect of this decision in each scope: `contact:8` or `no_contact`",
     ),
 ]
 
 
 class ReviewingApi:
-    """The endpoints that review."""
+    """The endpoints for the review."""
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
         self._zone = ZoneInfo(server.zone)
 
     def queue(self, request: Request, cursor: QueueCursor = None, limit: Limit = 50) -> Response:
-        """List what waits for a decision, the most valuable first."""
+        """List the items that wait for a decision, most valuable first."""
         after = None if cursor is None else parse_queue_cursor(cursor)
         with self._server.page(request) as page:
             found = queued_items(page.conn, page.visitor.name, limit=limit + 1, after=after)
@@ -117,7 +120,7 @@ class ReviewingApi:
         )
 
     def item(self, request: Request, ref: RefInPath, session: Session = None) -> Response:
-        """Return an item with its candidates, and the `state` that a decision on it hands back."""
+        """Return an item with its candidates, and the `state` to send back with a decision."""
         with self._server.page(request) as page:
             found = _item(page, ref, session)
             page.record("view", {(None, ref)})
@@ -140,9 +143,11 @@ class ReviewingApi:
         )
 
     def scopes(self, request: Request, ref: RefInPath, decision: AskedDecision = None) -> Response:
-        """List what a decision on a chat's customer can be about, the usual scope first, and its extent.
+        """List the possible scopes of a decision on a chat's customer, with the chats of each.
 
-        With `decision` it also works out what that decision would do in each scope.
+        The usual scope is first.
+
+        With `decision`, the effect of that decision in each scope is computed, too.
         """
         from whatsapp_pipeline.steps.links.scope_effects import scope_effects
 
@@ -177,7 +182,7 @@ class ReviewingApi:
         ref: RefInPath,
         decision: Annotated[NewDecision, Body(discriminator="decision")],
     ) -> Response:
-        """Decide whose a chat is, or which order a session is about; it counts at once."""
+        """Decide the customer of a chat or the order of a session. The decision is in force at once."""
         from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision
 
         given = decision.model_dump()
@@ -209,7 +214,7 @@ class ReviewingApi:
         return answer(request, made, status=201)
 
     def decisions(self, request: Request, cursor: DecisionCursor = None, limit: Limit = 50) -> Response:
-        """List every decision, the newest first."""
+        """List all decisions, newest first."""
         before = None if cursor is None else int(cursor)
         with self._server.page(request) as page:
             found = past_decisions(page.conn, before=before, limit=limit + 1)
@@ -244,7 +249,7 @@ class ReviewingApi:
         number: IdInPath,
         why: Annotated[UndoReason, Body()],
     ) -> Response:
-        """Take a decision back; what was in force before it holds again."""
+        """Withdraw a decision. The decision that was in force before it is in force again."""
         from whatsapp_pipeline.steps.links.decide import undo_decision
 
         with self._server.page(request) as page:
@@ -282,7 +287,7 @@ def _item(page: Page, ref: str, session: int | None) -> ItemToReview:
 
 
 def _already_decided(newest: PastDecision | None) -> ApiError:
-    """Return the refusal of a decision that came second; without a decision in force, the link changed."""
+    """Return the error for a decision that came too late: another decision was made, or the link changed."""
     if newest is None:
         return ApiError("already_decided")
     return ApiError(

@@ -1,8 +1,9 @@
-"""The blind sample over the API: a link of the rules to judge without seeing it, and the verdict.
+"""The API endpoints for the blind sample: the next link to judge without seeing it, and the verdict.
 
-What belongs here: the endpoints, whose answers hold no link, score or method before the verdict. What does
-not: drawing links (store/links/precision_sample.py) and the effect of a verdict
-(steps/links/blind_verdicts.py, imported where it is called: it loads numerical packages of 60 MB).
+What belongs here: the endpoints. Before the verdict, their answers have no link, score or method. What does
+not: drawing links (store/links/precision_sample.py), and the effect of a verdict
+(steps/links/blind_verdicts.py). The latter is imported inside functions, because it loads numerical packages
+of 60 MB.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class SamplingApi:
         self._zone = ZoneInfo(server.zone)
 
     def sample(self, request: Request) -> Response:
-        """Return the link to judge next, without saying which of its customers is linked."""
+        """Return the next link to judge. The answer does not show which of its customers is linked."""
         with self._server.page(request) as page:
             found = next_links(page.conn, None, limit=1)
             bound = sample_precision(page.conn)
@@ -95,7 +96,10 @@ class SamplingApi:
         ref: RefInPath,
         verdict: Annotated[NewVerdict, Body(discriminator="answer")],
     ) -> Response:
-        """Say whose a chat is; only then is it compared with the link, and it counts at once."""
+        """Give the customer of a chat.
+
+        The answer is then compared with the link, and the verdict is in force at once.
+        """
         from whatsapp_pipeline.steps.links.blind_verdicts import BlindAnswer, judge_blind
         from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError
 
@@ -149,7 +153,7 @@ class SamplingApi:
 
 
 def _waiting(page: Page, ref: str) -> BlindItem:
-    """Return the chat of a ref if its link waits for a verdict; raises ApiError (not_found)."""
+    """Return the chat of a ref if its link waits for a verdict, otherwise raise ApiError (not_found)."""
     source, number = parse_ref_of(ref)
     found = next_links(page.conn, None, limit=1, chat=number) if source == "chat" else []
     if not found:

@@ -17,7 +17,7 @@ def show_account(page: Page) -> Response:
 
 
 def change_password(page: Page) -> Response:
-    """Store a new password; every other session of the user ends."""
+    """Store a new password. All other sessions of the user end."""
     fields = page.form()
     new = fields.get("new", "")
     if problem := _problem_of(new, fields.get("again", ""), page.visitor.name):
@@ -36,7 +36,7 @@ def change_password(page: Page) -> Response:
 
 
 def _problem_of(new: str, again: str, name: str) -> str | None:
-    """Return why a password does not do; None for one that does."""
+    """Return why a password is not accepted; None if it is."""
     if not MINIMUM_LENGTH <= len(new) <= MAXIMUM_LENGTH:
         return words.PASSWORD_LENGTH
     if new != again:

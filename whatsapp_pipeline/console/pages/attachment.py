@@ -1,4 +1,4 @@
-"""The file that a message came with, as a download."""
+"""The attachment of a message, as a download."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.conversations.message_stream import attachment_of
 
 
 def attachment(page: Page) -> Response:
-    """Send the file. A browser saves it and shows none of it, whatever it holds."""
+    """Send the file. A browser saves the file and never shows it, whatever its content is."""
     source, number = parse_ref(page.request.path_params["ref"])
     named = attachment_of(page.conn, number) if source == "chat" else None
     if named is None:
@@ -31,6 +31,9 @@ def attachment(page: Page) -> Response:
 
 
 def _disposition(name: str) -> str:
-    """Return the header that has a browser save the file, without characters that hide what follows."""
+    """Return the header that makes a browser save the file.
+
+    Characters of the name that could hide the rest of it are left out.
+    """
     shown = "".join(filter(str.isprintable, name)) or "anexo"
     return f"attachment; filename*=UTF-8''{quote(shown, safe='')}"

@@ -1,4 +1,4 @@
-"""Open cases: who waits, for how long in business hours, and taking care of one."""
+"""Open cases: the list with the business hours of waiting, and marking a case as handled."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from whatsapp_pipeline.store.operations.cases import OpenCase, handle_case, open
 
 _LISTED = 20
 DAYS = (1, 3, 7, 30)
-"""For how many days a case can be handled."""
+"""The numbers of days for which a case can be marked as handled."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownCases:
-    """The list as the home page shows it; `hours` are business hours by customer."""
+    """The list on the home page. `hours` are business hours by customer."""
 
     cases: list[OpenCase]
     hours: dict[int, int]
     waiting: bool
     handled: bool
     more: str | None
-    """The address of the following cases."""
+    """The address of the next cases."""
     first: str | None
-    """The address of the list's beginning, where this is not it."""
+    """The address of the first page of the list; empty on the first page."""
 
 
 def read_cases(page: Page) -> ShownCases:
-    """Return the cases that the address asks for: `waiting=1`, `handled=1`, those that follow `cases`."""
+    """Return the cases for the parameters `waiting=1`, `handled=1` and `cases` (the cursor)."""
     waiting, handled = page.text("waiting") == "1", page.text("handled") == "1"
     after = parse_case_cursor(page.text("cases"))
     now = page.now.replace(tzinfo=None)
@@ -52,7 +52,7 @@ def read_cases(page: Page) -> ShownCases:
 
 
 def handle(page: Page) -> Response:
-    """Take care of a case for some days."""
+    """Mark a case as handled for some days."""
     number = page.number("id")
     fields = page.form()
     days = fields.get("days", "")
@@ -67,6 +67,6 @@ def handle(page: Page) -> Response:
 
 
 def reopen(page: Page) -> Response:
-    """Bring a case back."""
+    """Show a handled case in the list again."""
     reopen_case(page.conn, page.number("id"))
     return page.redirect("/")

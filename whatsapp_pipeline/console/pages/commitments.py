@@ -1,7 +1,7 @@
-"""What was promised: the lists of commitments, those that wait first.
+"""The page of commitments, in several lists.
 
-What belongs here: the page of all lists, and a commitment as pages show it. What does not: finding them in
-messages (steps/summaries/) and the lists (store/summaries/commitment_lists.py).
+What belongs here: the page of all lists, and showing one commitment. What does not: finding commitments in
+messages (steps/summaries/), and the lists (store/summaries/commitment_lists.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LISTS: tuple[CommitmentList, ...] = ("waiting", "due", "overdue", "quotes", "bro
 
 
 class ShownCommitment(NamedTuple):
-    """A commitment as pages show it; where nobody knows the customer, `customer` is None."""
+    """A commitment as pages show it. `customer` is None if the customer is not known."""
 
     name: str
     text: str
@@ -47,7 +47,7 @@ def shown_commitment(line: CommitmentLine) -> ShownCommitment:
 
 
 def show_commitments(page: Page) -> Response:
-    """Show one of the lists; without a known one in the address, what waits."""
+    """Show the list in the address; without a known list, show `waiting`."""
     which = next((one for one in LISTS if one == page.text("list")), LISTS[0])
     today = clock.today()
     found = commitment_lines(

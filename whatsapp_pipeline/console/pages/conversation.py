@@ -1,7 +1,7 @@
-"""The conversation part that several pages share: which messages are shown, and the links around them.
+"""The conversation that several pages show: choosing its messages, and the links around them.
 
-What belongs here: turning an address into a place in a scope, and messages into what a template shows. What
-does not: the pages (customer.py, order.py, message.py).
+What belongs here: finding the place for an address, and preparing messages for a template. What does not: the
+pages (customer.py, order.py, message.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_HITS = 500
 
 
 def parse_ref(text: str) -> tuple[str, int]:
-    """Return source and id of a message's name; raises PageError (not_found) for anything else."""
+    """Return source and id of a message ref. Raises PageError (not_found) for any other text."""
     found = re.fullmatch(r"(chat|webhook):([0-9]{1,19})", text)
     number = number_or_none(found[2]) if found else None
     if found is None or number is None:
@@ -67,7 +67,7 @@ class Conversation:
 
     @property
     def start(self) -> str:
-        """The address of the conversation's end, which the page shows without any parameter."""
+        """The address of the conversation's end, which is shown without parameters."""
         return _address(self.path, self.hidden)
 
     def message_path(self, ref: str) -> str:
@@ -76,7 +76,7 @@ class Conversation:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether no message is shown."""
+        """Return whether the page shows no message."""
         return not self.days
 
 
@@ -88,20 +88,20 @@ def read_conversation(
     hidden: dict[str, str] | None = None,
     start: Place | None = None,
 ) -> tuple[Conversation, list[StreamMessage]]:
-    """Return the part of a conversation that the address asks for, and its messages.
+    """Return the conversation for the address, and its messages.
 
-    The address has one of `before`, `after`, `around` (a message), `day` (a date), `find` (words, with `hit`)
-    or none, which is the end.
+    The address has one of the parameters `before`, `after`, `around` (a message), `day` (a date) and `find`
+    (words, with `hit`). Without any of them, the end is shown.
 
     Args:
         page: The request.
-        scope: Whose messages are read.
+        scope: The selection of messages.
         path: The page's address without a query.
-        hidden: What every link of the page repeats, such as the id of an order.
-        start: Where the conversation opens without any of these; left out: at its end.
+        hidden: Parameters that every link of the page repeats, such as the id of an order.
+        start: The place that is shown without parameters; None for the end.
     """
     part = _wanted_part(page, scope, path, hidden or {}, start)
-    # One message more than is shown on each side says whether there are more.
+    # One extra message is read on each side, to know whether there are more.
     messages = store.messages_around(
         page.conn,
         scope,
@@ -181,14 +181,15 @@ def _found_part(page: Page, scope: StreamScope, path: str, hidden: dict[str, str
     )
     hit: WordHit = hits[current - 1]
     here = f"{hit.source}:{hit.message_id}"
-    # Few before it: a form's answer opens at its top, and the hit has to be in sight.
+    # Only few messages are shown before the hit, because the browser opens the page at its top and the hit
+    # must be visible.
     return _Part(hit.place, 4, PAGE_SIZE, here=here, found=state)
 
 
 def _conversation(
     part: _Part, path: str, hidden: dict[str, str], messages: list[StreamMessage]
 ) -> Conversation:
-    """Cut the messages that only say that there are more, and make the links to those."""
+    """Remove the extra messages, and add links to the pages before and after."""
     older, newer = part.older, part.newer
     earlier = sum(message.is_before for message in messages)
     if earlier > part.before:
@@ -223,7 +224,7 @@ def _address(path: str, hidden: dict[str, str], **query: object) -> str:
 
 
 def seen_in(messages: Iterable[StreamMessage]) -> set[tuple[int | None, str]]:
-    """Return whose messages these are, for the record of views: (customer, chat)."""
+    """Return the (customer, chat) of the messages, for the record of views."""
     return {
         (message.id_contato, "" if message.id_contato is not None else f"{message.source}:{message.chat}")
         for message in messages

@@ -17,7 +17,7 @@ from whatsapp_pipeline.store.conversations.message_stream import StreamScope
 from whatsapp_pipeline.store.summaries.customer_head import MOST_ORDERS, customer_head, set_note
 
 _MONTHS_SHOWN = 36
-# The other orders of a customer open with a click.
+# Number of orders that are shown at once. The other orders are shown after a click.
 _ORDERS_SHOWN = 8
 _DATES = ("first_interaction_date", "last_interaction_date", "open_since", "computed_at")
 
@@ -44,7 +44,7 @@ def show_customer(page: Page) -> Response:
 
 
 def save_note(page: Page) -> Response:
-    """Pin a note, change it, or take it away."""
+    """Save, change or delete the customer's note."""
     number = page.number("id")
     note = page.form().get("note", "").replace("\r\n", "\n")
     if customer_head(page.conn, number, with_phones=False) is None:
@@ -110,7 +110,7 @@ def _order(
 
 
 def _every_month(counted: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """Return the counts by month, also of months without messages between two with; the newest ones."""
+    """Return the counts of the newest months, including months without messages in between."""
     if not counted:
         return {}
     first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (min(counted), max(counted)))

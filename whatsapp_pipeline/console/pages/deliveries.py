@@ -1,4 +1,4 @@
-"""Dead letters of the webhook: deliveries that failed too often, and trying them again.
+"""Dead letters of the webhook: listing deliveries that failed too often, and processing them again.
 
 What belongs here: the list and its buttons. What does not: processing a delivery (steps/conversations/),
 which the next run of the inbox does.
@@ -20,7 +20,7 @@ _LISTED = 50
 
 
 def show_dead_letters(page: Page) -> Response:
-    """List dead letters, the newest first, each with the reason."""
+    """List dead letters, newest first, each with the reason."""
     found = dead_deliveries(page.conn, before=number_or_none(page.text("before")), limit=_LISTED + 1)
     shown = found[:_LISTED]
     return page.render(
@@ -34,7 +34,7 @@ def show_dead_letters(page: Page) -> Response:
 
 
 def replay_deliveries(page: Page) -> Response:
-    """Put one dead letter, or all of them, back in line."""
+    """Make one dead letter, or all dead letters, due again."""
     wanted = page.form().get("delivery", "")
     number = number_or_none(wanted)
     if wanted != "all" and number is None:

@@ -1,9 +1,10 @@
 """One order's page inside another program's screen: read-only, without navigation, opened by a signed link.
 
-What belongs here: checking the link, and what the page shows. What does not: signatures (signed_links.py).
+What belongs here: checking the link, and the content of the page. What does not: signatures
+(signed_links.py).
 
-Cookies do not reach a page in another site's frame, so there is no login: each request carries the signed
-link. Views are on record under the name of the link's key.
+Browsers send no cookies to a page in another site's frame, so there is no login: each request has the signed
+link. Views are recorded under the name of the link's key.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class EmbeddedOrder:
         self._keys = dict(parts.config.link_keys)
 
     async def page(self, request: Request) -> Response:
-        """Answer a signed link; the link's origins, and nobody else, may frame the answer."""
+        """Answer a signed link. Only the origins in the link may frame the answer."""
         try:
             link = checked_link(request.path_params["number"], request.query_params, self._keys)
         except BadLinkError:
@@ -62,7 +63,10 @@ class EmbeddedOrder:
             return error_response(refusal_of(error), is_embedded=True)
 
     def _visitor(self, link: OrderLink) -> Visitor:
-        """Return whom views are recorded for, in a session that no cookie can name: its hash is keyed."""
+        """Return the user for whom views are recorded.
+
+        No cookie can refer to the user's session, because its hash is keyed.
+        """
         name = console_access.link_user(link.key)
         said = f"order link:{link.key}:{link.order}:{link.level}:{link.expires}"
         session = hmac.digest(self._parts.key, said.encode(), "sha256")
@@ -91,6 +95,6 @@ def _order_page(page: Page, link: OrderLink) -> Response:
 
 
 def _signed(page: Page, name: str, ref: str) -> str:
-    """Return the address of another part of the conversation, with the signed link that opened this one."""
+    """Return the address of another page of the conversation, with the same signed link."""
     kept = {key: value for key, value in page.request.query_params.items() if key not in {"before", "after"}}
     return f"{page.request.url.path}?{urlencode({**kept, name: ref})}"

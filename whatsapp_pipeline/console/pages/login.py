@@ -1,6 +1,6 @@
 """Logging in: with a password, or with a link that works once.
 
-What belongs here: the pages that are open to everybody. What does not: how sessions are kept (access.py).
+What belongs here: the pages that are open to everybody. What does not: sessions (access.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class LoginPages:
         return _login_page(local_path(request.query_params.get("next", "/")))
 
     async def log_in(self, request: Request) -> Response:
-        """Take name and password."""
+        """Log in with name and password."""
         fields = parse_form(await request.body())
         return await run_in_threadpool(self._log_in, request, fields)
 
@@ -54,7 +54,7 @@ class LoginPages:
         return _begin(request, back, token)
 
     async def once_form(self, request: Request) -> Response:
-        """Ask for a click: a program that only looks at links must not use this one up."""
+        """Show a button. Without it, a program that only follows links would use up the login link."""
         page = render(
             "console/login_once.html",
             t=words,
@@ -64,7 +64,7 @@ class LoginPages:
         return HTMLResponse(page)
 
     async def once(self, request: Request) -> Response:
-        """Use a link up."""
+        """Log in with a link, which then becomes invalid."""
         return await run_in_threadpool(self._once, request)
 
     def _once(self, request: Request) -> Response:

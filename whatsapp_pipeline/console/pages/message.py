@@ -1,4 +1,4 @@
-"""One message's address: it opens the conversation of the message."""
+"""The address of one message, which opens the conversation of the message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.conversations.message_stream import StreamScope, lo
 
 
 def message(page: Page) -> Response:
-    """Open the customer's page at a message; for a chat without a customer, the chat alone."""
+    """Open the customer's page at a message, or the page of the chat if it has no customer."""
     found = locate(page.conn, *parse_ref(page.request.path_params["ref"]))
     if found is None:
         raise PageError("not_found")
@@ -25,7 +25,7 @@ def message(page: Page) -> Response:
 
 
 def show_chat(page: Page) -> Response:
-    """Show a chat or a live conversation alone: whose it is, what state it is in, and its messages."""
+    """Show one chat or live conversation: its customer, its state, and its messages."""
     source, number = parse_ref(page.request.path_params["ref"])
     scope = StreamScope("chat" if source == "chat" else "webhook", number)
     head = chat_head(page.conn, scope)

@@ -1,4 +1,4 @@
-"""A service order's page: its data, the sessions linked to it, and their messages in one stream."""
+"""A service order's page: its data, the linked sessions, and the messages of all sessions by time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def shown_order(order: OrderListed) -> OrderShown:
 
 
 def show_order(page: Page) -> Response:
-    """Show an order; a choice where several have the number."""
+    """Show an order, or a list to choose from if several orders have the number."""
     found = find_order(page)
     if isinstance(found, list):
         return page.render("order_choice.html", orders=[shown_order(one) for one in found])
@@ -72,7 +72,10 @@ def show_order(page: Page) -> Response:
 
 
 def find_order(page: Page) -> OrderListed | list[OrderListed]:
-    """Return the order of an address, or those that it may mean; raises PageError (not_found)."""
+    """Return the order of an address, or all orders that it may mean.
+
+    Raises PageError (not_found) if there is none.
+    """
     if page.text("id"):
         number = number_or_none(page.text("id"))
         one = None if number is None else order_by_id(page.conn, number, with_device=True)

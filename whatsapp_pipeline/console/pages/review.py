@@ -1,10 +1,10 @@
-"""Review: what waits for a decision, deciding on it, and the history of decisions.
+"""Review: the items that wait for a decision, deciding, and the history of decisions.
 
-What belongs here: the pages of a reviewer and what their buttons do. What does not: what a decision is and
-does (steps/links/decide.py), and how evidence is drawn (review_evidence.py).
+What belongs here: the pages of a reviewer, and the actions of their buttons. What does not: making a decision
+(steps/links/decide.py), and drawing evidence (review_evidence.py).
 
-steps/links/decide.py is imported where it is called: it loads numerical packages of 60 MB, which a console
-that nobody reviews with does not need.
+steps/links/decide.py is imported inside functions, because it loads numerical packages of 60 MB, which a
+console without reviewers does not need.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ _SCOPES: tuple[DecisionScope, ...] = ("chat", "phone", "title")
 
 
 def _one_of(choices: tuple[_Chosen, ...], typed: str | None) -> _Chosen | None:
-    """Return the choice that a form sent; None for anything else."""
+    """Return the choice that a form sent; None for any other value."""
     return next((choice for choice in choices if choice == typed), None)
 
 
 def show_queue(page: Page) -> Response:
-    """Show what waits, the most valuable first, and the link that the blind sample has drawn next."""
+    """Show the waiting items, most valuable first, and the next link of the blind sample."""
     after = parse_queue_cursor(page.text("after"))
     found = queued_items(page.conn, page.visitor.name, limit=_LISTED + 1, after=after)
     more = urlencode({"after": queue_cursor(found[_LISTED - 1].place)}) if len(found) > _LISTED else None
@@ -79,7 +79,7 @@ def show_queue(page: Page) -> Response:
 
 
 def next_item(page: Page) -> Response:
-    """Go to the most valuable item, or back to the empty queue; show the decision before."""
+    """Go to the most valuable item, or back to the empty queue. The previous decision is shown there."""
     done = number_or_none(page.text("done"))
     query = "" if done is None else f"?{urlencode({'done': done})}"
     first = queued_items(page.conn, page.visitor.name, limit=1)
@@ -88,7 +88,7 @@ def next_item(page: Page) -> Response:
 
 
 def _decided_just_now(page: Page) -> dict[str, Any] | None:
-    """Return the decision that led to this page, with what it changed; None if it was taken back since."""
+    """Return the decision that led to this page, with its effect; None if it was withdrawn meanwhile."""
     number = number_or_none(page.text("done"))
     if number is None or number == 2**63 - 1:
         return None
@@ -106,7 +106,7 @@ def item_address(found: QueuedItem | ItemToReview) -> str:
 
 
 def item(page: Page) -> Response:
-    """Show an item: its messages beside its candidates."""
+    """Show an item, with its messages beside its candidates."""
     found = _item(page)
     path = item_address(found)
     start = Place(found.first_at) if found.session_number is not None and found.first_at else None
@@ -145,7 +145,7 @@ def _others(page: Page, found: ItemToReview) -> list[tuple[str, str]] | None:
 
 
 def confirm(page: Page) -> Response:
-    """Show what a choice would mean, in words, before it is made."""
+    """Show the effect of a choice before the decision is made."""
     found = _item(page)
     kind, id_ = _choice(page.text("choice"), found)
     return page.render(
@@ -164,14 +164,14 @@ def confirm(page: Page) -> Response:
 
 
 def _scopes(page: Page, found: ItemToReview, kind: DecisionKind, id_: int | None) -> list[dict[str, Any]]:
-    """Return the scopes that a decision on a customer can have, each with what it would change."""
+    """Return the possible scopes of a decision on a customer, each with its effect."""
     from whatsapp_pipeline.steps.links.scope_effects import scope_effects
 
     try:
         offers = scopes_of(page.conn, found)
     except PipelineError:
         raise PageError("not_found") from None
-    if kind == "not_contact":  # a refusal is about the chat alone
+    if kind == "not_contact":  # a refusal applies to the chat only
         offers = [offer for offer in offers if offer.scope == "chat"]
     effects = scope_effects(page.conn, offers, kind, id_)
     names = customer_names(page.conn, [contact for effect in effects for contact, _ in effect.moved])
@@ -190,7 +190,7 @@ def _scopes(page: Page, found: ItemToReview, kind: DecisionKind, id_: int | None
 
 
 def post_decision(page: Page) -> Response:
-    """Make the decision; it counts at once."""
+    """Make the decision. It is in force at once."""
     from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError, ChatDecision
 
     found = _item(page)
@@ -219,7 +219,9 @@ def post_decision(page: Page) -> Response:
 
 
 def _decided_meanwhile(page: Page, found: ItemToReview, newest: PastDecision | None) -> Response:
-    """Say who made the newest decision that the reviewer has not seen; without one, that the link changed."""
+    """Show who made the newest decision that the reviewer has not seen or, without one, that the link
+    changed.
+    """
     return page.render(
         "review_decided.html",
         status=409,
@@ -230,7 +232,7 @@ def _decided_meanwhile(page: Page, found: ItemToReview, newest: PastDecision | N
 
 
 def post_snooze(page: Page) -> Response:
-    """Keep an item out of this reviewer's queue for a week."""
+    """Hide an item from this reviewer's queue for a week."""
     found = _item(page)
     put_off = chat_state.snooze if found.source == "chat" else live_review.snooze_conversation
     put_off(
@@ -244,7 +246,7 @@ def post_snooze(page: Page) -> Response:
 
 
 def show_history(page: Page) -> Response:
-    """Show who decided what, when and why, and what can be taken back."""
+    """Show all decisions with person, time and reason, and whether they can be withdrawn."""
     decisions = past_decisions(page.conn, before=number_or_none(page.text("before")), limit=_HISTORY + 1)
     more = len(decisions) > _HISTORY
     del decisions[_HISTORY:]
@@ -259,7 +261,7 @@ def show_history(page: Page) -> Response:
 
 
 def undo(page: Page) -> Response:
-    """Take a decision back; the decision before it is in force again."""
+    """Withdraw a decision. The decision before it is in force again."""
     from whatsapp_pipeline.steps.links.decide import undo_decision
 
     number = page.number("id")
@@ -294,7 +296,10 @@ def _choice(text: str, found: ItemToReview) -> tuple[Any, int | None]:
 
 
 def _whom(page: Page, kind: str, id_: int | None) -> str:
-    """Name the customer or order of a choice; raises PageError (not_found) for nobody's id."""
+    """Return the name of the customer or order of a choice.
+
+    Raises PageError (not_found) for an unknown id.
+    """
     if id_ is None:
         return ""
     if kind == "order":

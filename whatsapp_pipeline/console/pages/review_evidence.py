@@ -1,10 +1,10 @@
 """The evidence for a candidate: its match weights as a waterfall and as a table.
 
-What belongs here: turning evidence into what the template draws. What does not: weights (domain/matching).
+What belongs here: preparing evidence for the template. What does not: weights (domain/matching).
 
 A waterfall starts at the prior, and each further reason moves the sum of log odds. The models of links have
 no prior of their own: before any evidence the odds are even, so the first step has no weight. The bars of an
-item share one scale, so candidates can be compared by eye.
+item have the same scale, so that people can compare candidates.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class WeightStep:
 
 @dataclass(frozen=True, slots=True)
 class ShownCandidate:
-    """A candidate as a page shows it; `log_odds` sums its weights, `zero` is where 0 lies, in percent."""
+    """A candidate as a page shows it.
+
+    `log_odds` is the sum of the weights, and `zero` is the position of 0, in percent.
+    """
 
     id: int
     choice: str
@@ -85,7 +88,10 @@ def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
 
 
 def _from_prior(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the evidence with the prior before it; a person's decision and no evidence have none."""
+    """Return the evidence with the prior before it.
+
+    For a person's decision, and without evidence, there is no prior.
+    """
     if not evidence or evidence[0]["name"] in {"prior", "override"}:
         return evidence
     return [{"name": "prior", "value": 0.0, "weight": 0.0, "words": words.EVEN_ODDS}, *evidence]

@@ -1,7 +1,7 @@
 """The blind sample: links of the rules that a reviewer judges without seeing them.
 
-What belongs here: the page before a verdict, which shows no score, no waterfall and no present link, and what
-it says after one. What does not: drawing links (store/links/precision_sample.py) and the effect of a verdict
+What belongs here: the page before a verdict, which shows no score, no waterfall and no current link, and the
+result after it. What does not: drawing links (store/links/precision_sample.py) and the effect of a verdict
 (steps/links/blind_verdicts.py).
 """
 
@@ -26,7 +26,7 @@ from whatsapp_pipeline.store.links.precision_sample import BlindItem, next_links
 
 
 class SamplePrecision(NamedTuple):
-    """The share of right links that the verdicts guarantee, rounded down to a thousandth, and its counts."""
+    """Lower bound of the share of right links, rounded down to a thousandth, with its counts."""
 
     least: float
     confidence: float
@@ -36,7 +36,7 @@ class SamplePrecision(NamedTuple):
 
 
 def blind_sample(page: Page) -> Response:
-    """Go to the next link that is drawn; where none waits, say so."""
+    """Go to the next link of the sample, or show that none waits."""
     judged = number_or_none(page.text("judged"))
     found = next_links(page.conn, None, limit=1)
     if found:
@@ -48,7 +48,7 @@ def blind_sample(page: Page) -> Response:
 
 
 def blind_item(page: Page) -> Response:
-    """Show a chat and the customers that it may belong to, in an order that says nothing."""
+    """Show a chat and its possible customers, in an order that does not reveal the linked one."""
     number = page.number("id")
     found = next_links(page.conn, None, limit=1, chat=number)
     if not found:
@@ -57,7 +57,7 @@ def blind_item(page: Page) -> Response:
 
 
 def judge_link(page: Page) -> Response:
-    """Take the reviewer's answer; it is compared with the link only now."""
+    """Store the reviewer's answer. Only now is it compared with the link."""
     from whatsapp_pipeline.steps.links.blind_verdicts import BlindAnswer, judge_blind
     from whatsapp_pipeline.steps.links.decide import AlreadyDecidedError
 
@@ -100,7 +100,7 @@ def _sample_page(page: Page, item: BlindItem | None) -> Response:
 
 
 def _judged(page: Page) -> dict[str, Any] | None:
-    """Return what the rules had linked, for a chat that this reviewer has judged."""
+    """Return the link of the rules for a chat that this reviewer has judged."""
     number = number_or_none(page.text("judged"))
     link = rule_link(page.conn, number) if number is not None else None
     if link is None or link.verdict is None or link.reviewer != page.visitor.name:
@@ -115,7 +115,7 @@ def _judged(page: Page) -> dict[str, Any] | None:
 
 
 def sample_precision(conn: Connection) -> SamplePrecision | None:
-    """Return the share of right links that the verdicts guarantee; None without verdicts."""
+    """Return the lower bound of the share of right links; None without verdicts."""
     from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision
 
     bound = guaranteed_precision(conn, None, by_method=False).overall

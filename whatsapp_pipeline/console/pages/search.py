@@ -1,7 +1,8 @@
-"""Search: customers and orders by a remembered part, messages by their words.
+"""Search: customers and orders by a part of a name or number, messages by their words.
 
-The address holds the whole query, so a search can be kept and sent. Pages are cut by the last hit. A customer
-or an order that the form names in words (`who`, `os`) becomes an id in the address, or a choice.
+The address contains the whole query, so a search can be saved and sent. The next page begins after the last
+hit. If the form names a customer or an order in words (`who`, `os`), the address gets the id, or the page
+shows a choice.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ from whatsapp_pipeline.templates.render import marked
 
 _PAGE_SIZE = 20
 _LISTED = 8
-# Ranking reads every message that holds the words; this many take about 200 ms.
+# Ranking reads every message that contains the words. This number of messages takes about 200 ms.
 _TOO_COMMON = 30_000
-# How alike a word that was typed and the one that was found for it are.
+# Minimum similarity of a typed word and the word that replaces it.
 _ALIKE = 0.6
 _MARKED = re.compile(f"{MARK_START}([^{MARK_END}]*){MARK_END}")
 SIDES = ("from", "to", "unsent", "notification")
@@ -68,18 +69,18 @@ class SearchWords:
     sort: SearchSort
     after: tuple[float, str, int] | None
     who: str = ""
-    """A customer as the form names one: number, part of a name or of a phone."""
+    """The customer in the form: number, or a part of a name or phone."""
     os: str = ""
-    """The number of an order as the form names one."""
+    """The number of an order in the form."""
 
     @property
     def text(self) -> str:
-        """The words as the database reads them."""
+        """The words for the database."""
         return '"' + self.words.replace('"', " ") + '"' if self.phrase else self.words
 
     @property
     def is_narrow(self) -> bool:
-        """Return whether a filter besides the words limits the number of hits."""
+        """Return whether the query has a filter that limits the number of hits."""
         return self.customer is not None or self.order is not None
 
     @property
@@ -94,7 +95,7 @@ class SearchWords:
 
     @property
     def newest_first(self) -> str:
-        """The address of this query in the order of time."""
+        """The address of this query, sorted by time."""
         return replace(self, sort="date", after=None).address()
 
     @property
@@ -103,7 +104,7 @@ class SearchWords:
         return any(map(str.isalnum, self.words))
 
     def address(self, after: str | None = None) -> str:
-        """Return the address of this query, from another place on."""
+        """Return the address of this query, beginning at another place."""
         given = {
             "q": self.words,
             "phrase": "1" if self.phrase else "",
@@ -151,7 +152,9 @@ def show_search(page: Page) -> Response:
 
 
 class _ScopeNames(NamedTuple):
-    """What people call the customer and the order that a search is limited to; their ids where unknown."""
+    """The names of the customer and the order to which a search is limited; the ids if the names are not
+    known.
+    """
 
     customer: str
     order: str
@@ -170,7 +173,7 @@ def _scope_names(page: Page, query: SearchWords) -> _ScopeNames:
 
 
 class FoundPage(NamedTuple):
-    """One page of hits, where the next one begins, and the typed words that no message holds."""
+    """One page of hits, the place of the next page, and the typed words that no message contains."""
 
     hits: list[PageHit]
     following: str | None
@@ -178,7 +181,7 @@ class FoundPage(NamedTuple):
 
 
 def find_hits(page: Page, query: SearchWords) -> FoundPage | None:
-    """Return one page of hits; None where too many messages hold the words."""
+    """Return one page of hits; None if too many messages contain the words."""
     parsed = parse_words(page.conn, query.text if query.has_words else "", estimate=_needs_estimate(query))
     if (parsed.estimate or 0) > _TOO_COMMON:
         return None
@@ -190,7 +193,7 @@ def find_hits(page: Page, query: SearchWords) -> FoundPage | None:
 
 
 def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) -> SearchWords | None:
-    """Return the query with its unknown words replaced by those that were found for them, or None."""
+    """Return the query with its unknown words replaced by similar words, or None."""
     found = {fold_ascii(word): word.lower() for hit in hits for word in _MARKED.findall(hit.snippet)}
     typed = query.words
     for word in re.findall(r"\w+", query.words):
@@ -204,7 +207,7 @@ def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) 
 
 
 def _chosen(page: Page, query: SearchWords) -> Response:
-    """Answer a form that names a customer or an order in words: the search within it, or what to choose."""
+    """Answer a form that names a customer or an order in words: with the search in it, or with a choice."""
     choices: list[tuple[str, str]] | None = None
     has_more = False
     if query.who:
@@ -213,7 +216,7 @@ def _chosen(page: Page, query: SearchWords) -> Response:
         customers = [
             (
                 replace(query, who="", customer=id_),
-                f"{name or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {id_})",  # names occur twice
+                f"{name or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {id_})",  # names are not unique
             )
             for id_, name in named[:_LISTED]
         ]
@@ -249,7 +252,10 @@ def _chosen(page: Page, query: SearchWords) -> Response:
 
 
 def customers_named(page: Page, who: str, *, limit: int = _LISTED) -> list[tuple[int, str | None]]:
-    """Return id and name of the customers that the form may mean; an exact id is meant alone."""
+    """Return id and name of the customers that the form may mean.
+
+    For an existing id, only that customer is returned.
+    """
     number = None if who.startswith("0") else number_or_none(who)
     if number is not None and (names := customer_names(page.conn, [number])):
         return list(names.items())
@@ -294,7 +300,7 @@ def _order_id(page: Page) -> int | None:
 
 
 def _people_and_orders(page: Page, query: SearchWords) -> tuple[list[object], list[object]]:
-    """Return customers and orders that the words name; only on the first page of a search in everything."""
+    """Return the customers and orders for the words, only on the first page of a search without filters."""
     if not query.has_words or query.is_narrow or query.after is not None:
         return [], []
     may_read = page.visitor.may("analyst")
@@ -311,7 +317,7 @@ def _people_and_orders(page: Page, query: SearchWords) -> tuple[list[object], li
 
 
 def _needs_estimate(query: SearchWords) -> bool:
-    """Return whether the messages that hold the words may be too many to rank them quickly."""
+    """Return whether there may be too many messages with the words to rank them quickly."""
     is_in_a_period = query.since is not None and query.until is not None
     return query.sort == "rank" and not query.is_narrow and not is_in_a_period
 
@@ -336,7 +342,7 @@ def _message_search(query: SearchWords) -> MessageSearch:
 
 
 def _snippet(hit: PageHit) -> Markup:
-    """Return the places of the words in a message, or its kind if it has no text."""
+    """Return the text around the words in a message, or the kind of the message if it has no text."""
     text = labelled(hit.source, hit.snippet) or f"[{type_words(hit.type)}]"
     return marked(text, MARK_START, MARK_END)
 

@@ -1,7 +1,7 @@
-"""A customer's or an order's conversation on paper, or as a single file.
+"""A customer's or an order's conversation for printing, or as a single file.
 
-What belongs here: what both show: a heading (who made it, when, of what) and all messages of a period.
-What does not: reading page by page (conversation.py).
+What belongs here: the heading (user, time, subject) and all messages of a period. What does not: reading page
+by page (conversation.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from whatsapp_pipeline.store.summaries.customer_head import customer_head
 from whatsapp_pipeline.templates.render import number
 
 LONGEST = 5_000
-"""Messages on one transcript; a longer conversation is printed by period."""
+"""Largest number of messages on one transcript. A longer conversation must be printed by period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class _Of:
 
 
 def print_customer(page: Page) -> Response:
-    """Show a customer's conversation as it prints."""
+    """Show a customer's conversation for printing."""
     return _shown(page, _customer(page))
 
 
@@ -54,7 +54,7 @@ def export_customer(page: Page) -> Response:
 
 
 def print_order(page: Page) -> Response:
-    """Show an order's conversation as it prints."""
+    """Show an order's conversation for printing."""
     return _shown(page, _order(page))
 
 
@@ -105,7 +105,7 @@ def _sent(page: Page, of: _Of) -> Response:
 
 
 def _values(page: Page, of: _Of, action: ViewAction) -> dict[str, Any]:
-    """Read and record the messages; return what the template shows."""
+    """Read the messages, record the view, and return the values for the template."""
     since, until = page.day("since"), page.day("until")
     messages = messages_between(
         page.conn, of.scope, _midnight(since), _midnight(until, days=1), limit=LONGEST + 1
@@ -132,7 +132,7 @@ def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
 def _facts(
     page: Page, messages: list[StreamMessage], since: date | None, until: date | None
 ) -> list[tuple[str, str]]:
-    """Return what the heading says: who, when, which period, from where, how many."""
+    """Return the lines of the heading: user, time, period, sources, and number of messages."""
     sides = Counter(message.side for message in messages)
     live = sum(message.origin != "archive" for message in messages)
     counts = [f"{number(sides[side])} {name}" for side, name in words.SIDES_COUNTED.items() if sides[side]]

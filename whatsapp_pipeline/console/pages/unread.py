@@ -1,8 +1,8 @@
-"""Files and lines of the archive that could not be read, and how to read a file otherwise.
+"""Files and lines of the archive that could not be read, and choosing other reading options for a file.
 
-What belongs here: the list of such files, one file with its findings between their neighbouring lines, and
-recording how the file is to be read. What does not: reading it again, which a run of its month does
-(automation/rereading.py requests one).
+What belongs here: the list of such files, the findings of one file with the lines around them, and storing
+reading options. What does not: reading a file again, which a run of its month does (automation/rereading.py
+requests such a run).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PATH_LENGTH = 4000
 
 
 def unread(page: Page) -> Response:
-    """List the files with lines that could not be read, or that could not be read at all."""
+    """List the files that could not be read, completely or in part."""
     month = page.text("month") if re.fullmatch(r"[0-9]{4}-[0-9]{2}", page.text("month")) else None
     after = page.text("after", longest=_PATH_LENGTH) or None
     found = unread_files(page.conn, month=month, after=after, limit=_LISTED + 1)
@@ -42,7 +42,10 @@ def unread(page: Page) -> Response:
 
 
 def unread_file(page: Page) -> Response:
-    """Show one file's findings, each with the lines around it; the lines are messages, so it is recorded."""
+    """Show one file's findings, each with the lines around it.
+
+    The lines are messages, so the view is recorded.
+    """
     path = page.text("path", longest=_PATH_LENGTH)
     findings = findings_of_file(page.conn, path, limit=_FINDINGS + 1)
     reread = reread_of_file(page.conn, path)
@@ -69,7 +72,7 @@ def unread_file(page: Page) -> Response:
 
 
 def read_otherwise(page: Page) -> Response:
-    """Record how a file is to be read. It waits until a run of its month has read it so."""
+    """Store reading options for a file. The choice waits until a run of the file's month has used them."""
     fields = page.form()
     path = page.clean(fields.get("path", ""), longest=_PATH_LENGTH)
     form, date_order = fields.get("format", ""), fields.get("date_order", "")
@@ -83,7 +86,9 @@ def read_otherwise(page: Page) -> Response:
 
 
 def reading_options(form: str, date_order: str, owner: str) -> dict[str, object]:
-    """Return the options of a choice: '' leaves one as it is, `auto` (None) lets the reader decide again."""
+    """Return the reading options of a form. '' does not change an option, and `auto` (None) lets the reader
+    decide again.
+    """
     options: dict[str, object] = {
         name: None if value == "auto" else value
         for name, value in (("format", form), ("date_order", date_order))
