@@ -1,6 +1,6 @@
-"""Small bar charts for metadata, as inline SVG in Markdown that Dagster shows.
+"""Small bar charts for metadata, as inline SVG in Markdown, which Dagster shows.
 
-What belongs here: drawing labelled numbers. What does not: choosing them (the asset's module).
+What belongs here: drawing numbers with labels. What does not: choosing the numbers (the asset's module).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST, _LABELS, _ROW = 150, 180, 20
 
 
 def bars(title: str, values: Mapping[str, int | float]) -> dg.MarkdownMetadataValue:
-    """Draw one horizontal bar per value, in the given order; labels must not contain personal data."""
+    """Draw one horizontal bar per value, in the given order. Labels must not contain personal data."""
     drawn, kept = _markdown(title, values), len(values)
     while len(drawn) >= SHOWN_AT_ONCE and kept > 1:
         kept -= 1

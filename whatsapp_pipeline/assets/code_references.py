@@ -1,6 +1,6 @@
-"""Links from an asset to the lines that make it, which Dagster shows on the asset's page.
+"""Links from an asset to its source code, which Dagster shows on the asset's page.
 
-What belongs here: where the lines of an asset are. What does not: the assets.
+What belongs here: finding the source of an asset. What does not: the assets.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -19,12 +19,12 @@ def with_code_references(assets: Sequence[_Asset], code_url: str | None) -> list
     """Return the assets with a link to their source.
 
     Args:
-        assets: The assets of the code location; external ones have no source and stay as they are.
+        assets: The assets of the code location. External assets have no source and are not changed.
         code_url: The address of the source at GitHub or GitLab, with its revision: CODE_URL. Without it the
             links name files on this machine, which an editor opens.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # tests pin what these functions do
+        warnings.simplefilter("ignore", dg.BetaWarning)  # tests check the behaviour of these beta functions
         linked = dg.with_source_code_references(assets)
         if code_url is not None:
             repository, revision = _parts(code_url)

@@ -50,15 +50,18 @@ class ErpConfig(StepConfig):
 
     full: bool = Field(
         default=False,
-        description="Read every row again, not only those changed since the last pass; saved pages too.",
+        description="Read all rows again, not only those changed since the last pass; also read saved "
+        "pages again.",
     )
     since: str | None = Field(
         default=None,
-        description="Orders only: the first emission date to read, YYYY-MM-DD. Left out: the first month's.",
+        description="Orders only: the first date of issue to read, YYYY-MM-DD. Default: the first day of "
+        "FIRST_MONTH.",
     )
     backup: bool = Field(
         default=True,
-        description="Save pages as JSON before they are loaded (SHARED_DIR or .local); the newest stay.",
+        description="Save pages as JSON before they are loaded (in SHARED_DIR or .local). The newest "
+        "passes are kept.",
     )
 
 
@@ -195,8 +198,8 @@ def without_erp(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """Return `asset` without its dependencies on the assets that read the ERP.
 
     Assets depend on both the table and the asset that fills it, because an external asset between two others
-    does not order them within a run. Dependencies are removed here and not added elsewhere, because one that
-    map_asset_specs adds has no effect on the order (Dagster 1.13.27).
+    does not order them within a run. Dependencies are removed here instead of added elsewhere, because a
+    dependency that map_asset_specs adds has no effect on the order (Dagster 1.13.27).
     """
     erp_keys = {filler.key for filler in FILLED_BY.values()}
     return asset.map_asset_specs(

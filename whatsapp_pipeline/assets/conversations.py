@@ -30,7 +30,7 @@ from whatsapp_pipeline.store.conversations.conversations import latest_conversat
 
 webhook_inbox = dg.AssetSpec(
     "webhook_inbox",
-    description="Raw deliveries as the receiver spooled them; written outside Dagster, within a second.",
+    description="Raw deliveries. The receiver's drainer writes them outside Dagster, within a second.",
     group_name=GROUP,
     tags={"subject": "conversations"},
     kinds={"postgres"},
@@ -43,10 +43,10 @@ class ConversationsConfig(dg.Config):
     """The part of the inbox to process."""
 
     batch_id: int | None = Field(
-        default=None, description="A batch that the sensor planned; left out: everything that is due."
+        default=None, description="A batch that the sensor planned. Default: all deliveries that are due."
     )
     answers_only: bool = Field(
-        default=False, description="Only ask the assistant about questions that wait; process no delivery."
+        default=False, description="Only send waiting questions to the assistant; process no deliveries."
     )
 
 
@@ -57,7 +57,7 @@ def conversations(
     database: Database,
     webhook_inbox: WebhookInbox,
 ) -> dg.MaterializeResult[None]:
-    """Messages, statuses and leads of the raw deliveries; each is stored once, also if it was sent twice."""
+    """Messages, statuses and leads of the raw deliveries. Each is stored once, even if it was sent twice."""
     from whatsapp_pipeline.steps.conversations.answer_messages import answer_messages
     from whatsapp_pipeline.steps.conversations.process_webhooks import (
         ProcessReport,
@@ -74,7 +74,8 @@ def conversations(
             report = process_due(conn, options, log=context.log)
         else:
             report = process_batch(conn, config.batch_id, options, log=context.log)
-        # The assistant is read after the deliveries, so that a wrong setting of it does not stop them.
+        # The assistant's settings are read after the deliveries, so that a wrong setting does not stop the
+        # deliveries.
         assistant = webhook_inbox.assistant()
         answers = {}
         if assistant:

@@ -1,4 +1,4 @@
-"""Decorators of assets: what all assets of the project have in common.
+"""Decorators of assets, with the properties that all assets of the project have in common.
 
 What belongs here: group, owners, tags and storage of an asset. What does not: its body (one module per
 subject) and its run (materialize.py).
@@ -27,7 +27,7 @@ def pipeline_asset(
     metadata: Mapping[str, object] | None = None,
     **options: Any,  # noqa: ANN401  # options of dg.asset
 ) -> _Declare:
-    """Declare an asset of a subject; `table` is the table that its rows are read from."""
+    """Declare an asset of a subject. `table` is the table of its rows."""
     declared: _Declare = dg.asset(
         group_name=GROUP,
         io_manager_key=table_frames.KEY,
@@ -42,7 +42,7 @@ def pipeline_asset(
 
 
 def month_asset(subject: str, *, table: str, **options: Any) -> _Declare:  # noqa: ANN401  # as above
-    """Declare an asset with a partition per month, whose backfills are one run."""
+    """Declare an asset with one partition per month. A backfill of several months is one run."""
     return pipeline_asset(
         subject, table=table, partitions_def=MONTHS, backfill_policy=RANGED, output_required=False, **options
     )

@@ -1,4 +1,4 @@
-"""Dagster's record of runs and checks, as plain rows for the QA report.
+"""Reading the history of runs and checks from Dagster, as plain rows for the QA report.
 
 What belongs here: reading Dagster's instance. What does not: the report (steps/operations/qa_report.py).
 """
@@ -17,7 +17,7 @@ _RUNS = 40
 
 
 def run_history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
-    """Return the last runs, and earlier counts of failing rows of each check, both newest first."""
+    """Return the last runs, and the earlier counts of failing rows of each check, both newest first."""
     trends = {}
     for rule in rules:
         key = dg.AssetCheckKey(dg.AssetKey(rule.asset), rule.name)

@@ -1,4 +1,4 @@
-"""The lineage of columns, in the metadata of assets: catalogs that read Dagster's API draw it.
+"""The lineage of columns in the metadata of assets, for catalogs that read Dagster's API.
 
 What belongs here: columns that come from a column of an earlier asset. What does not: the meaning of columns
 (comments in the migrations).

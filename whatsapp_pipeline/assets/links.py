@@ -38,12 +38,13 @@ from whatsapp_pipeline.store.operations import status
 class ContactLinkConfig(StepConfig):
     """Thresholds of a link."""
 
-    link_at: float = Field(default=0.95, ge=0.5, le=1, description="Link from this confidence on.")
+    link_at: float = Field(default=0.95, ge=0.5, le=1, description="Minimum confidence of a link.")
     propose_at: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Propose for review from this confidence on; below it: unmatched.",
+        description="Minimum confidence of a proposal for review. With a lower confidence, the chat is "
+        "unmatched.",
     )
 
 
@@ -53,17 +54,18 @@ class OrderLinkConfig(StepConfig):
     method: str = Field(
         default="model",
         pattern="^(model|temporal_match)$",
-        description="`model`, or `temporal_match`: the order issued nearest, at most 15 days away.",
+        description="`model`, or `temporal_match`, which chooses the order with the nearest date of issue, "
+        "at most 15 days away.",
     )
     refit: bool = Field(
         default=False,
-        description="Fit the model to all linked sessions first, even if they hardly changed since then. "
-        "All months become stale; `backfill` plans them.",
+        description="Fit the model to all linked sessions first, even if they have hardly changed since "
+        "the last fit. All months become stale; `backfill` plans them.",
     )
 
 
 def _review_link() -> Metadata:
-    """Return the address of the console's queue of links in doubt."""
+    """Return the address of the console's review queue."""
     return {"review_queue": dg.MetadataValue.url(f"{settings.load_settings().console_url}/review")}
 
 

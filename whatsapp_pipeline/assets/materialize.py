@@ -29,7 +29,7 @@ OWNERS = ["team:data-engineering"]
 # The tag `subject` says which part of the project an asset belongs to.
 GROUP = "whatsapp_pipeline"
 PREVIEW_ROWS = 8
-PAUSED = "paused"  # metadata of the observation that a paused or held asset leaves
+PAUSED = "paused"  # key in the metadata of the observation of an asset that was paused or held
 
 Metadata: TypeAlias = Mapping[str, Any]
 Events: TypeAlias = Iterator[dg.AssetObservation | dg.AssetMaterialization | dg.MaterializeResult[Any]]
@@ -48,7 +48,7 @@ class StepConfig(dg.Config):
 
     dry_run: bool = Field(
         default=False,
-        description="Do everything, report it as an observation, and roll it back: nothing is written.",
+        description="Do everything, report the counts as an observation, and roll the changes back.",
     )
 
 
@@ -57,7 +57,8 @@ def column_schema(
 ) -> dg.TableSchema:
     """Return the metadata of `table` for the catalog, from the comments in the migrations.
 
-    A description ends with the columns that a column comes from: Dagster's pages draw no lineage of columns.
+    A description ends with the source columns of the column, because Dagster's pages show no lineage of
+    columns.
     """
     origins = lineage.deps_by_column if lineage else {}
     return dg.TableSchema(
@@ -85,7 +86,7 @@ def _lineage(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dg.TableCol
 
 
 def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
-    """Return rows as a table; the caller has masked personal data and limited the number of rows."""
+    """Return rows as a table. The caller must have masked personal data and limited the number of rows."""
     records = [dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in rows]
     names = list(rows[0]) if rows else ["rows"]
     return dg.MetadataValue.table(
@@ -95,7 +96,7 @@ def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableM
 
 
 def open_in_console(rows: Iterable[Mapping[str, object]]) -> Metadata:
-    """Return links to the console's pages of what rows hold; nothing where there is no page."""
+    """Return links to the console's pages for the values in rows; empty if there is no page."""
     links = console_links(rows, settings.load_settings().console_url)
     return {"open_in_console": dg.MetadataValue.md(links)} if links else {}
 
@@ -125,7 +126,9 @@ def run_table(
     before: Callable[[Connection], None] | None = None,
     second: SecondTable | None = None,
 ) -> Events:
-    """Run `step` for an unpartitioned asset that fills `table`, and report it, and `second` if it is given.
+    """Run `step` for an unpartitioned asset that fills `table`.
+
+    Report this asset, and `second` if it is given.
 
     During a pause, or if `before` raises HeldError, nothing is done, and an observation states the reason.
     """
@@ -219,14 +222,14 @@ def _run_until_pause(
     months: list[str],
     step: Callable[[Connection, str], Report],
 ) -> tuple[dict[str, dict[str, int]], gates.PausedError | None]:
-    """Run the step for each month; return its counts, and the pause that ended the run early, or None."""
+    """Run the step for each month. Return the counts, and the pause that ended the run early, or None."""
     by_month: dict[str, dict[str, int]] = {}
     for month in months:
         try:
             _ask_gates(context, conn, [month])
             counts = step(conn, month).counts()
             if counts.get("stopped"):
-                raise gates.PausedError(gates.pause_in_words(conn) or "it was paused for a moment")
+                raise gates.PausedError(gates.pause_in_words(conn) or "the pipeline was paused for a moment")
         except gates.PausedError as pause:
             return by_month, pause
         by_month[month] = counts
@@ -242,9 +245,11 @@ def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list
 def _paused(
     context: dg.AssetExecutionContext, pause: gates.PausedError, *, done: int = 0, months: int = 0
 ) -> dg.AssetObservation:
-    """Report that a pause ended the run early; such a run does not fail."""
-    progress = f"; {done} of {months} months are done, the same run goes on with the others" if months else ""
-    if context.run.tags.get(LAUNCHED_BY) != COMMAND_LINE:  # a command prints these words itself
+    """Report that a pause ended the run early. Such a run does not fail."""
+    progress = (
+        f"; {done} of {months} months are done; run the same months again to continue" if months else ""
+    )
+    if context.run.tags.get(LAUNCHED_BY) != COMMAND_LINE:  # a command prints this text itself
         context.log.warning("%s%s", pause, progress, extra=fields(progress=progress.strip() or None))
     return dg.AssetObservation(
         _own_key(context), description=f"{pause}{progress}", metadata={PAUSED: str(pause)}
@@ -257,7 +262,10 @@ def is_dry_run(context: dg.AssetExecutionContext, config: StepConfig) -> bool:
 
 
 def _own_key(context: dg.AssetExecutionContext) -> dg.AssetKey:
-    """Return the key of the asset; for an operation with two assets, the one with its name."""
+    """Return the key of the asset.
+
+    For an operation with two assets, it is the key with the operation's name.
+    """
     return dg.AssetKey(context.op_def.name)
 
 

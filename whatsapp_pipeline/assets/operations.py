@@ -25,14 +25,14 @@ from whatsapp_pipeline.store.operations.data_files import NewFile
 class BackupConfig(dg.Config):
     """Options of a backup."""
 
-    reason: str = Field(default="daily", description="What the list of backups shall say of it.")
+    reason: str = Field(default="daily", description="Reason, shown in the list of backups.")
 
 
 @pipeline_asset("operations", kinds=("postgres", "file"))
 def database_backup(
     context: dg.AssetExecutionContext, config: BackupConfig, database: Database
 ) -> dg.MaterializeResult[None]:
-    """A dump of the whole database, which is verified by restoring it into a scratch database.
+    """A dump of the whole database, verified by restoring it into a scratch database.
 
     The newest backups of the last days and months are kept (BACKUP_KEEP_DAILY, BACKUP_KEEP_MONTHLY).
     `whatsapp-pipeline restore --into URL` restores one.
@@ -61,7 +61,7 @@ def database_backup(
 class ReportConfig(dg.Config):
     """Options of the report."""
 
-    month: str | None = Field(default=None, description="One month, YYYY-MM. Left out: all of them.")
+    month: str | None = Field(default=None, description="One month, YYYY-MM. Default: all months.")
 
 
 @pipeline_asset("operations", kinds=("html", "file"), deps=["customer_summaries"])

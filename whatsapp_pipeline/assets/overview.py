@@ -1,7 +1,7 @@
-"""What the code location says of itself: where to begin, and where else to look.
+"""The overview that the page of the code location shows.
 
-What belongs here: one page of text. What does not: the guides (docs/) and what single assets say. `up` and
-`serve` read it without loading Dagster.
+What belongs here: one page of text. What does not: the guides (docs/), and the descriptions of single assets.
+`up` and `serve` read this text without loading Dagster.
 """
 
 from __future__ import annotations

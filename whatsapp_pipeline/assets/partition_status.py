@@ -1,4 +1,4 @@
-"""Months of assets whose last run failed, from Dagster's record."""
+"""The months of assets whose last run failed, from Dagster's storage."""
 
 from collections.abc import Sequence
 

@@ -21,10 +21,11 @@ MONTHS = dg.MonthlyPartitionsDefinition(
     start_date=settings.load_settings().first_month,
     fmt=FORMAT,
     timezone=settings.load_settings().zone,
-    end_offset=1,  # the current month has a partition too
+    end_offset=1,  # the current month has a partition, too
 )
 
-# A range of months is one run: the work takes one second per month, starting a run takes several.
+# A range of months is one run, because the work takes one second per month, but starting a run takes several
+# seconds.
 RANGED = dg.BackfillPolicy.single_run()
 
 
@@ -60,7 +61,7 @@ def parse_months(text: str, available: list[str]) -> list[str]:
 
 
 def contiguous(months: list[str]) -> list[tuple[str, str]]:
-    """Split sorted months into ranges without a gap; return first and last month of each."""
+    """Split sorted months into ranges of consecutive months. Return the first and last month of each."""
     if not months:
         return []
     known = MONTHS.get_partition_keys()

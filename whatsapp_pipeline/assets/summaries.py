@@ -46,10 +46,10 @@ class SummaryConfig(StepConfig):
         default=False, description="Recompute every contact, not only those whose chats or orders changed."
     )
     conversation_gap_hours: int = Field(
-        default=24, ge=1, description="A conversation ends where nobody wrote for so many hours."
+        default=24, ge=1, description="Number of hours without a message after which a conversation ends."
     )
     contacts: list[int] | None = Field(
-        default=None, description="Look at these contacts only; left out: at all whose inputs changed."
+        default=None, description="Summarise only these contacts. Default: all contacts whose inputs changed."
     )
 
 
@@ -58,8 +58,8 @@ _DEPS = [
     dg.AssetDep("order_links", partition_mapping=dg.AllPartitionMapping()),
     dg.AssetDep(conversations),
 ]
-# It runs once after several monthly runs, when none of them is still running, also if some months were never
-# materialized. Webhooks, which come all day, have their own sensor.
+# The asset runs once after several monthly runs, when all of them have ended, even if some months were never
+# materialized. Webhooks arrive all day, so they have their own sensor.
 _AFTER_MONTHS = (
     dg.AutomationCondition.eager()
     .without(~dg.AutomationCondition.any_deps_missing())
@@ -91,13 +91,13 @@ def _spec(key: str, description: str, metadata: Metadata) -> dg.AssetSpec:
     specs=[
         _spec(
             "customer_summaries",
-            "Per customer: who they are, what is open, how they feel, and the messages that say so.",
+            "One row per customer: metrics, open matters, mood, and the messages that are the evidence.",
             {"dagster/table_name": "customer_chat_summaries", **lineage.CUSTOMER_SUMMARIES},
         ),
         _spec(
             "commitments",
-            "Per message: prices, deadlines, decisions, pick-ups, payments and warranties, and what became of"
-            " them. Made in the same pass as customer_summaries.",
+            "Prices, deadlines, decisions, pick-ups, payments and warranties in messages, with their "
+            "outcomes. They are written together with customer_summaries.",
             {"dagster/table_name": "commitments", **lineage.COMMITMENTS},
         ),
     ],
@@ -110,8 +110,8 @@ def customer_summaries(
 ) -> Events:
     """Bring the summaries and the commitments up to date.
 
-    The summaries of customers with chats in a month in which a blocking check of messages is red are not
-    changed; `contacts_held` counts those of them that would change.
+    If a blocking check of messages is red in a month, the summaries of customers with chats in that month are
+    not changed. `contacts_held` counts the summaries that would change.
     """
     from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, summarize
 

@@ -1,8 +1,9 @@
 """The sensor that reports failed runs and failed checks to people, each problem once.
 
-A problem is a job's months, or a check in a month. It is reported when it begins. It is over when the job
-succeeds for the same months, or when the month is no longer red. The cursor holds the open problems. An alert
-that could not be delivered is tried again. The texts of alerts are in domain/alert_text.py.
+A problem is a failed job for some months, or a red check in a month. It is reported when it begins. It ends
+when the job succeeds for the same months, or when the month is no longer red. The cursor has the open
+problems. If an alert could not be delivered, the next tick tries again. The texts of alerts are in
+domain/alert_text.py.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -65,7 +66,7 @@ def alerts(
         try:
             send(configured, alert)
         except PipelineError as error:
-            # Keep the reported problems, and look at the same runs again next time.
+            # Keep the reported problems. The next tick examines the same runs again.
             context.log.error(
                 f"an alert could not be delivered and will be tried again: {error}",
                 extra=fields(reason=type(error).__name__),
@@ -85,7 +86,7 @@ def _now() -> float:
 
 
 def _runs(context: dg.SensorEvaluationContext, since: float) -> tuple[list[Alert], set[str]]:
-    """Return the runs that fail, and the names of those that succeed again, by the newest run of each."""
+    """Return the failed runs, and the names of jobs that succeed again, by the newest run of each."""
     newest: dict[str, dg.RunRecord] = {}
     records = context.instance.get_run_records(
         dg.RunsFilter(
@@ -113,9 +114,10 @@ def _run_name(run: dg.DagsterRun) -> str:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Return the failed step and the reason; None for a check, which is a problem of its own.
+    """Return the failed step and the reason; None for a failed check, which is reported as a separate
+    problem.
 
-    Only errors of this project are quoted, because their texts have no personal data.
+    Only the texts of this project's errors are included, because they have no personal data.
     """
     only_checks = False
     failures = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
@@ -134,9 +136,11 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
 def _red_months(
     context: dg.SensorEvaluationContext, database: Database, rule_book: RuleBook
 ) -> list[Alert] | None:
-    """Return an alert per check and month that is red with an error; warnings are only in the report.
+    """Return one alert per check and red month, for checks with the severity error.
 
-    Return None if the database does not answer; open problems then stay open.
+    Warnings are only in the report.
+
+    Return None if the database does not answer. Open problems then stay open.
     """
     rules = [rule for rule in rule_book.rules() if rule.severity == "error"]
     try:

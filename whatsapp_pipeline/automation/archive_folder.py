@@ -1,13 +1,14 @@
 """The sensor that loads new and changed exports minutes after they arrive. It is off by default.
 
-What belongs here: seeing that a month's files changed and then rested, and requesting the run of that month.
-What does not: comparing files with the index (backfill.py) and loading them (steps/chats/).
+What belongs here: finding months whose files changed and then stayed unchanged for a while, and requesting
+runs of these months. What does not: comparing files with the index (backfill.py) and loading them
+(steps/chats/).
 
-The cursor remembers for each month a digest of its files, since when it is the same, and whether these files
-are loaded. So a tick at rest lists files and asks the database nothing about them. Files are loaded when a
-run has seen them and Dagster has recorded its `chat_messages` of the month. A run that ends early because of
-a pause is successful and has not. After such a run, or a failed one, the month is requested again, each time
-later.
+The cursor has for each month: a digest of its files, the time since which the digest is unchanged, and
+whether these files are loaded. So a tick without changes only lists files and does not query the database.
+Files are loaded if a run has seen them and Dagster has recorded a materialization of `chat_messages` for the
+month by that run. A run that ends early because of a pause is successful, but has no such materialization.
+After such a run, or a failed run, the month is requested again, each time after a longer pause.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.archive import ChatArchive
 
 QUIET = timedelta(minutes=2)
-"""A month is loaded when its files did not change for so long: an export may still be copied."""
+"""Time without changes after which a month is loaded. Before that, an export may still be being copied."""
 INTERVAL_SECONDS = 60
 
 
@@ -45,12 +46,12 @@ INTERVAL_SECONDS = 60
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Load a month of the archive two minutes after the last of its files was added or changed. "
-    "Off by default: turn it on where exports arrive during the day.",
+    "Off by default: turn it on if exports arrive during the day.",
 )
 def archive_folder_sensor(
     context: dg.SensorEvaluationContext, database: Database, archive: dg.ResourceParam[Archive]
 ) -> dg.SensorResult:
-    """Request one run for each month whose files changed and rest."""
+    """Request one run for each month whose files changed and then stayed unchanged."""
     seen: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
     try:
         files = archive.open()
@@ -60,8 +61,10 @@ def archive_folder_sensor(
                 return dg.SensorResult(skip_reason=words, cursor=json.dumps(seen))
             requests, waiting = _requests(context.instance, conn, files, seen, resting)
     except PipelineError as error:
-        return dg.SensorResult(skip_reason=f"not looked at: {error}", cursor=context.cursor)
-    waiting += [f"{month}: its files still change" for month in sorted(seen) if _is_changing(seen[month])]
+        return dg.SensorResult(skip_reason=f"the archive can't be listed: {error}", cursor=context.cursor)
+    waiting += [
+        f"{month}: its files are still changing" for month in sorted(seen) if _is_changing(seen[month])
+    ]
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else "; ".join(waiting[:5]) or "no new or changed files",
@@ -70,7 +73,10 @@ def archive_folder_sensor(
 
 
 def _note_files(archive: "ChatArchive", seen: dict[str, Any]) -> list[str]:
-    """Write each month's digest into `seen`; return the months whose files rest and may not be loaded."""
+    """Write each month's digest into `seen`.
+
+    Return the months whose files no longer change and may not be loaded yet.
+    """
     known = set(MONTHS.get_partition_keys())
     oldest = first_month_kept(settings.load_settings().retention_months, clock.today()) or ""
     months = [month for month in archive.months() if month in known and month >= oldest]
@@ -97,7 +103,10 @@ def _requests(
     seen: dict[str, Any],
     resting: list[str],
 ) -> tuple[list[dg.RunRequest], list[str]]:
-    """Return the runs to request, and why other months wait; note in `seen` which months are loaded."""
+    """Return the runs to request, and the reasons why other months wait.
+
+    Store in `seen` which months are loaded.
+    """
     requests: list[dg.RunRequest] = []
     waiting: list[str] = []
     under_way = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
@@ -109,7 +118,7 @@ def _requests(
         loaded = _newest(instance, "chat_messages", month)
         failed, in_vain = _runs_after(instance, month, loaded)
         if loaded and loaded.run_began >= since:
-            state["loaded"] = True  # the run saw these files; another one would do nothing
+            state["loaded"] = True  # the run has seen these files, so another run would do nothing
         elif words is None and not failed and not _index_is_newer(instance, month, loaded):
             state["loaded"] = True
         elif any(_covers(run.tags, month) for run in under_way):
@@ -121,7 +130,7 @@ def _requests(
         elif len(requests) >= room:
             waiting.append(f"{month}: {words or 'its messages are not loaded'}")
         else:
-            # Dagster never starts a run key twice, so the key contains the time of the request.
+            # Dagster never starts two runs with the same key, so the key contains the time of the request.
             key = f"folder:{month}:{state['digest']}:{clock.now():%Y%m%dT%H%M%S}"
             requests.append(dg.RunRequest(run_key=key, partition_key=month))
     return requests, waiting
@@ -133,8 +142,8 @@ def _covers(tags: Mapping[str, str], month: str) -> bool:
 
 
 class _Load(NamedTuple):
-    """The newest materialization of an asset in a month: its moment, and when its run or the run that it
-    repeats was created.
+    """The newest materialization of an asset in a month: its time, and the time when its run, or the first
+    attempt of that run, was created.
     """
 
     at: datetime
@@ -147,14 +156,14 @@ def _newest(instance: dg.DagsterInstance, asset: str, month: str) -> _Load | Non
     if not found:
         return None
     at = datetime.fromtimestamp(found[0].timestamp, UTC)
-    # Another attempt skips the steps that succeeded before, so the first attempt has listed the files.
+    # A later attempt skips the steps that succeeded before, so the first attempt has listed the files.
     run = instance.get_run_by_id(found[0].run_id)
     record = instance.get_run_record_by_id((run and run.root_run_id) or found[0].run_id)
     return _Load(at, record.create_timestamp if record else datetime.min.replace(tzinfo=UTC))
 
 
 def _index_is_newer(instance: dg.DagsterInstance, month: str, loaded: _Load | None) -> bool:
-    """Return whether a run has indexed the month's files and not loaded their messages."""
+    """Return whether a run has indexed the month's files but not loaded their messages."""
     indexed = _newest(instance, "chat_file_index", month)
     return indexed is not None and (loaded is None or indexed.at > loaded.at)
 
@@ -162,7 +171,7 @@ def _index_is_newer(instance: dg.DagsterInstance, month: str, loaded: _Load | No
 def _runs_after(
     instance: dg.DagsterInstance, month: str, loaded: _Load | None
 ) -> tuple[bool, list[dg.RunRecord]]:
-    """Return whether the month's newest run failed, and the runs that ended since the newest load."""
+    """Return whether the month's newest run failed, and the runs that ended after the newest load."""
     chosen = dg.RunsFilter(job_name=monthly_chats.name, tags={PARTITION: month})
     records = [
         record
@@ -173,7 +182,10 @@ def _runs_after(
 
 
 def _try_again_at(in_vain: list[dg.RunRecord]) -> datetime:
-    """Return when a month may be requested, which is later after each run in vain in a row."""
+    """Return the time from which a month may be requested.
+
+    The pause grows with the number of unsuccessful runs in a row.
+    """
     if not in_vain:
         return datetime.min.replace(tzinfo=UTC)
     newest = max(record.create_timestamp for record in in_vain)

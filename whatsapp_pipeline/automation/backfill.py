@@ -1,6 +1,6 @@
 """Months that need work, with reasons: missing, failed, or stale.
 
-What belongs here: finding these months in Dagster's record, the archive and the database. What does not:
+What belongs here: finding these months in Dagster's events, the archive and the database. What does not:
 running them (headless.py, schedules). A month is stale if its files changed since they were indexed, if data
 that its links depend on changed since it was linked, or if the code of an asset changed since it was
 materialized. Contacts that are not normalized yet make every month stale.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["missing", "failed", "stale"]
 KINDS: tuple[Kind, ...] = ("missing", "failed", "stale")
 CODE_VERSION_TAG = "dagster/code_version"
-_EVENTS = 1000  # events read at once
+_EVENTS = 1000  # number of events per query
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def ranges(self) -> list[tuple[str, str]]:
-        """The necessary runs: first and last month of each range without a gap."""
+        """The necessary runs: first and last month of each range of consecutive months."""
         return contiguous(self.months)
 
 
@@ -135,7 +135,7 @@ def _stale(
 
 
 def _links_behind(conn: Connection, months: Sequence[str]) -> list[tuple[str, str]]:
-    """Yield (month, reason) for months that a run would link again, after normalizing contacts."""
+    """Yield (month, reason) for months that a run would link again, also after normalizing contacts."""
     from whatsapp_pipeline.steps.contacts.normalize_contacts import waiting_contacts
     from whatsapp_pipeline.steps.links.staleness import stale_months
 

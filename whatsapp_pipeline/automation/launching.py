@@ -1,4 +1,4 @@
-"""Launching runs through Dagster's webserver, and following them in the instance's storage.
+"""Launching runs through Dagster's webserver, and waiting for them by the instance's storage.
 
 What belongs here: putting planned months into the instance's queue, and the state of what was launched. What
 does not: finding the months (backfill.py), and running them in this process (headless.py).
@@ -30,7 +30,8 @@ from whatsapp_pipeline.run_tags import (
 )
 
 _POLL_SECONDS = 1.0
-# After this a failed run counts as not tried again: Dagster decides a moment after the failure.
+# Seconds after which a failed run counts as not retried. Dagster decides about a retry only after the
+# failure.
 _DECISION_SECONDS = 10.0
 _REQUEST_SECONDS = 60  # the webserver may have to start the code server first
 # Dagster's tags of a failed run: whether its daemon starts another attempt, and the id of that run.
@@ -66,7 +67,7 @@ class Ended:
 
 
 def phases(todo: Plan, config: Mapping[str, Any], *, per_month: bool) -> Iterator[list[Task]]:
-    """Yield the tasks of a plan: those of a list may run side by side, after the list before.
+    """Yield the tasks of a plan. The tasks of one list may run in parallel, after those of the previous list.
 
     `config` is by monthly asset.
 
@@ -96,8 +97,8 @@ def phases(todo: Plan, config: Mapping[str, Any], *, per_month: bool) -> Iterato
 class LaunchedRuns:
     """Runs that were put into the queue of an instance through its webserver at `url`.
 
-    When `stop` is set, `launch` and `follow` raise KeyboardInterrupt before they go on. So no run is lost
-    between the webserver's answer and this object.
+    When `stop` is set, `launch` and `follow` raise KeyboardInterrupt before their next step. So this object
+    knows every run that the webserver has accepted.
     """
 
     def __init__(self, instance: dg.DagsterInstance, url: str, stop: threading.Event | None = None) -> None:
@@ -110,7 +111,10 @@ class LaunchedRuns:
         self._undecided_until: dict[str, float] = {}  # by run id, on the monotonic clock
 
     def launch(self, tasks: Sequence[Task]) -> None:
-        """Put one run per task into the queue, in their order; raises PipelineError if it is not taken."""
+        """Put one run per task into the queue, in order.
+
+        Raises PipelineError if Dagster does not accept a run.
+        """
         for task in tasks:
             self._raise_if_stopped()
             try:
@@ -127,15 +131,15 @@ class LaunchedRuns:
     def _refusal(self, task: Task, error: DagsterGraphQLClientError) -> PipelineError:
         if isinstance(error.__cause__, TransportError):
             return PipelineError(
-                f"no Dagster answers at {self._url}; start it with `whatsapp-pipeline up`, "
-                "or name its address in DAGSTER_UI_URL"
+                f"no Dagster answers at {self._url}; start it with `whatsapp-pipeline up`, or set "
+                f"DAGSTER_UI_URL to its address"
             )
         words = " ".join((task.job, task.months, str(error).partition("\n")[0]))
-        return PipelineError(f"Dagster at {self._url} did not take a run: {words}")
+        return PipelineError(f"Dagster at {self._url} did not accept a run: {words}")
 
     @property
     def waiting(self) -> Collection[str]:
-        """The ids of the runs that are not over."""
+        """The ids of the runs that have not ended."""
         return self._tasks
 
     def address(self, run_id: str) -> str:
@@ -143,10 +147,10 @@ class LaunchedRuns:
         return f"{self._url}/runs/{run_id}"
 
     def follow(self) -> Iterator[Ended]:
-        """Yield the runs in the order in which they end, until none is left.
+        """Yield the runs in the order in which they end, until all have ended.
 
-        A run that Dagster tries again is over when its last attempt is. Raises PipelineError for a run that
-        the instance does not hold.
+        A run that Dagster retries ends with its last attempt. Raises PipelineError for a run that is not in
+        the instance.
         """
         while self._tasks:
             self._raise_if_stopped()

@@ -1,7 +1,8 @@
-"""Summaries of customers who write live, or whose links a person changed, a few minutes later.
+"""Requesting summaries a few minutes after a customer wrote live or a person changed the customer's links.
 
 What belongs here: the sensor and its job. What does not: finding stale summaries (store/summaries) and making
-them. The sensor has no cursor but the tables: after a failed run it requests another one, each time later.
+them. The sensor has no cursor; it reads the tables. After a failed run it requests another run, each time
+after a longer pause.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -24,7 +25,7 @@ MOST_CONTACTS = 500
 live_summaries = dg.define_asset_job(
     "live_summaries",
     selection=dg.AssetSelection.assets("customer_summaries", "commitments").without_checks(),
-    description="Summaries of the customers who wrote live, or whose links a person changed, minutes ago.",
+    description="Summarise the customers who wrote live, or whose links a person changed, some minutes ago.",
     tags=RETRIED_WHEN_LOST,
 )
 
@@ -33,13 +34,13 @@ live_summaries = dg.define_asset_job(
     job=live_summaries,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ask for the summaries of customers who last wrote live, or whose links a person changed,"
-    " more than 5 minutes ago.",
+    description="Request summaries of customers whose last live message, or last change of links by a "
+    "person, is more than 5 minutes old.",
 )
 def quiet_conversations_sensor(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Request one run for the waiting customers, and never two at a time."""
+    """Request one run for the waiting customers, but never two at a time."""
     # Imported here: loading the rules of commitments would make the definitions slow to load.
     from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 

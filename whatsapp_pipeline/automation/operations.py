@@ -1,4 +1,4 @@
-"""Jobs, schedules and the sensor of operation: backups, report, weekly backfill, retention, erasures."""
+"""Jobs, schedules and the sensor for operation: backups, report, weekly backfill, retention, erasures."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 
@@ -54,7 +54,7 @@ def weekly_catch_up(
     """Run the months that are missing, failed or stale, on Sundays at 4, without the current month."""
     repository = context.repository_def
     if repository is None:
-        return dg.SkipReason("asked outside of the code location")
+        return dg.SkipReason("the schedule was evaluated outside of the code location")
     with database.connect(application_name="whatsapp-pipeline catch-up", dry_run=True) as conn:
         todo = backfill.plan(repository.asset_graph, context.instance, conn, archive.open())
     now = context.scheduled_execution_time
@@ -76,13 +76,13 @@ def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None
     """Delete data older than the setting allows; without the setting, delete nothing."""
     months = settings.load_settings().retention_months
     if months is None:
-        context.log.info("RETENTION_MONTHS is not set: everything stays")
+        context.log.info("RETENTION_MONTHS is not set: nothing is deleted")
         return
     with database.connect(application_name="whatsapp-pipeline retention") as conn:
         delete_old(conn, months, today=clock.today(), log=context.log)
 
 
-@dg.op(description="Delete the console's records of views that are older than CONSOLE_AUDIT_MONTHS.")
+@dg.op(description="Delete records of views in the console that are older than CONSOLE_AUDIT_MONTHS.")
 def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None:
     """Delete old records of who looked at which messages."""
     months = settings.load_settings().console_audit_months
@@ -114,19 +114,21 @@ def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Erase from the code server's files whom another host erased. Starts no run.",
+    description="Erase people whom another host erased from the files of the code server's host. It starts "
+    "no run.",
 )
 def erasures_of_other_hosts(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
     """Apply the queue of erasures to the files of this host, if it keeps copies."""
     with database.connect(application_name="whatsapp-pipeline erasures") as conn:
         applied = apply_erasures(conn, settings.load_settings(), register=False, log=context.log)
     if not applied.erasures:
-        return dg.SkipReason("no erasure waits for this host")
+        return dg.SkipReason("this host has applied all erasures")
     return dg.SkipReason(f"{applied.erasures} erasure(s) applied to the files of this host")
 
 
 SENSORS = [erasures_of_other_hosts]
-"""Only of several hosts: on one machine `privacy erase` itself reaches every file."""
+"""The sensor exists only with several hosts, because on one machine `privacy erase` itself reaches all files.
+"""
 
 JOBS: list[Job] = [backups, reports, retention]
 SCHEDULES = [nightly_backup, daily_report, weekly_catch_up, weekly_retention]

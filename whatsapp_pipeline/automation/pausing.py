@@ -1,4 +1,4 @@
-"""Schedules that skip their ticks during a pause, with the reason."""
+"""Making schedules skip their ticks during a pause."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -16,7 +16,9 @@ T = TypeVar("T")
 
 
 def unless_paused(evaluate: Callable[..., T]) -> Callable[..., T | dg.SkipReason]:
-    """Wrap the function of a schedule: during a pause it skips, with the time, person and reason.
+    """Wrap the function of a schedule.
+
+    During a pause, the tick is skipped, with the time, person and reason of the pause.
 
     Dagster passes the context and resources by the names in the signature of the wrapped function.
     """

@@ -1,8 +1,8 @@
-"""The sensor that reads files again for which somebody chose another reading in the console.
+"""The sensor that requests runs for files for which somebody chose other reading options in the console.
 
 What belongs here: requesting the run of a month with such files. What does not: the choice (console/pages/)
-and reading (steps/chats/). The sensor has no cursor but the table: a month is requested until a run has read
-its files, after a failed run each time later.
+and reading (steps/chats/). The sensor has no cursor; it reads the table. A month is requested until a run has
+read its files. After a failed run, the pause grows each time.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -26,7 +26,8 @@ INTERVAL_SECONDS = 60
     job=monthly_chats,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Load the month of a file again for which a reviewer chose another reading in the console.",
+    description="Load the month of a file again, after a reviewer chose other reading options for the file "
+    "in the console.",
 )
 def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
     """Request one run for each month with files that wait to be read again."""
@@ -42,7 +43,7 @@ def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg
     reasons: list[str] = []
     for one in waiting:
         if one.month not in known:
-            reasons.append(f"{one.month}: no month of the pipeline")
+            reasons.append(f"{one.month}: not a month of the pipeline")
         elif len(requests) + under_way >= MOST_MONTHS:
             reasons.append(f"{one.month}: {MOST_MONTHS} runs are under way or requested")
         elif reason := _reason_to_wait(context.instance, one):
@@ -56,7 +57,7 @@ def reread_sensor(context: dg.SensorEvaluationContext, database: Database) -> dg
 
 
 def _reason_to_wait(instance: dg.DagsterInstance, waiting: WaitingMonth) -> str | None:
-    """Return why no run is requested now; None to request one."""
+    """Return the reason why no run is requested now; None if a run may be requested."""
     chosen = dg.RunsFilter(job_name=monthly_chats.name, tags={PARTITION: waiting.month})
     in_vain = 0
     newest: datetime | None = None

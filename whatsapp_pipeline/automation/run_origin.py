@@ -1,4 +1,4 @@
-"""Showing runs of the command line on Dagster's Jobs page and Timeline, like runs of the UI.
+"""Making runs of the command line appear on Dagster's Jobs page and Timeline, like runs of the UI.
 
 What belongs here: the tag and the origin that those pages need. What does not: running jobs (headless.py).
 `execute_in_process` sets neither. There is no public way to set the origin, so only this module uses the

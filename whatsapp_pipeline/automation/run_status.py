@@ -1,6 +1,6 @@
-"""Which of Dagster's run statuses mean that a run is over, and which that it goes on or waits.
+"""Dagster's run statuses for runs that have ended, and for runs that are in progress or waiting.
 
-What belongs here: sets of statuses. What does not: looking for runs.
+What belongs here: sets of statuses. What does not: finding runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Creating schedules in the archive's time zone that run without being switched on.
+"""Creating schedules in the archive's time zone that are switched on by default.
 
 What belongs here: the common part of all schedules. What does not: their jobs, and the pause (pausing.py).
 """
@@ -16,9 +16,9 @@ Job = dg.JobDefinition | UnresolvedAssetJobDefinition
 
 
 def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinition]:
-    """Make a schedule of the decorated function, which returns the run request of a tick.
+    """Make a schedule from the decorated function, which returns the run request of a tick.
 
-    The UI shows its docstring; by itself Dagster uses docstrings only of assets and jobs.
+    The UI shows the docstring of the function. Dagster itself uses only the docstrings of assets and jobs.
     """
 
     def make(function: Callable[..., Any]) -> dg.ScheduleDefinition:
@@ -34,5 +34,5 @@ def at(cron: str, job: Job) -> Callable[[Callable[..., Any]], dg.ScheduleDefinit
 
 
 def once_a_day(name: str, context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Return a run request with the day as key, so that a tick evaluated twice starts one run."""
+    """Return a run request with the day as its key, so that a tick that is evaluated twice starts one run."""
     return dg.RunRequest(run_key=f"{name}:{context.scheduled_execution_time:%Y-%m-%d}")

@@ -1,4 +1,4 @@
-"""Jobs and schedules: contacts and the current month every day, the closed month once."""
+"""Jobs and schedules: contacts and the current month every day, the previous month once a month."""
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
 from datetime import timedelta
@@ -13,12 +13,14 @@ from whatsapp_pipeline.automation.schedule_factory import at, once_a_day
 from whatsapp_pipeline.run_tags import DRY_RUN, RETRIED
 
 MOST_MONTHS = 3
-"""How many runs of monthly_chats may be under way before a sensor asks for no further month. Many old months
-do not fill the queue of runs."""
+"""Largest number of runs of monthly_chats in progress.
+
+With more, a sensor requests no further month, so that many old months do not fill the queue of runs.
+"""
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 
-# customer_summaries is left out on purpose: it has no partitions, and a partitioned job that selected it
-# would rebuild it in every month's run. Its automation condition runs it once after them.
+# customer_summaries is not selected: it has no partitions, so a partitioned job would rebuild it in every
+# month's run. Its automation condition runs it once after these runs.
 monthly_chats = dg.define_asset_job(
     "monthly_chats",
     selection=MONTHLY_ASSETS,
@@ -36,7 +38,7 @@ monthly_load = dg.define_asset_job(
 monthly_dry_run = dg.define_asset_job(
     "monthly_dry_run",
     selection=MONTHLY_ASSETS.without_checks(),
-    description="What a run of the months would do: everything is rolled back, and no check changes.",
+    description="A dry run of months: everything is rolled back, and the results of checks do not change.",
     tags={DRY_RUN: "true", **RETRIED},
 )
 monthly_checks = dg.define_asset_job(
@@ -48,24 +50,24 @@ monthly_checks = dg.define_asset_job(
 all_checks = dg.define_asset_job(
     "all_checks",
     selection=dg.AssetSelection.all_asset_checks(),
-    description="Every check over all months: overrides, erasing and SQL change data without a run.",
+    description="All checks over all months, because overrides, erasures and SQL change data without a run.",
     tags=RETRIED,
 )
-# The tag selects tiny_contacts and tiny_orders where an ERP is set, and nothing elsewhere. The checks of
-# external assets run only in a job that names them.
+# The tag selects tiny_contacts and tiny_orders if an ERP is set, otherwise nothing. The checks of external
+# assets run only in a job that names them.
 contacts = dg.define_asset_job(
     "contacts",
     selection=dg.AssetSelection.tag("source", "tiny")
     | dg.AssetSelection.assets("normalized_contacts")
     | dg.AssetSelection.checks_for_assets("contatos", "ordens_servico"),
-    description="Contacts and orders from the ERP where one is set, and the contacts' phones normalized.",
+    description="Read contacts and orders from the ERP, if one is set, and normalize the contacts' phones.",
     tags=RETRIED,
 )
 # The job includes conversations, because new contacts and orders may change their links.
 summaries = dg.define_asset_job(
     "summaries",
     selection=dg.AssetSelection.assets("conversations", "customer_summaries", "commitments"),
-    description="The summaries of customers whose chats or orders changed, live conversations linked before.",
+    description="Link live conversations, then summarise the customers whose chats or orders changed.",
     tags=RETRIED,
 )
 
@@ -88,7 +90,7 @@ def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @at("0 4 2 * *", monthly_chats)
 @unless_paused
 def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Load the previous month once more, on the 2nd at 4, when late exports have arrived."""
+    """Load the previous month once more, on the 2nd at 4, after late exports have arrived."""
     closed = context.scheduled_execution_time.replace(day=1) - timedelta(days=1)
     month = closed.strftime(FORMAT)
     if month < settings.load_settings().first_month:
@@ -109,7 +111,7 @@ def daily_checks(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return once_a_day("checks", context)
 
 
-# The project has its own automation sensor, so that it runs without being switched on by hand.
+# The project has its own automation sensor, because Dagster's default sensor must be switched on by hand.
 automation = dg.AutomationConditionSensorDefinition(
     "summaries_after_months",
     target=dg.AssetSelection.assets("customer_summaries", "commitments"),

@@ -1,4 +1,4 @@
-"""The error of a failed step that people see, chosen from Dagster's chain of causes.
+"""Choosing the error of a failed step that people see from Dagster's chain of causes.
 
 What belongs here: choosing one error of the chain, and formatting it as one line. What does not: showing the
 line (the command line in `headless`, alerts in `alert_sensor`).
@@ -17,17 +17,17 @@ _DAGSTER = ("dagster.", "dagster_")
 
 
 def chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
-    """Yield an error, then its cause, then the cause of that one."""
+    """Yield an error, its cause, the cause of the cause, and so on."""
     while error is not None:
         yield error
         error = error.cause
 
 
 def shown_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
-    """Return the first error of the chain that is not Dagster's wrapper; the last one if all are Dagster's.
+    """Return the first error of the chain that is not a wrapper of Dagster; if all are, the last one.
 
-    The cause of an error of this project is never shown: the error's text states what happened and what to
-    do, while the cause is for example `KeyError: 'itens'` or quotes a value.
+    The cause of an error of this project is never shown. The error's text states what happened and what to
+    do, but the cause is for example `KeyError: 'itens'`, or contains a value.
     """
     found = None
     for found in chain(error):
@@ -50,7 +50,7 @@ def first_line(error: SerializableErrorInfo) -> str:
 def _is_own(kind: str) -> bool:
     """Return whether `module.Class` is an error class of this project.
 
-    It imports the module, because another process raised the error.
+    The module is imported, because another process raised the error.
     """
     module, _, name = kind.rpartition(".")
     if module.partition(".")[0] != "whatsapp_pipeline":

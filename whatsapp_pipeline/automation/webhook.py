@@ -1,8 +1,9 @@
 """The webhook's sensor, jobs and daily retention.
 
 What belongs here: requesting runs for deliveries and questions. What does not: processing them
-(steps/conversations/). The inbox is the sensor's cursor: it requests a planned batch again until it is
-finished, with a run key of batch and attempt, because Dagster never starts a run key twice.
+(steps/conversations/). The sensor's state is in the inbox: it requests a planned batch again until the batch
+is finished. The run key has the batch and the attempt, because Dagster never starts two runs with the same
+key.
 """
 
 # No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
@@ -32,7 +33,7 @@ RUN_LOG_DAYS = 7
 process_webhooks = dg.define_asset_job(
     "process_webhooks",
     selection=dg.AssetSelection.assets("conversations"),
-    description="A batch of raw deliveries into conversations, messages, statuses and leads.",
+    description="Process a batch of raw deliveries to conversations, messages, statuses and leads.",
     tags=RETRIED_WHEN_LOST,
 )
 
@@ -41,7 +42,8 @@ process_webhooks = dg.define_asset_job(
     job=process_webhooks,
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ask for a run of what waits in the inbox; each tick says what it asked for, or what waits.",
+    description="Request runs for the deliveries that wait in the inbox. Each tick shows its requests, or "
+    "the waiting deliveries.",
 )
 def webhook_inbox_sensor(
     context: dg.SensorEvaluationContext, database: Database, webhook_inbox: WebhookInbox
@@ -56,15 +58,16 @@ def webhook_inbox_sensor(
         for batch in inbox.open_batches(conn):
             if _in_progress(context, batch):
                 under_way += 1
-            # abs(): a launch in the future was recorded by a clock that was ahead.
+            # abs() is used because a launch may be in the future, if it was recorded by a clock that was
+            # ahead.
             elif abs(clock.now() - batch.requested_at) < _pause(batch.attempt):
                 continue
             elif batch.attempt >= webhook_inbox.max_launches:
-                # Its waiting deliveries go to a new batch; the attempts of each delivery decide when it is a
-                # dead letter.
+                # The waiting deliveries of this batch are planned in a new batch. The attempts of each
+                # delivery decide when it becomes a dead letter.
                 inbox.close_batch(conn, batch.id, dead=True)
                 context.log.error(
-                    f"batch {batch.id} never ended in {batch.attempt} launches; given up",
+                    f"batch {batch.id} did not end in {batch.attempt} launches and was given up",
                     extra=fields(batch=batch.id, attempts=batch.attempt),
                 )
             else:
@@ -83,7 +86,7 @@ def webhook_inbox_sensor(
 
 
 def _may_ask(context: dg.SensorEvaluationContext) -> bool:
-    """Return whether the assistant is set and no run that only asks it is running."""
+    """Return whether an assistant is set, and no run that only asks the assistant is in progress."""
     if not settings.load_settings().assistant_base_url:
         return False
     runs = context.instance.get_runs(dg.RunsFilter(tags={ANSWERS_TAG: "true"}, statuses=UNFINISHED), limit=1)
@@ -107,7 +110,9 @@ def _in_progress(context: dg.SensorEvaluationContext, batch: inbox.Batch) -> boo
 
 
 def _pause(attempt: int) -> timedelta:
-    """Return how long an unfinished batch waits for its next launch; its requests may still be running."""
+    """Return the time that an unfinished batch waits for its next launch, because its earlier run may still
+    be in progress.
+    """
     return timedelta(seconds=min(600, 15 * 2 ** (attempt - 1)))
 
 
@@ -138,7 +143,7 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
     """Remove old raw bodies from the inbox, and old files from the quarantine."""
     with database.connect(application_name="whatsapp-pipeline webhook retention") as conn:
         redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
-        # If the assistant was switched off, nothing else closes its remaining questions.
+        # If the assistant was switched off, only this code closes the remaining questions.
         settle_needless(conn)
     directory = quarantine.quarantine_directory(spool.spool_directory(settings.load_settings()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
@@ -150,7 +155,10 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
 
 @dg.op
 def forget_old_runs(context: dg.OpExecutionContext) -> None:
-    """Delete the runs of successful batches from Dagster's log, which would grow with every tick."""
+    """Delete the runs of successful batches from Dagster's log.
+
+    Otherwise the log would grow with every batch.
+    """
     before = clock.now() - timedelta(days=RUN_LOG_DAYS)
     records = context.instance.get_run_records(
         dg.RunsFilter(

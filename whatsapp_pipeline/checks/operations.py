@@ -1,6 +1,7 @@
 """Checks of operation: the last backup can be restored, and no failed month is forgotten.
 
-What belongs here: rules as data and their finders. What does not: backups (steps/operations/backup.py).
+What belongs here: rules as data, and functions that find failing rows. What does not: backups
+(steps/operations/backup.py).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from whatsapp_pipeline.store.operations.checks import Findings, run_check_query
 
 @dataclass(frozen=True, slots=True)
 class CheckScope:
-    """The data that a rule may read: the database, months, the archive and the time."""
+    """The inputs of a rule: the database, months, the archive and the time."""
 
     conn: Connection
     months: list[str]
@@ -65,7 +65,7 @@ class QaCheck:
 
     @property
     def monthly(self) -> bool:
-        """True for a check by month; the others are about whole tables."""
+        """True for a check by month. Other checks examine whole tables."""
         return self.per_month or self.asset in MONTHLY
 
     def find(self, scope: CheckScope) -> Findings:
@@ -108,7 +108,7 @@ def months_of_run(tags: Mapping[str, str]) -> list[str]:
 
 
 def names_months(tags: Mapping[str, str]) -> bool:
-    """Return whether the run is about certain months; other runs evaluate all months."""
+    """Return whether the run's tags name months. Other runs evaluate all months."""
     return any(tag in tags for tag in (PARTITION, RUN_MONTHS, RANGE_START, RANGE_END))
 
 
@@ -144,7 +144,9 @@ def evaluate_alone(check: QaCheck, scope: CheckScope) -> Standing:
 
 
 def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
-    """Report a standing to Dagster without a run, after a decision or an evaluation by the command line."""
+    """Report the verdicts of a check to Dagster without a run, after a decision or an evaluation by the
+    command line.
+    """
     rule = standing.rule
     shown = evaluation(standing, [verdict.month for verdict in standing.verdicts])
     instance.report_runless_asset_event(
@@ -161,7 +163,10 @@ def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
 
 
 def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg.AssetChecksDefinition:
-    """Return Dagster's check of a rule; within a run it comes after its asset and after `run_after`."""
+    """Return Dagster's check for a rule.
+
+    Within a run it is evaluated after its asset and after `run_after`.
+    """
 
     @dg.asset_check(
         asset=check.asset,

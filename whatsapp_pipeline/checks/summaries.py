@@ -11,7 +11,7 @@ from whatsapp_pipeline.store.operations.checks import Findings
 
 
 def _stale(scope: CheckScope) -> Findings:
-    # Imported here because it is heavy, and most processes only load the definitions.
+    # Imported here because the module is slow to import, and most processes only load the definitions.
     from whatsapp_pipeline.steps.summaries.summarize import SummaryOptions, stale_contacts
 
     contacts, stale = stale_contacts(scope.conn, SummaryOptions(zone=settings.load_settings().zone))

@@ -1,4 +1,4 @@
-"""Answers of the ERP: a JSON object, or whatever a proxy or a broken server sent instead.
+"""Parsing answers of the ERP: a JSON object, or the output of a proxy or a broken server.
 
 What belongs here: reading a body once, naming its kind without quoting it, and the error codes of API v2.
 What does not: the decision to ask again (`client`, `tokens`).
@@ -92,8 +92,9 @@ def read_answer(response: requests.Response) -> ErpAnswer:
 def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requests.Response:
     """Return the response to `ask` with its body read; raises requests.Timeout after `seconds` in total.
 
-    A time-out of `requests` limits each read and not their sum, so a server that sends byte by byte would
-    block the caller without end. The thread is a daemon and ends with its connection.
+    The `timeout` of `requests` limits each read, not the whole request. A server that sends one byte at a
+    time could block the caller forever. So a daemon thread sends the request; it ends when its connection
+    ends.
     """
     responses: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
@@ -114,7 +115,7 @@ def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requ
 
 
 def _integer(digits: str) -> int | str:
-    """Return an integer, or its digits when Python refuses to convert so many.
+    """Return an integer, or its digits if there are too many digits for Python to convert.
 
     The digits make one item unreadable; an exception would make the whole page unreadable.
     """

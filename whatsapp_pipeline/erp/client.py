@@ -4,8 +4,8 @@ What belongs here: timeouts, retries, rate limits, refused tokens, and the texts
 the choice of pages (`source`) and the meaning of items (`items`). A failure is never read as an empty last
 page. No log line or error contains a parameter, a token or a body.
 
-The loop is not urllib3's Retry, which only parses Retry-After here (`waits`): it must renew refused tokens,
-recognise API v2's limit in an answer with status 200, and stop at the time limit of the pass.
+urllib3's Retry only parses Retry-After here (`waits`) and does not replace the loop. The loop must renew
+refused tokens, recognise API v2's limit in an answer with status 200, and stop at the time limit of the pass.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class ErpClient:
             if answer.is_limit:
                 # API v2 sends no header; its limit counts requests per minute.
                 seconds = retry_after(answer.headers) if answer.status == 429 else DEFAULT_LIMIT_WAIT
-                # A server may name a time in the past again and again. Pause anyway.
+                # A server may repeatedly give a time in the past. Pause anyway.
                 self._wait(max(seconds, backoff(limits, 0)), path, f"too many requests ({answer.kind})")
                 limits += 1
             elif answer.v2_error is not None:
@@ -122,7 +122,7 @@ class ErpClient:
                 self._wait(max(seconds, asked, self._pause), path, answer.kind)
 
     def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
-        """Send one request, after the pause that the last answer requested; status 0 means no answer."""
+        """Send one request, after the pause that the last answer requested. Status 0 means no answer."""
         if self._pause > 0:
             self._check_budget(self._pause, path, "its rate limit allows no request before then")
             if self._pause > 5:
@@ -151,7 +151,10 @@ class ErpClient:
         return answer
 
     def _wait(self, seconds: float, path: str, reason: str) -> None:
-        """Wait before the next attempt, and log why; raises ErpError when the pass has no time for it."""
+        """Wait before the next attempt and log the reason.
+
+        Raises ErpError if the pass has no time for the wait.
+        """
         self._pause = 0.0
         self._check_budget(seconds, path, reason)
         _log.warning(

@@ -1,4 +1,4 @@
-"""A folder of saved pages that replaces the ERP: a backup of this program, or files of another one.
+"""A folder of saved pages that replaces the ERP: a backup by this program, or files of another program.
 
 The folder holds `contatos/*.json`, `ordem-servico/*.json`, or both: pages of API v3 or v2, or bare lists, in
 any number of files. Files are read one at a time; memory holds only the ids and the file of each.
@@ -71,7 +71,7 @@ def _is_detail(item: Item) -> bool:
 
 
 class FolderSource:
-    """Saved pages. Raises PipelineError for a file that is not a page, and never skips one silently."""
+    """Saved pages. A file that is not a page raises PipelineError; no file is skipped silently."""
 
     live = False
     contact_scopes: Sequence[str] = ("",)
@@ -79,7 +79,7 @@ class FolderSource:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.name = f"folder {folder.resolve()}"
-        # A page and its details are read together and then no more, so a small cache is enough.
+        # A page and its details are read together and not again later, so a small cache is enough.
         self._read = lru_cache(maxsize=8)(_read)
         self._read_details = lru_cache(maxsize=8)(_by_id)
         self._fingerprints: dict[str, str] = {}
@@ -98,8 +98,9 @@ class FolderSource:
     def fingerprint(self, resource: str) -> str | None:
         """Hash the names and bytes of a resource's files, at the first call.
 
-        Times and sizes are no evidence: a checkout changes the times of equal files, and rsync keeps those of
-        a file in which one digit was corrected. Hashing costs a hundredth of what reading the pages costs.
+        Times and sizes are not reliable: a checkout changes the times of equal files, and rsync can keep the
+        time and size of a file in which one digit was corrected. Hashing takes a hundredth of the time of
+        reading the pages.
         """
         if resource not in self._fingerprints:  # once per source: pages are read once, too
             digest = blake2b(digest_size=20)
@@ -129,7 +130,10 @@ class FolderSource:
 
     @cached_property
     def _order_files(self) -> tuple[list[Path], list[Path]]:
-        """The files of the listing and the files of details. Without a listing, the details serve as one."""
+        """Return the files of the listing and the files of details.
+
+        Without a listing, the details are used as the listing.
+        """
         lists: list[Path] = []
         details: list[Path] = []
         for path in sorted((self._folder / "ordem-servico").glob("*.json")):

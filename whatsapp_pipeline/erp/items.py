@@ -72,7 +72,7 @@ _REFERENCES: Final[dict[str, tuple[str, ...]]] = {
 }
 _V2_NAMES: Final = frozenset(name for v3, names in _CONTACT_FIELDS.values() for name in names if name != v3)
 _V3_NAMES: Final = frozenset(v3 for v3, names in _CONTACT_FIELDS.values() if v3 not in names)
-_NO_REFERENCE: Final = (None, "", 0, "0")  # how the ERP says that an order has no seller, category …
+_NO_REFERENCE: Final = (None, "", 0, "0")  # the ERP's values for "no seller", "no category" …
 LARGEST_ID: Final = 2**63 - 1
 _LONGEST_ID: Final = 19  # digits of LARGEST_ID
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -82,7 +82,7 @@ _BR_DATE: Final = re.compile(r"(\d{2})/(\d{2})/(\d{4})(?: (\d{2}):(\d{2})(?::(\d
 
 
 class ItemError(ValueError):
-    """An item that cannot be stored. The text names the fault and never a value."""
+    """An item that cannot be stored. The text describes the fault and never contains a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def _unwrap(item: Item, name: str) -> Item:
 
 
 def _items(values: Sequence[object]) -> list[Item]:
-    """Return the items of a list; a value that is no object becomes an empty item, which is reported."""
+    """Return the items of a list. A value that is no object becomes an empty item, which is reported."""
     return [value if isinstance(value, Mapping) else {} for value in values]
 
 

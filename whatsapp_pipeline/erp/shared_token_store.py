@@ -1,4 +1,6 @@
-"""The ERP's tokens in the database, for several hosts: one of them refreshes at a time, and all use the pair.
+"""The ERP's tokens in the database, which several hosts share.
+
+One host refreshes at a time, and all hosts use the pair.
 
 What belongs here: the store that `tokens` uses there, and the move of one machine's token file into the
 database. What does not: its statements (store/contacts/erp_tokens.py) and requesting tokens (`tokens`).
@@ -203,7 +205,7 @@ def _tokens(saved: erp_tokens.SavedTokens | None) -> Tokens | None:
 
 @contextlib.contextmanager
 def _database_errors_explained() -> Iterator[None]:
-    """Turn an error of the database into one line without values, with what to do."""
+    """Convert an error of the database to one line with instructions, without values."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege:

@@ -125,12 +125,12 @@ class ApiSource:
                 f"the ERP answered {path} without itens and paginacao.total; is TINY_BASE_URL right?"
             ) from error
         end = offset + len(items)
-        # The stated total can be wrong, so another page follows every full one.
+        # The stated total can be wrong, so another page is requested after every full page.
         limit = body["paginacao"].get("limit")
         full = min(PAGE_SIZE, limit) if isinstance(limit, int) and limit > 1 else PAGE_SIZE
         more = bool(items) and (end < total or len(items) >= full)
         # The next page begins with the last row of this one, which shows whether rows moved in between.
-        # A page of one row has no row to spare for that.
+        # This is not possible for a page of one row.
         return ListingPage(items, offset, total, (end - 1 if len(items) > 1 else end) if more else None)
 
 
@@ -151,7 +151,8 @@ def open_erp_source(settings: Settings, spec: str, *, clock: WaitClock | None = 
         )
         store = TokenStore(settings.local_dir / "sandbox_tokens.json")
         session = requests.Session()
-        session.trust_env = False  # ignore HTTP_PROXY: a proxy can't reach the sandbox on this machine
+        # Ignore HTTP_PROXY, because a proxy can't reach the sandbox on this machine
+        session.trust_env = False
         tokens = AccessTokens(store, credentials, session=session, clock=clock, budget=budget)
         client = ErpClient(f"{base}/public-api/v3", tokens, session=session, clock=clock, budget=budget)
         return ApiSource(client, "sandbox")

@@ -1,9 +1,9 @@
 """The files of the ERP's tokens: the pair, the lock, and the token endpoint's answer during a refresh.
 
-What belongs here: the files of one machine, and what every store of tokens offers. What does not: requesting
-tokens (`tokens`) and the pair that several hosts share (`shared_token_store`). The process writes an answer
-to the disk before it does anything else with it, because the old token is invalid from then on. If the
-process is killed before it saves the pair, the next process finds the answer.
+What belongs here: the files of one machine, and the interface of all stores of tokens. What does not:
+requesting tokens (`tokens`) and the pair that several hosts share (`shared_token_store`). The process writes
+an answer to the disk before it does anything else with it, because the old token is invalid from then on. If
+the process is killed before it saves the pair, the next process finds the answer.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class TokenRoom:
 
 
 class TokenStorage(Protocol):
-    """Where the pair is: in a file of this machine, or in the database that several hosts share."""
+    """The store of the pair: a file of this machine, or the database that several hosts share."""
 
     @property
     def place(self) -> str:
@@ -100,7 +100,7 @@ class TokenStorage(Protocol):
 
     @property
     def remedy(self) -> str:
-        """What a person does when the pair can't be saved there."""
+        """The instruction for a person if the pair can't be saved there."""
         ...
 
     def load(self) -> Tokens | None:
@@ -128,7 +128,7 @@ class TokenStorage(Protocol):
         ...
 
     def why_empty(self) -> str:
-        """Return why `load` returns None, in words."""
+        """Return the reason why `load` returns None, as text."""
         ...
 
     def interrupted_on(self) -> str | None:
@@ -158,7 +158,7 @@ class TokenStore:
             return None
 
     def save(self, tokens: Tokens) -> None:
-        """Replace the pair atomically: a reader sees the old one or the new one."""
+        """Replace the pair atomically: a reader sees either the old pair or the new pair."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         private_files.replace_file(self.path, json.dumps(asdict(tokens)))
         self.answer_path.unlink(missing_ok=True)

@@ -1,9 +1,11 @@
-"""The drainer moves records from the spool into the inbox table. A file lock allows one drainer at a time.
+"""The drainer, which moves records from the spool into the inbox table.
+
+A file lock allows one drainer at a time.
 
 It reads segments in the order of their names, and records in the order of the file. A delivery id is unique
 in the inbox. So if a commit succeeds and its answer is lost, the second try inserts nothing. The drainer
 deletes a segment only when the segment is final and all its records are committed. From a damaged segment it
-saves the whole records, then moves the file to `corrupt/`.
+saves the complete records, then moves the file to `corrupt/`.
 """
 
 from __future__ import annotations
@@ -34,12 +36,13 @@ _READ_BYTES = 2 * 2**20  # bytes per read, and so the approximate size of one tr
 _IDLE_SECONDS = 0.2
 _UNMIGRATED = "the database is not migrated; run `whatsapp-pipeline migrate`"
 _LONGEST_PAUSE = 5.0
-_OPEN_SECONDS = 5.0  # until a segment is made final, so that it can be deleted however busy the receiver is
+# After this time a segment is made final, so that it can be deleted even if the receiver is busy
+_OPEN_SECONDS = 5.0
 
 
 @contextmanager
 def ownership(directory: Path) -> Iterator[bool]:
-    """Try to take the lock that allows draining this spool; yield whether it was taken."""
+    """Try to take the lock for draining this spool. Yield whether it was taken."""
     descriptor = os.open(directory / spool.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -84,7 +87,8 @@ class Drainer:
                     self.state.owner, self.state.lock_error = mine, None
                     if mine:
                         self._run_as_owner(stop)
-            except OSError as error:  # of the lock's file: its owner or its disk may be wrong
+            # The file of the lock can't be opened: its owner or its disk may be wrong
+            except OSError as error:
                 self.state.lock_error = error.strerror or type(error).__name__
                 self._failed(error)
             stop.wait(1)
@@ -125,7 +129,7 @@ class Drainer:
     def _failed(self, error: Exception) -> None:
         if self.state.last_error is None:  # warn once per outage, not once per attempt
             _LOG.warning(
-                "the spool cannot be drained now (%s); it is tried again",
+                "the spool cannot be drained now (%s); the drainer tries again",
                 type(error).__name__,
                 extra=fields(reason=type(error).__name__),
             )
@@ -146,10 +150,10 @@ class Drainer:
             )
 
     def drain(self, conn: Connection) -> int:
-        """Move everything that is in the spool now; return the number of records. The caller owns the spool.
+        """Move all records that are in the spool now. Return their number. The caller must own the spool.
 
-        Files that the receiver did not write are moved to `stray/`. A segment that cannot be read stays where
-        it is and is tried again on every call; the other segments are drained meanwhile.
+        Files that the receiver did not write are moved to `stray/`. A segment that cannot be read is kept,
+        and every call tries to read it again. The other segments are drained.
         """
         self._move_strays()
         drained, unreadable = 0, dict[Path, str]()
@@ -162,8 +166,8 @@ class Drainer:
                 unreadable[path] = error.strerror or type(error).__name__
                 if path not in self.state.unreadable:
                     _LOG.error(
-                        "segment %s cannot be read (%s); it holds accepted deliveries: "
-                        "correct its file permissions, do not delete it",
+                        "segment %s cannot be read (%s); it contains accepted deliveries: correct its file "
+                        "permissions, do not delete it",
                         path.name,
                         unreadable[path],
                         extra=fields(file=path.name, reason=unreadable[path]),
@@ -200,10 +204,11 @@ class Drainer:
                 offsets.pop(path, None)
             elif (
                 self._seal is not None
-                and 0 < size <= offsets.get(path, 0)  # what came after `size` was taken may be drained, too
+                # Records that arrived after `size` was read may be drained, too
+                and 0 < size <= offsets.get(path, 0)
                 and (not drained or spool.age(path) > _OPEN_SECONDS)
             ):
-                self._seal()  # once final, the segment can be deleted
+                self._seal()  # a final segment can be deleted
         return drained
 
     def _set_aside(self, conn: Connection, path: Path) -> int:
@@ -213,7 +218,7 @@ class Drainer:
         aside.mkdir(exist_ok=True, mode=0o700)
         shutil.move(path, aside / path.name)  # the folder may be a link to another disk
         _LOG.error(
-            "segment %s is damaged: %d whole records were saved, the file was moved to %s/",
+            "segment %s is damaged: %d complete records were saved, the file was moved to %s/",
             path.name,
             len(saved),
             CORRUPT,
@@ -228,10 +233,10 @@ def damaged(directory: Path) -> list[Path]:
 
 
 def drain_now(directory: Path, conn: Connection, *, wait_seconds: float = 10) -> bool:
-    """Drain the spool here if no other process owns it; otherwise wait until its owner has drained it.
+    """Drain the spool if no other process owns it. Otherwise wait until its owner has drained it.
 
-    Returns whether all that was in the spool at first left it within `wait_seconds`. New deliveries may have
-    come meanwhile.
+    Returns whether all records that were in the spool at the start were moved within `wait_seconds`. New
+    deliveries may have arrived meanwhile.
     """
     if not directory.exists():
         return True

@@ -32,15 +32,19 @@ class HttpLimits:
 
     connections: int = 256
     health_connections: int = 16
-    """Further connections, which may ask for HEALTH_PATH only: it answers while all others are in use."""
+    """Number of further connections, which may request only HEALTH_PATH, so that it answers while all other
+    connections are in use.
+    """
     header_seconds: float = 10
     header_bytes: int = 64 * 2**10
-    """Bytes of a request besides its body: the first line, headers, the framing of chunks, trailers."""
+    """Largest number of bytes of a request without its body: the first line, headers, the framing of chunks,
+    trailers.
+    """
     body_seconds: float = 30
     held_bytes: int = 64 * 2**20
-    """Bytes of bodies that are being received or wait for the disk, over all connections."""
+    """Largest number of bytes of all bodies that are being received or wait for the disk."""
     unsigned_bytes: int = 64 * 2**10
-    """Bytes that are kept of an unsigned body; a person who inspects it needs no more."""
+    """Number of bytes that are kept of an unsigned body, which is enough for a person who inspects it."""
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ class HttpLoad:
 
 
 class TooBusyError(Exception):
-    """The bodies in memory have reached the byte limit; the sender tries again later."""
+    """The bodies in memory have reached the byte limit. The sender will try again later."""
 
 
 class HeldBytes:
@@ -85,7 +89,7 @@ class HeldBytes:
         self._mine = 0
 
     def add(self, size: int) -> None:
-        """Count `size` more bytes; raises TooBusyError when the limit would be exceeded."""
+        """Count `size` more bytes. Raises TooBusyError if the limit would be exceeded."""
         if self._load.held_bytes + size > self._most:
             raise TooBusyError
         self._load.held_bytes += size
@@ -116,7 +120,7 @@ _SHOWS_BODIES = hasattr(_HttpProtocol, "on_body")
 class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of type Any, as above
     """uvicorn's HTTP protocol with a limit on connections, and on the time and bytes that headers take.
 
-    uvicorn makes one instance per connection; `limited_protocol` gives the class its limits.
+    uvicorn creates one instance per connection. `limited_protocol` sets the limits of the class.
     """
 
     limits: ClassVar[HttpLimits]
@@ -126,9 +130,9 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
     _header_bytes = 0
     """Bytes of the request that are not its body: headers, trailers, and the framing of chunks.
 
-    Each byte of the body is subtracted twice: once because it was counted when it came, and once so that
-    framing of the body's own length is free. The count never falls below zero, so a long body leaves no room
-    for long trailers.
+    Each byte of the body is subtracted twice: once because it was counted when it arrived, and once to allow
+    framing up to the length of the body. The count never falls below zero, so a long body leaves no room for
+    long trailers.
     """
     _is_extra = False
     """Whether the connection is beyond the limit and may only ask for HEALTH_PATH."""
@@ -147,7 +151,7 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
         self._await_headers()
 
     def data_received(self, data: bytes) -> None:
-        """Set the deadline when another request begins; cancel it once its headers are complete."""
+        """Set the deadline when another request begins. Cancel it when its headers are complete."""
         if self._deadline is None and self._is_idle():
             self._await_headers()
         self._header_bytes += len(data)
@@ -196,7 +200,7 @@ class LimitedProtocol(_HttpProtocol):  # type: ignore[misc]  # a base class of t
 
 
 def _health_only(app: ASGIApp, load: HttpLoad) -> ASGIApp:
-    """Return the application of a connection beyond the limit: it refuses all but HEALTH_PATH."""
+    """Return the application for a connection beyond the limit. It refuses all paths except HEALTH_PATH."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == HEALTH_PATH:

@@ -28,15 +28,17 @@ def empty_spool(conn: Connection, spool_dir: Path) -> None:
     """
     if not drain_now(spool_dir, conn):
         raise PipelineError(
-            f"the webhook spool {spool_dir} could not be drained, and it may hold messages of this person; "
-            "make sure that the receiver reaches the database, then try again"
+            f"the webhook spool {spool_dir} could not be drained, and it may contain messages of this "
+            f"person; make sure that the receiver reaches the database, then try again"
         )
 
 
 def export_webhooks(
     conn: Connection, person: tables.Person, spool_dir: Path
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows about a person by table, and under `webhook_files` what the webhook's files hold."""
+    """Return all rows about a person by table, and under `webhook_files` the person's data in the webhook's
+    files.
+    """
     held = tables.export_webhook_data(conn, person)
     held["webhook_files"] = [
         {"file": path.name, "received_at": f"{received_at}", "raw_json": dumps(item)}
@@ -60,9 +62,9 @@ def _kept_files(spool_dir: Path) -> list[Path]:
 
 
 def _rewrite_file(path: Path, is_person: NameTest) -> None:
-    """Rewrite a file without the person if it names them; only whole records are kept."""
+    """Rewrite a file without the person if it names them. Only complete records are kept."""
     kept = []
-    # The person may be named only in the damaged part of the file, outside the whole records.
+    # The person may be named only in the damaged part of the file, outside the complete records.
     text = tables.text_of_body(path.read_bytes())
     changed = scrub_text(text, is_person) != text
     for delivery_id, received_at, body in records.read_file(path):

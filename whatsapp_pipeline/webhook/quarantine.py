@@ -19,7 +19,7 @@ MAX_BYTES = 16 * 2**20
 
 
 def quarantine_directory(spool_dir: Path) -> Path:
-    """Return where bodies with a bad signature are kept."""
+    """Return the folder for bodies with a bad signature."""
     return spool_dir / "quarantine"
 
 
@@ -34,7 +34,10 @@ class Quarantine:
         self._half = max_bytes // 2
 
     def keep(self, body: bytes) -> None:
-        """Append a body. If that fails, log it and drop the body: nothing shows that it came from Meta."""
+        """Append a body.
+
+        If this fails, the failure is logged and the body is dropped, because nothing shows that Meta sent it.
+        """
         current = self._directory / CURRENT
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,7 +64,7 @@ def count_bodies(directory: Path) -> int:
 
 
 def forget(directory: Path, *, days: int) -> int:
-    """Delete files whose last body is older than `days`; return how many."""
+    """Delete files whose last body is older than `days`. Return their number."""
     old = [path for path in files(directory) if path.stat().st_mtime < time.time() - days * 86400]
     for path in old:
         path.unlink(missing_ok=True)

@@ -1,4 +1,5 @@
-"""The HTTP server: it limits the size of a body, checks its signature, writes it to the spool and answers.
+"""The HTTP server, which limits the size of a body, checks the signature, writes the body to the spool and
+answers.
 
 What belongs here: the routes and the server around them. What does not: anything that reads the content of a
 body, and anything that would make an answer wait for the database.
@@ -72,7 +73,10 @@ class ReceiverConfig:
 
 
 def config_from(settings: Settings, *, insecure: bool) -> ReceiverConfig:
-    """Read the receiver's part of the settings; raises SettingError without a secret, unless `insecure`."""
+    """Return the receiver's part of the settings.
+
+    Raises SettingError if there is no secret, unless `insecure`.
+    """
     if not settings.whatsapp_app_secrets and not insecure:
         raise SettingError(
             "WHATSAPP_APP_SECRET is not set, so a forged message cannot be detected; "
@@ -127,7 +131,7 @@ class Receiver:
             return await self._take(request, body)
 
     async def _body(self, request: Request, share: HeldBytes) -> bytes:
-        """Read a body; keep only the first `unsigned_bytes` of one that has no signature.
+        """Read a body. Of a body without a signature, only the first `unsigned_bytes` are kept.
 
         Raises TooLargeError for a body of more than MAX_BODY_BYTES.
         """
@@ -151,7 +155,7 @@ class Receiver:
         return self._config.insecure or any(name == HEADER for name, _ in request.scope["headers"])
 
     async def _take(self, request: Request, body: bytes) -> Response:
-        if len(body) > _LARGE_BYTES:  # so that other requests are answered during the computation
+        if len(body) > _LARGE_BYTES:  # in a thread, so that other requests are answered meanwhile
             accepted = await asyncio.to_thread(self._accepts, request, body)
         else:
             accepted = self._accepts(request, body)
@@ -260,7 +264,7 @@ def serve_receiver(
     port: int,
     say: Callable[[str], None],
 ) -> None:
-    """Serve until interrupted; raises SpoolError when the spool is not writable."""
+    """Serve until the process is interrupted. Raises SpoolError if the spool is not writable."""
     import uvicorn
 
     url = database_url()
@@ -307,11 +311,11 @@ def open_spool(directory: Path, url: str) -> SpoolWriter:
 def spool_problems(directory: Path, drainer: Drainer | None) -> list[str]:
     """List the problems in the spool's folder that do not stop the receiver from accepting deliveries."""
     counted = {
-        f"damaged segment(s) in {CORRUPT}/: look at them, then delete them": damaged(directory),
+        f"damaged segment(s) in {CORRUPT}/: check them, then delete them": damaged(directory),
         f"stray file(s) in {STRAY}/: the receiver did not write them and moved them there": (
             list_stray(directory)
         ),
-        "segment(s) cannot be read; they hold accepted deliveries: correct the file permissions, "
+        "segment(s) cannot be read; they contain accepted deliveries: correct the file permissions, "
         "do not delete them": sorted(drainer.state.unreadable) if drainer else [],
     }
     problems = [f"{len(found)} {words}" for words, found in counted.items() if found]

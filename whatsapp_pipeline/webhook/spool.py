@@ -30,7 +30,8 @@ SEGMENT_BYTES = 16 * 2**20
 SUFFIX = ".seg"
 STRAY = "stray"
 _UNBORN = ".new"
-# A time in nanoseconds. It must not reach its highest value, because the next segment has a higher one.
+# The name is a time in nanoseconds. It must not have the highest possible value, because the next segment
+# needs a higher one.
 _SEGMENT_NAME = re.compile(r"[01]\d{19}-\d+\.seg", re.ASCII)
 # The other names that belong in a spool's folder.
 _OWN_FOLDERS = frozenset({STRAY, "corrupt", "quarantine", "lost+found"})
@@ -58,7 +59,7 @@ def segments(directory: Path) -> list[Path]:
 
 
 def age(segment: Path) -> float:
-    """Return the seconds since a segment was begun, which its name says."""
+    """Return the seconds since a segment was begun. Its name contains the time."""
     return (time.time_ns() - int(segment.name.split("-")[0])) / 1e9
 
 
@@ -68,9 +69,9 @@ def list_stray(directory: Path) -> list[Path]:
 
 
 def move_strays(directory: Path) -> list[str]:
-    """Move files that the receiver did not make into `stray/`; return their names.
+    """Move files that the receiver did not create to `stray/`. Return their names.
 
-    Hidden files and a file system's `lost+found` stay, and so do files that this process may not move.
+    Hidden files, a file system's `lost+found`, and files that this process may not move are not moved.
     """
     moved = []
     # A file in place of the folder comes first, because no other entry can move before the folder exists.
@@ -117,7 +118,7 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
 
 
 def is_final(descriptor: int) -> bool:
-    """Return whether no writer holds the segment's lock; if so, take the lock."""
+    """Return whether no writer holds the segment's lock. If so, take the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -153,7 +154,7 @@ class _Segment:
             raise
 
     def append(self, data: bytes) -> None:
-        """Write and sync, or leave the file as it was and raise OSError."""
+        """Write and sync the records. If this fails, restore the file and raise OSError."""
         try:
             view = memoryview(data)
             while view:
@@ -170,7 +171,7 @@ class _Segment:
         self.size += len(data)
 
     def discard_if_empty(self) -> None:
-        """Delete the file if it holds nothing, so that a full disk does not fill with empty files."""
+        """Delete the file if it is empty, so that a full disk does not collect empty files."""
         with suppress(OSError):
             if os.fstat(self._descriptor).st_size == 0:
                 self.path.unlink()
@@ -189,7 +190,9 @@ def _probe(directory: Path) -> None:
 
 
 def _keep_hint(directory: Path) -> str:
-    """Return the part of an error that says how to make room without deleting segments, if there are any."""
+    """Return the part of an error message that explains how to make room without deleting segments; empty
+    without segments.
+    """
     waiting = len(segments(directory))
     if not waiting:
         return ""
@@ -206,7 +209,10 @@ class SpoolWriter:
     """
 
     def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open the spool under `directory`, creating it; raises SpoolError when it is not writable."""
+        """Open the spool in `directory`, which is created if necessary.
+
+        Raises SpoolError if it is not writable.
+        """
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._segment: _Segment | None = None
@@ -217,7 +223,7 @@ class SpoolWriter:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             _probe(directory)
             move_strays(directory)
-            for orphan in directory.glob(f"*{_UNBORN}"):  # its writer died before it renamed the file
+            for orphan in directory.glob(f"*{_UNBORN}"):  # the writer was killed before it renamed the file
                 if orphan.stat().st_mtime < time.time() - 60:
                     orphan.unlink(missing_ok=True)
         except OSError as error:
@@ -279,7 +285,7 @@ class SpoolWriter:
         try:
             self._segment.append(data)
         except OSError:
-            # After a failed sync it is unknown what the disk holds of this file, so use a new one.
+            # After a failed sync the content of this file on the disk is unknown, so use a new file.
             self._segment.discard_if_empty()
             self._close_segment()
             raise

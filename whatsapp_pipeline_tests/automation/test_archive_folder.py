@@ -109,8 +109,8 @@ def test_it_is_off_until_somebody_turns_it_on() -> None:
 
 
 def test_a_file_is_in_the_tables_minutes_after_it_arrived_and_nothing_runs_twice(folder: Folder) -> None:
-    assert folder.tick() == ([], "2025-01: its files still change")
-    assert folder.tick(1) == ([], "2025-01: its files still change")
+    assert folder.tick() == ([], "2025-01: its files are still changing")
+    assert folder.tick(1) == ([], "2025-01: its files are still changing")
     (request,), _ = folder.tick(1)
     assert request.partition_key == "2025-01"
     assert folder.run(request)
@@ -164,7 +164,7 @@ def test_a_failed_month_is_requested_again_each_time_later(folder: Folder) -> No
     folder.tick()
     folder.note_run(dg.DagsterRunStatus.FAILURE, **{PARTITION: "2025-01"})
     requests, why = folder.tick(1.9)
-    assert (requests, why) == ([], "2025-01: its files still change")
+    assert (requests, why) == ([], "2025-01: its files are still changing")
     assert _keys(folder.tick(0.2)[0]) == ["2025-01"]  # two minutes after one failure
     folder.note_run(dg.DagsterRunStatus.FAILURE, **{PARTITION: "2025-01"})
     requests, why = folder.tick(1)

@@ -311,9 +311,9 @@ def test_the_sensor_applies_erasures_where_there_are_several_hosts(
             context = dg.build_sensor_context(instance, resources={"database": Database()})
             said.append(erasures_of_other_hosts(context))
     assert [reason.skip_message for reason in said if isinstance(reason, dg.SkipReason)] == [
-        "no erasure waits for this host",
+        "this host has applied all erasures",
         "1 erasure(s) applied to the files of this host",
-        "no erasure waits for this host",
+        "this host has applied all erasures",
     ]
     assert code_server.holds("Maria") == []
     monkeypatch.setenv("SEVERAL_HOSTS", "")
