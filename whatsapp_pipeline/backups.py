@@ -2,7 +2,7 @@
 
 The command line, the backup asset and the backup before a first write use them.
 
-What belongs here: turning settings into options. What does not: making, deleting and restoring backups
+What belongs here: converting settings to options. What does not: making, deleting and restoring backups
 (steps/operations/backup.py).
 """
 
@@ -19,10 +19,11 @@ from whatsapp_pipeline.steps.operations.data_files import register_backups
 
 
 def backup_options(settings: Settings) -> BackupOptions:
-    """Return the backup folder, how many backups are kept, and the server for a trial restore.
+    """Return the backup folder, the number of backups to keep, and the server for a trial restore.
 
     The trial restore uses `scratch_url` when the database's own server refuses to create a database. With
-    several hosts there is none: the embedded server would bring all rows to the disk of whichever host runs.
+    several hosts there is no `scratch_url`, because the embedded server would copy all rows to the disk of
+    one host.
     """
 
     def embedded() -> str:

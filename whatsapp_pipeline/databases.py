@@ -100,7 +100,7 @@ def dagster_url(settings: Settings) -> str:
 
 
 def missing_dagster_database(settings: Settings) -> str | None:
-    """Return why Dagster's database can't be opened or created later; None if it can.
+    """Return the reason why Dagster's database can't be opened or created later; None if it can.
 
     This creates nothing. `migrate` calls it, so that a role without CREATEDB gets this warning before the
     first run.

@@ -1,7 +1,6 @@
 """The Dagster definitions: assets, checks, jobs, schedules, sensors and resources in one place.
 
-What belongs here: putting the parts together. What does not: any part itself (assets/, checks/, automation/,
-resources/).
+What belongs here: combining the parts. What does not: the parts (assets/, checks/, automation/, resources/).
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ def build_defs(
 
     Args:
         resource_overrides: Resources by name that replace the settings' own.
-        with_erp: Whether tiny_contacts and tiny_orders are part of the graph. With None they are if the
-            settings or `resource_overrides` name an ERP.
+        with_erp: Whether tiny_contacts and tiny_orders are part of the graph. With None, they are included if
+            the settings or `resource_overrides` name an ERP.
     """
     overrides = dict(resource_overrides or {})
     if with_erp is None:
@@ -77,7 +76,7 @@ def build_defs(
         **overrides,
     }
     configured = settings.load_settings()
-    # In the order in which data passes through them.
+    # The order is that of the data flow.
     assets = [
         *contacts.build_contact_assets(with_erp=with_erp),
         *chats.ASSETS,

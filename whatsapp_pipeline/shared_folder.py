@@ -1,7 +1,7 @@
-"""Folders of files that the pipeline itself keeps: on this host, or in SHARED_DIR, which all hosts reach.
+"""Folders of files that the pipeline itself keeps, on this host or in SHARED_DIR, which all hosts can reach.
 
 What belongs here: listing, reading, writing and deleting such files by name, on a disk and in an object
-store. What does not: which files there are (steps/), and the exported chats (archive/).
+store. What does not: the files (steps/), and the exported chats (archive/).
 
 Names are relative and have `/` between folders. A write replaces the whole file: a reader sees the old or the
 new content. The store's answers are retried (archive/object_store.py); a name holds no personal data.
@@ -36,7 +36,7 @@ class FileFolder(Protocol):
         ...
 
     def write(self, name: str, content: str | bytes) -> None:
-        """Replace a file's content, and make the folders that it needs."""
+        """Replace a file's content, and create its folders if necessary."""
         ...
 
     def delete(self, name: str) -> None:
@@ -44,7 +44,7 @@ class FileFolder(Protocol):
         ...
 
     def delete_below(self, name: str) -> None:
-        """Delete a folder with all files in it; raises OSError when one stays."""
+        """Delete a folder with all its files. Raises OSError if a file can't be deleted."""
         ...
 
 
@@ -100,7 +100,7 @@ class StoreFolder:
     def names(self, pattern: str = "*") -> list[str]:
         """Return the sorted names of the objects below: one listing for a thousand objects."""
         prefix = self._key("")
-        # Some stores also list the prefix itself, when its last object was deleted.
+        # Some stores also list the prefix itself after its last object was deleted.
         keys = (key for key in self._store.below(prefix.rstrip("/")) if key.startswith(prefix))
         found = (key.removeprefix(prefix) for key in keys)
         return sorted(name for name in found if fnmatch(name.rpartition("/")[2], pattern))
@@ -150,5 +150,5 @@ def shared_folder(settings: Settings, name: str = "") -> FileFolder | None:
 
 
 def kept_folder(settings: Settings, name: str) -> FileFolder:
-    """Return the folder that new files go to: in SHARED_DIR, otherwise in `.local`."""
+    """Return the folder for new files: in SHARED_DIR, otherwise in `.local`."""
     return shared_folder(settings, name) or local_folder(settings, name)

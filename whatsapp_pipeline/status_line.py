@@ -1,7 +1,7 @@
-"""One line at the bottom of a terminal that shows how far the work is.
+"""One line at the bottom of a terminal that shows the progress of the work.
 
 What belongs here: drawing and removing the line. What does not: its text (steps/progress.py), and log lines
-(logs.py), which remove it for the moment.
+(logs.py), which remove the line temporarily.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StatusLine:
         self._lock = threading.Lock()
 
     def show(self, text: str) -> None:
-        """Replace the line; a longer text than the terminal is wide is cut."""
+        """Replace the line. A text that is longer than the width of the terminal is cut."""
         width = shutil.get_terminal_size().columns - 1
         with self._lock:
             self._stream.write(_TO_START_AND_CLEAR + on_one_line(text)[:width])
@@ -45,10 +45,10 @@ _current: list[StatusLine] = []
 
 
 def use_status_line(stream: TextIO) -> None:
-    """Let the steps of this process show how far they are on the stream, which is a terminal."""
+    """Let the steps of this process show their progress on the stream, which must be a terminal."""
     _current[:] = [StatusLine(stream)]
 
 
 def status_line() -> StatusLine | None:
-    """Return the line of this process; None where no terminal shows one."""
+    """Return the line of this process; None without a terminal."""
     return _current[-1] if _current else None

@@ -1,4 +1,4 @@
-"""The archive of exported chats, a folder or a bucket: lists its files and opens what is inside them.
+"""The archive of exported chats, a folder or a bucket: listing its files and opening their content.
 
 What belongs here: walking the archive, deciding to which month a file belongs, opening a `.txt`, the chats
 inside a `.zip`, and the files that customers sent. What does not belong here: parsing messages
@@ -27,7 +27,7 @@ _OF_THE_ARCHIVE = {"ArchiveFile", "ChatArchive", "MonthListing"}
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: the console needs attachments.py without polars."""
+    """Import a public name when it is first used, because the console needs attachments.py without polars."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = "chat_archive" if name in _OF_THE_ARCHIVE else "sources"

@@ -1,4 +1,4 @@
-"""The files that customers sent: beside the chat's `.txt`, or in the same `.zip` as the chat.
+"""The files that customers sent. They are beside the chat's `.txt`, or in the same `.zip` as the chat.
 
 What belongs here: finding and opening one such file by the name that a message gives. What does not belong
 here: who may download it (console/), and reading its content.
@@ -26,7 +26,7 @@ from whatsapp_pipeline.archive.sources import UnreadableFileError, member_refusa
 from whatsapp_pipeline.errors import PipelineError
 
 _CHUNK = 1 << 18
-_PATIENCE_SECONDS = 5.0  # that a person waits for an object store
+_PATIENCE_SECONDS = 5.0  # seconds of retries for an object store; short, because a person waits
 _PLAIN_NAME = re.compile(r"[^/\\:\x00-\x1f\x7f]{1,255}")
 
 
@@ -56,7 +56,9 @@ class AttachmentFiles:
             self._root = os.path.abspath(self._root)
 
     def may_have(self, chat_path: str, name: str) -> bool:
-        """Return whether the file exists. In a bucket the check would be slow, so any plain name counts.
+        """Return whether the file exists.
+
+        For a bucket, where the check would be slow, any plain name returns True.
 
         Args:
             chat_path: The path of the chat's file in the archive, with `/`.
@@ -77,7 +79,9 @@ class AttachmentFiles:
             return False
 
     def open(self, chat_path: str, name: str) -> Attachment | None:
-        """Open the file; None if it is missing or unsafe to read, or if the zip has several of its name."""
+        """Open the file; None if it is missing or unsafe to read, or if the zip has several files of that
+        name.
+        """
         if not self._root or not _is_plain(name):
             return None
         full = self._full(chat_path)
@@ -145,7 +149,7 @@ def _base_name(info: zipfile.ZipInfo) -> str:
 
 
 def _open_local(root: str, full: str) -> BinaryIO:
-    """Open a file below the root; raises OSError if a symbolic link in its path leads out of the archive."""
+    """Open a file below the root. Raises OSError if a symbolic link in its path leads out of the archive."""
     if leads_out(root, full):
         raise OSError("the path leads out of the archive")
     return open(full, "rb", opener=partial(open_regular, root))
@@ -153,6 +157,9 @@ def _open_local(root: str, full: str) -> BinaryIO:
 
 @lru_cache(maxsize=32)
 def _members(root: str, full: str, _size: int, _changed_at: int) -> Counter[str]:
-    """Count the readable names in a zip. Its size and time of change only make the cache key unique."""
+    """Count the readable names in a zip.
+
+    The arguments for size and time of change only make the cache key unique.
+    """
     with _open_local(root, full) as raw, zipfile.ZipFile(raw) as packed:
         return Counter(map(_base_name, _readable(packed)))

@@ -1,9 +1,9 @@
 """The list of chat files in the archive, and the month of each.
 
-A file belongs to the month of its folder (`YYYY/MM/`, at any depth below). Outside such folders the date in
-its name decides, otherwise the date of its first message. Paths are relative to the root and use `/`.
+A file belongs to the month of its folder (`YYYY/MM/`, at any depth below). Outside such folders, the date in
+the file's name decides, otherwise the date of its first message. Paths are relative to the root and use `/`.
 
-What belongs here: listing and opening files. What does not belong here: what is inside a file (sources.py),
+What belongs here: listing and opening files. What does not belong here: the content of a file (sources.py),
 and the requests to an object store (object_store.py).
 """
 
@@ -38,16 +38,17 @@ from whatsapp_pipeline.errors import PipelineError
 
 _YEAR = re.compile(r"[12]\d{3}")
 _MONTH = re.compile(r"0[1-9]|1[0-2]")
-_MOST_LOOKED_AT = 200  # the most files read to find the order of day and month near a month
+_MOST_LOOKED_AT = 200  # largest number of files that are read to find the order of day and month near a month
 _CHAT_SUFFIXES = (".txt", ".zip")
-# Entries of an object store's listings that are kept, some 300 bytes each; a larger archive is listed again.
+# Largest number of entries of an object store's listings that are kept in memory, at about 300 bytes each. A
+# larger archive is listed again.
 _MOST_KEPT = 100_000
-# Bytes of text that are scanned in the time that the requests for one object take the processor.
+# Bytes of text that are scanned in the processor time of the requests for one object.
 _REQUEST_BYTES = 16 << 10
 
 
 class ArchiveFile(NamedTuple):
-    """A file that may hold chats. `folder_month` is None for a file outside all month folders."""
+    """A file that may contain chats. `folder_month` is None for a file outside all month folders."""
 
     path: str
     size: int
@@ -82,7 +83,7 @@ def _empty_listing() -> MonthListing:
 class ChatArchive:
     """The chat files under `root`, which is a folder or any URL that fsspec knows (`s3://…`, `memory://…`).
 
-    One object lists each folder of an object store once, as a run needs it. Open another to see new files.
+    The object lists each folder of an object store only once. To see new files, create another object.
     """
 
     def __init__(self, root: str) -> None:
@@ -95,7 +96,7 @@ class ChatArchive:
         self._store = None if self._is_local else ObjectStore(self.root)
         self._kept: dict[tuple[str, bool], dict[str, dict[str, Any]]] = {}
         self.opening = uuid4().hex
-        """Identifies this object, so that another process knows when it has to list the files again."""
+        """An id of this object, by which another process knows when it must list the files again."""
         self._peeked: dict[tuple[str, int, datetime], str | None] = {}
         self._orders: dict[str, DateOrder | None] = {}  # by month
         self._file_orders: dict[str, DateOrder | None] = {}  # by the path of a file
@@ -172,7 +173,7 @@ class ChatArchive:
         return self._peeked[file.path, file.size, file.modified_at]
 
     def _peek(self, files: Sequence[ArchiveFile]) -> None:
-        """Read the first message of the files whose folder and name give no month, once for each."""
+        """Read the first message of each file whose folder and name give no month, once per file."""
         unknown = [
             file
             for file in files
@@ -243,7 +244,7 @@ class ChatArchive:
     def opening_ahead(
         self, paths: Sequence[str]
     ) -> Iterator[Callable[[str], AbstractContextManager[ChatSource]]]:
-        """Yield an `open` for `paths`, to be called in their order.
+        """Yield a function that opens the `paths`. They must be opened in order.
 
         The next objects of a store are fetched while the caller reads one.
         """
@@ -266,7 +267,7 @@ class ChatArchive:
             ) from None
 
     def _listed(self, folder: str, *, is_deep: bool) -> dict[str, dict[str, Any]]:
-        """Return what is in a folder, or every file below it, by path."""
+        """Return the entries of a folder, or all files below it, by path."""
         if self._store is None:
             if is_deep:
                 found: dict[str, dict[str, Any]] = self._fs.find(folder, detail=True, withdirs=False)
@@ -345,7 +346,7 @@ def _printable(path: str) -> str:
 
 
 def _modified(info: dict[str, Any]) -> datetime:
-    """Return when a file last changed; each file system has its own key for it."""
+    """Return the time of a file's last change. Each file system has its own key for it."""
     value = next(
         (
             info[key]

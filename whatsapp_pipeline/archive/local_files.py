@@ -1,7 +1,7 @@
 """Opening a local file of the archive without leaving the archive.
 
-What belongs here: symbolic links, pipes and devices. What does not belong here: which files there are
-(chat_archive.py) and what is inside one (sources.py, attachments.py).
+What belongs here: checks for symbolic links, pipes and devices. What does not belong here: listing files
+(chat_archive.py), and their content (sources.py, attachments.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def leads_out(root: str, path: str) -> bool:
 
 
 def open_regular(root: str, path: str, flags: int) -> int:
-    """Open a regular file; refuse a pipe or a device, which could block, and a link that leads out of `root`.
+    """Open a regular file. Refuse a pipe or a device, which could block, and a link that leads out of `root`.
 
     The file may have become one of these since the archive was listed.
     """

@@ -1,4 +1,4 @@
-"""An object store (S3, GCS, …) through fsspec: many objects read at once, patient with a busy store.
+"""Access to an object store (S3, GCS, …) through fsspec, with parallel requests and retries.
 
 What belongs here: opening the store, retries, and fetching the next objects while the caller reads one. What
 does not belong here: the months of the archive (chat_archive.py), and what is inside a file (sources.py).
@@ -27,19 +27,20 @@ from whatsapp_pipeline.errors import PipelineError, SettingError
 
 _T = TypeVar("_T")
 
-# Requests under way at once. With 30 ms for each, 32 fetch about 1,000 objects a second.
+# Number of parallel requests. With 30 ms per request, 32 of them fetch about 1,000 objects per second.
 IN_FLIGHT = 32
-# Bytes of a small object, which is one request. A larger object is read in blocks, when it is its turn.
+# Largest size in bytes of a small object, which is fetched with one request. A larger object is read in
+# blocks when the caller opens it.
 SMALL_BYTES = 512 << 10
-# Bytes that may wait for the reader before another request begins; those under way come on top.
+# Largest number of bytes that wait for the reader. With more, no further request begins.
 _WAITING_BYTES = 16 << 20
-# Bytes of one request for a larger object.
+# Number of bytes per request for a larger object.
 _BLOCK_BYTES = 4 << 20
 # Seconds of retries before a request has failed: longer than the restart of a store.
 PATIENCE_SECONDS = 90.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
-# Errors of a storage library that mean "ask again" and are no OSError, by module and class.
+# Errors of storage libraries after which a request is retried and that are no OSError, by module and class.
 _TRANSIENT = (
     ("botocore.exceptions", "ConnectionError"),
     ("botocore.exceptions", "HTTPClientError"),
@@ -56,7 +57,7 @@ _PERMANENT_NUMBERS = {EACCES, EINVAL, ENAMETOOLONG, EPERM}
 
 
 class StoreUnavailableError(PipelineError):
-    """The object store does not answer or refuses the credentials; no file is to blame."""
+    """The object store does not answer or refuses the credentials. The files are not the cause."""
 
 
 def open_store(url: str) -> UPath:
@@ -66,7 +67,8 @@ def open_store(url: str) -> UPath:
     if scheme in ("s3", "s3a"):
         from fsspec.config import conf
 
-        # As many connections as requests, and few retries in the library, which are slow: ours come on top.
+        # There are as many connections as requests. The library retries only a few times, because its retries
+        # are slow; this module retries in addition.
         configured = dict(conf.get(scheme, {}).get("config_kwargs", {}))
         configured.setdefault("max_pool_connections", 2 * IN_FLIGHT)
         configured.setdefault("retries", {"mode": "standard", "total_max_attempts": 2})
@@ -76,7 +78,7 @@ def open_store(url: str) -> UPath:
         path.fs  # noqa: B018  # imports the library
     except ImportError as error:
         raise SettingError(
-            f"an address begins with {scheme}:// and its library is not installed ({error}); for "
+            f"an address begins with {scheme}://, but its library is not installed ({error}); for "
             "s3:// run `pip install 'whatsapp-pipeline[s3]'`"
         ) from None
     except ValueError:
@@ -138,7 +140,10 @@ class ObjectStore:
             fetcher.stop()
 
     def file_call(self, call: Callable[[], _T], stopped: threading.Event) -> _T:
-        """Call for one object; raises UnreadableFileError, or StoreUnavailableError if no other would do."""
+        """Call a function for one object.
+
+        Raises UnreadableFileError, or StoreUnavailableError if other objects would fail, too.
+        """
         try:
             return self._retried(call, stopped)
         except FileNotFoundError:
@@ -148,7 +153,7 @@ class ObjectStore:
         raise failure
 
     def _failure(self, error: Exception, stopped: threading.Event) -> Exception:
-        """Return who is to blame for an error: the object, or the store if it does not list it either."""
+        """Return the error for a failed object, or for the store if it can't list the object, either."""
         reason = type(error).__name__
         try:
             if not stopped.is_set():
@@ -157,7 +162,7 @@ class ObjectStore:
             pass
         except Exception as again:
             return self._unavailable(again)
-        return UnreadableFileError("file_unreadable", f"the object store does not give the file ({reason})")
+        return UnreadableFileError("file_unreadable", f"the object store can't return the file ({reason})")
 
     def _store_call(self, call: Callable[[], _T]) -> _T:
         try:
@@ -182,9 +187,9 @@ class ObjectStore:
         )
 
     def _retried(self, call: Callable[[], _T], stopped: threading.Event) -> _T:
-        """Call until it succeeds, with growing pauses of random length, as long as the patience lasts.
+        """Call until it succeeds or the patience is used up, with growing random pauses.
 
-        The patience counts from the first failure: a long upload is repeated, too.
+        The patience starts at the first failure, so that a long upload is repeated, too.
         """
         deadline: float | None = None
         pause = _FIRST_PAUSE
@@ -197,7 +202,7 @@ class ObjectStore:
                 if not is_transient(error) or monotonic() >= deadline:
                     raise
             if stopped.wait(pause * random.uniform(0.5, 1)):  # noqa: S311  # spreads requests, no secret
-                raise TimeoutError("the caller needs the object no longer")
+                raise TimeoutError("the caller no longer needs the object")
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _small_body(self, path: str) -> bytes:
@@ -214,7 +219,7 @@ class ObjectStore:
 class WritableStore(ObjectStore):
     """The object store with requests that change it, retried like the others."""
 
-    _consequence = "what was to be kept there may be missing"
+    _consequence = "the data to store there may be missing"
 
     def read(self, path: str) -> bytes:
         """Return an object of any size with one request."""
@@ -231,7 +236,7 @@ class WritableStore(ObjectStore):
             self._store_call(lambda: self._fs.rm_file(path))
 
     def upload(self, source: Path, path: str) -> None:
-        """Copy a file of this host to an object, in blocks; the object appears when it is whole."""
+        """Copy a file of this host to an object, in blocks. The object appears when it is complete."""
         self._store_call(lambda: self._fs.put_file(str(source), path))
 
     def download(self, path: str, target: Path) -> None:
@@ -247,13 +252,13 @@ def is_transient(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and type(error).__name__ != "FileExpired":
         return error.errno not in _PERMANENT_NUMBERS
-    # A library that raises an error is loaded, so none is imported here.
+    # The library that raised an error is already loaded, so nothing is imported here.
     kinds = (getattr(sys.modules.get(module), name, None) for module, name in _TRANSIENT)
     return any(kind is not None and isinstance(error, kind) for kind in kinds)
 
 
 class _RetryingFile(io.RawIOBase):
-    """A large object, seekable; a block that does not come is requested again."""
+    """A large, seekable object. A block that does not arrive is requested again."""
 
     def __init__(self, store: ObjectStore, fs: Any, path: str) -> None:  # noqa: ANN401  # fsspec is not typed
         self._store = store
@@ -305,7 +310,7 @@ class _Fetcher:
             threading.Thread(target=self._run, name=f"fetch-{number}", daemon=True).start()
 
     def open(self, path: str) -> BinaryIO:
-        """Open the next object; one out of order is fetched at once. Raises UnreadableFileError."""
+        """Open the next object. An object out of order is fetched at once. Raises UnreadableFileError."""
         if len(self._paths) == 1 or self._opened >= len(self._paths) or self._paths[self._opened] != path:
             return self._store.open(path)
         place, self._opened = self._opened, self._opened + 1
@@ -320,7 +325,7 @@ class _Fetcher:
         return io.BytesIO(body) if body is not None else self._store.open_large(path)
 
     def stop(self) -> None:
-        """Begin no other request; the results of those under way are dropped."""
+        """Begin no further request. The results of current requests are dropped."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
@@ -338,7 +343,7 @@ class _Fetcher:
                 self._changed.notify_all()
 
     def _take(self) -> int | None:
-        """Return the next object to fetch when there is room for it; None at the end."""
+        """Wait for room, and return the next object to fetch; None at the end."""
         with self._changed:
             while self._waiting > _WAITING_BYTES and not self._stopped.is_set():
                 self._changed.wait()

@@ -1,6 +1,7 @@
 """The month of a file's first message, for a file whose folder and name have no date.
 
-What belongs here: reading the beginning of a file. What does not belong here: reading it whole (steps/chats).
+What belongs here: reading the beginning of a file. What does not belong here: reading the whole file
+(steps/chats).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _HEAD_BYTES = 1 << 16
 
 
 def first_message_month(source: ChatSource) -> str | None:
-    """Return the month of the first message (`YYYY-MM`); None if the first 64 kB hold no message.
+    """Return the month of the first message (`YYYY-MM`); None if the first 64 kB contain no message.
 
     Raises UnreadableFileError when the file can't be read.
     """

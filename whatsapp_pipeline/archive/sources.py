@@ -1,7 +1,7 @@
-"""The transcripts inside one file of the archive: a `.txt` holds one, a `.zip` holds one per chat.
+"""The transcripts inside one file of the archive: a `.txt` is one transcript, a `.zip` has one per chat.
 
 What belongs here: opening files, hashing their content while it is read, refusing unsafe zip members. What
-does not belong here: extracting files. Media inside a zip are counted and stay there.
+does not belong here: extracting files. Media inside a zip are only counted.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class _Hash(Protocol):
 
 
 class _HashingReader(io.RawIOBase):
-    """A raw stream that hashes what is read from it. `head` holds its first bytes, read from `inner`."""
+    """A raw stream that hashes the bytes that are read from it.
+
+    `head` has its first bytes, which were read from `inner`.
+    """
 
     def __init__(self, head: bytes, inner: BinaryIO, digest: _Hash) -> None:
         self._head = head
@@ -100,7 +103,7 @@ class ChatSource:
         Raises UnreadableFileError for a bad checksum or an I/O error.
         """
         for member in self.members:
-            if len(self.members) > 1 or "/" in member.path:  # a folder may name the chat
+            if len(self.members) > 1 or "/" in member.path:  # the name of a folder may identify the chat
                 self._digest.update(member.path.encode("utf-8", "surrogateescape") + b"\0")
             with _opened(member) as raw:
                 with _reading_errors():
@@ -129,7 +132,7 @@ class ChatSource:
 
 @contextmanager
 def _reading_errors() -> Iterator[None]:
-    """Turn the errors of reading a file into UnreadableFileError, without the name of the file."""
+    """Convert errors of reading a file to UnreadableFileError, without the name of the file."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:

@@ -1,1 +1,1 @@
-"""The resources of assets: thin Dagster classes around plain clients."""
+"""The resources of assets: small Dagster classes around plain clients."""

@@ -1,7 +1,7 @@
-"""Definitions whose `load_asset_value` reports a wrong asset or month in words.
+"""Definitions whose `load_asset_value` has clear errors for a wrong asset or month.
 
-What belongs here: the checks before an asset is read, because Dagster reads the partition key itself and its
-errors name neither the asset nor the way out. What does not: reading the rows (table_frames.py).
+What belongs here: the checks before an asset is read. Dagster reads the partition key itself, and its errors
+name neither the asset nor a solution. What does not: reading the rows (table_frames.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class PipelineDefinitions(dg.Definitions):
             python_type: `pl.DataFrame` for polars; otherwise the frame is one of pandas.
             instance: Dagster's instance; None for the one of DAGSTER_HOME.
             partition_key: The month of a monthly asset, `YYYY-MM`.
-            partition_key_range: The first and the last month, in the place of one month.
+            partition_key_range: The first and the last month, instead of one month.
             metadata: `{"columns": [...]}` chooses columns.
 
         Raises:

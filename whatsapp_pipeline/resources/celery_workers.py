@@ -1,8 +1,8 @@
 """Runs on Celery workers: the application of the workers, and the launcher that `dagster.yaml` names.
 
-What belongs here: what dagster-celery leaves open. The run of a lost worker is found, a worker takes no run
-with other code than the database's, and erasures reach a worker's disk. What does not: queues and executing
-runs (dagster-celery).
+What belongs here: features that dagster-celery lacks. Runs of lost workers are found, a worker with other
+code than the database's takes no run, and erasures are applied to a worker's disk. What does not: queues and
+executing runs (dagster-celery).
 
 A worker is started with
 
@@ -34,47 +34,49 @@ from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.steps.operations.local_erasures import keep_applying
 
-# dagster-celery makes the same task again at every launch, which Celery warns of and then leaves as it was.
+# dagster-celery registers the same task again at every launch. Celery only warns about this.
 warnings.filterwarnings("ignore", message="Task name 'execute_job' is already registered")
 
 _QUEUE = "dagster"
-# Seconds until an answer counts as lost. The broker's host may be away without closing its connections, as
-# after a power cut or behind a firewall. A launch and a look at the workers would then wait without end.
+# Seconds until an answer counts as lost. The broker's host may disappear without closing its connections, for
+# example after a power cut or behind a firewall. Launches and health checks would then wait forever.
 _OVERDUE_SECONDS = 10
 _CONNECT_SECONDS = 5
 _OPTIONS = {
-    # A task that is delivered twice ends as "duplicate run ignored" and hides that its run was lost.
+    # A task that is delivered twice ends with "duplicate run ignored", which would hide that its run was
+    # lost.
     "task_acks_late": False,
     "task_reject_on_worker_lost": False,
-    # A run has a process of its own: it sees new settings, and its memory is given back.
+    # Each run has its own process, which sees new settings and frees its memory at the end.
     "worker_max_tasks_per_child": 1,
-    # A busy worker reserves no other run, where the broker is Redis or Valkey.
+    # With Redis or Valkey as the broker, a busy worker reserves no other run.
     "worker_prefetch_multiplier": 1,
     "worker_disable_prefetch": True,
-    # Otherwise Celery swallows what Dagster stores as the run's output.
+    # Otherwise Celery would redirect the output that Dagster stores for the run.
     "worker_redirect_stdouts": False,
     "broker_connection_retry_on_startup": True,
     "redis_socket_timeout": _OVERDUE_SECONDS,
     "redis_socket_connect_timeout": _CONNECT_SECONDS,
     "redis_socket_keepalive": True,
-    "redis_retry_on_timeout": True,  # a state that is stored twice is the same
+    "redis_retry_on_timeout": True,  # storing a state twice has no effect
     "redis_backend_health_check_interval": _OVERDUE_SECONDS,
 }
-# RabbitMQ has heartbeats, and knows none of these options.
+# RabbitMQ has heartbeats and does not support these options.
 _REDIS_BROKER = {
     "socket_timeout": _OVERDUE_SECONDS,
     "socket_connect_timeout": _CONNECT_SECONDS,
     "socket_keepalive": True,
-    # A worker waits for tasks without a time-out. Kombu gives its connection up after two of these.
+    # A worker waits for tasks without a time-out. Kombu closes its connection after two missed heartbeats.
     "health_check_interval": _OVERDUE_SECONDS,
 }
-# Seconds to wait for the answers of all workers, and to use them for all runs of one look.
+# Seconds to wait for the answers of all workers, and to use these answers for all runs of one health check.
 _ANSWER_SECONDS = 3.0
 _SAME_LOOK_SECONDS = 2.0
-# Looks in a row without a worker that has the run, until it counts as lost: a worker may connect again.
+# Number of consecutive health checks without a worker that has the run, after which the run counts as lost.
+# After one check, a worker may still connect again.
 _LOOKS = 2
-# A run is put into the queue again and again while the broker is away: for less than start_timeout_seconds in
-# deploy/dagster/celery.yaml, after which the run has failed.
+# Seconds during which putting a run into the queue is retried while the broker is away. They must be less
+# than start_timeout_seconds in deploy/dagster/celery.yaml, after which the run fails.
 _BROKER_PATIENCE_SECONDS = 120.0
 _BROKER_PAUSE_SECONDS = 2.0
 
@@ -102,18 +104,20 @@ def app_options() -> dict[str, Any]:
 
 
 def worker_problem() -> str | None:
-    """Return why this worker must take no run; None if its code and schema are the database's."""
+    """Return the reason why this worker must not take a run; None if its code and schema are those of the
+    database.
+    """
     return why_not_current(pipeline_url(settings.load_settings()))
 
 
 class CurrentCodeTask(Task):  # type: ignore[misc]  # Celery is not typed
     """A task that only a worker with the database's code and schema executes."""
 
-    # None means without end. As an argument of `retry` it would mean the default, which is 3.
+    # None means unlimited. As an argument of `retry`, None would mean the default, which is 3.
     max_retries = None
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        """Execute the task, or give it back to the queue and stop this worker."""
+        """Execute the task, or return it to the queue and stop this worker."""
         if problem := worker_problem():
             log = logging.getLogger("whatsapp_pipeline.worker")
             log.error("this worker takes no run: %s", problem, extra=fields(problem=problem))
@@ -129,13 +133,13 @@ def _refuse_to_start(**_: object) -> None:
 
 
 def _start_applying_erasures(**_: object) -> None:
-    """Erase from this worker's disk whom other hosts have erased, also while no run comes."""
+    """Start a thread that applies other hosts' erasures to this worker's disk, also between runs."""
     configured = settings.load_settings()
-    if not configured.several_hosts:  # `privacy erase` itself reaches the only disk
+    if not configured.several_hosts:  # with one host, `privacy erase` itself reaches the disk
         return
     log = logging.getLogger("whatsapp_pipeline.worker.erasures")
     options = {"register": False, "stop": threading.Event(), "log": log}
-    # The worker may end at any time: an erasure that is not confirmed is applied again.
+    # The thread may end at any time, because an erasure that is not confirmed is applied again.
     threading.Thread(
         target=keep_applying, args=(pipeline_url(configured), configured), kwargs=options, daemon=True
     ).start()
@@ -151,7 +155,10 @@ def make_worker_app() -> Celery:
 
 
 def __getattr__(name: str) -> Celery:
-    """Make `app` when the `celery` command asks for it: the launcher needs none, and tests no broker."""
+    """Create `app` when the `celery` command needs it.
+
+    The launcher does not need it, and so tests need no broker.
+    """
     if name in ("app", "celery"):
         globals()["app"] = made = make_worker_app()
         return made
@@ -159,10 +166,10 @@ def __getattr__(name: str) -> Celery:
 
 
 class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagster-celery is not typed here
-    """Launches runs as Celery tasks, and asks the workers themselves whether they still have a run.
+    """Launches runs as Celery tasks. For health checks it asks the workers whether they still have a run.
 
-    Celery keeps the state STARTED of a task whose worker was killed, so its own answer never says that a run
-    is lost.
+    If a worker is killed, its task keeps the state STARTED in Celery, so Celery's state never shows that a
+    run is lost.
     """
 
     _misses: dict[str, int]
@@ -181,7 +188,7 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
     ) -> PipelineCeleryLauncher:
         """Build the launcher; called by Dagster."""
         options = app_options()
-        # With dagster-celery's own, a launch gives an absent broker up after some tries instead of never.
+        # Without these options, a launch would wait forever for an absent broker.
         transport = {
             **broker_transport_options,
             **options["config_source"].get("broker_transport_options", {}),
@@ -198,43 +205,47 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
         return launcher
 
     def _launch_celery_task_run(self, run: DagsterRun, task_signature: Signature, routing_key: str) -> None:
-        """Put the run's task into the queue, also if the broker comes back only after some time.
+        """Put the run's task into the queue, even if the broker is away for some time.
 
-        Called by dagster-celery. The task has the run's id, so a task that was sent twice, because only the
-        broker's answer was lost, is still the run's: the worker that takes the second one leaves the run.
+        Called by dagster-celery. The task has the run's id. If the broker's answer was lost, the task may be
+        sent twice; the worker that takes the second task ignores it.
         """
         task_signature.set(task_id=run.run_id)
         deadline = monotonic() + _BROKER_PATIENCE_SECONDS
         while True:
             try:
                 super()._launch_celery_task_run(run, task_signature, routing_key)
-            except (OperationalError, RuntimeError):  # the latter is Celery's of an absent result backend
+            # Celery raises RuntimeError if the result backend is absent
+            except (OperationalError, RuntimeError):
                 if monotonic() > deadline:
                     raise
-                sleep(_BROKER_PAUSE_SECONDS)  # the broker does not say when it is back
+                sleep(_BROKER_PAUSE_SECONDS)  # the broker gives no signal when it is back
             else:
                 return
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Return RUNNING while a worker has the run, FAILED when none has had it in two looks in a row."""
+        """Return RUNNING while a worker has the run, and FAILED after two consecutive checks without one."""
         try:
             if run.run_id in self._active_tasks():
                 self._misses.pop(run.run_id, None)
                 return CheckRunHealthResult(WorkerStatus.RUNNING)
-        except Exception as error:  # of the broker's library; says nothing about the run
+        except Exception as error:  # an error of the broker's library is no evidence about the run
             return CheckRunHealthResult(
                 WorkerStatus.RUNNING, f"the broker gave no answer ({type(error).__name__})"
             )
         self._misses[run.run_id] = misses = self._misses.get(run.run_id, 0) + 1
         if misses < _LOOKS:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has the run; looking again")
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has the run; checking again")
         del self._misses[run.run_id]
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"no worker had the run's task in {_LOOKS} looks")
+        return CheckRunHealthResult(WorkerStatus.FAILED, f"no worker had the run's task in {_LOOKS} checks")
 
     def _active_tasks(self) -> set[str]:
-        """Return the ids of the tasks that workers execute; one question serves all runs of a look.
+        """Return the ids of the tasks that workers execute.
 
-        Raises the error of the broker's library when there was no answer, also to the other runs of the look.
+        One request is used for all runs of a health check.
+
+        Without an answer, the error of the broker's library is raised, also for the other runs of the health
+        check.
         """
         if monotonic() - self._asked_at > _SAME_LOOK_SECONDS:
             self._unanswered = None

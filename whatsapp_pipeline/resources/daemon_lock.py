@@ -1,4 +1,6 @@
-"""The lock of Dagster's daemon: one at a time on a database, because two would launch every run twice.
+"""The lock of Dagster's daemon.
+
+Only one daemon may work on a database, because two would launch every run twice.
 
 What belongs here: taking the lock in a process that is the daemon, and watching it. What does not: starting
 the daemon (cli/services.py, or a container).
@@ -27,7 +29,7 @@ _REFUSED = (
 
 
 def is_daemon() -> bool:
-    """Return whether this process is `dagster-daemon run`, or the same started as a module."""
+    """Return whether this process is `dagster-daemon run`, also if it was started as a module."""
     program, *arguments = sys.argv
     path = Path(program)
     is_module = path.name == "__main__.py" and path.parent.name == "_daemon"
@@ -35,7 +37,7 @@ def is_daemon() -> bool:
 
 
 class DaemonLock:
-    """The lock on Dagster's database, held as long as this process lives."""
+    """The lock on Dagster's database, which this process holds until it ends."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -45,7 +47,8 @@ class DaemonLock:
     def take(self) -> bool:
         """Take the lock; return False if another daemon has it. Raises PipelineError without a server."""
         self._opened.close()
-        self._conn = None  # until the lock is held: `watch` takes a connection that answers for the lock
+        # None until the lock is held, because `watch` assumes that the connection has the lock
+        self._conn = None
         conn = self._opened.enter_context(connect(self._url, application_name="dagster-daemon lock"))
         if hold_if_free(conn, _LOCK):
             self._conn = conn
@@ -54,12 +57,15 @@ class DaemonLock:
         return False
 
     def watch(self) -> None:
-        """Take the lock again when the server was away; end the process if another daemon was faster."""
+        """Take the lock again after the server was away.
+
+        End the process if another daemon has the lock by then.
+        """
         pause = threading.Event()
         while not pause.wait(_WATCH_SECONDS):
             if self._conn is not None and still_answers(self._conn):
                 continue
-            with suppress(PipelineError, psycopg.Error):  # the server is still away, or went away again
+            with suppress(PipelineError, psycopg.Error):  # the server is still away, or is away again
                 if not self.take():
                     sys.stderr.write(f"{_REFUSED}\n")
                     sys.stderr.flush()
@@ -70,7 +76,7 @@ _taken: list[DaemonLock] = []
 
 
 def hold_daemon_lock(url: str) -> None:
-    """Take the lock for the rest of this process; raises SystemExit if another daemon has it."""
+    """Take the lock until this process ends. Raises SystemExit if another daemon has it."""
     if _taken:
         return
     lock = DaemonLock(url)

@@ -60,8 +60,8 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
     ) -> PipelineDagsterStorage:
         """Build the storage; called by Dagster.
 
-        Every daemon opens the storage, however it was started. So this is where a second one ends, and where
-        settings of one host are refused for runs on others.
+        Every daemon opens the storage, however it was started. So a second daemon is ended here, and settings
+        for one host are refused here if runs are on other hosts.
         """
         configured = settings.load_settings()
         refuse_unshared_runs(configured)

@@ -31,14 +31,14 @@ from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate, pending_migrations
 
-# The connection of a dry run of the whole chain, while this process does one.
+# The connection of a dry run of the whole chain, if this process executes one.
 _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connection", default=None)
 
 
 @cache
 def _ready_url(url: str | None, configured: Settings) -> str:
     """Return the database's URL; once per process, check its schema and apply the list of erased people."""
-    refuse_unshared_runs(configured)  # the chart's storage is Dagster's own, which does not ask
+    refuse_unshared_runs(configured)  # Dagster's own storage, which the chart uses, does not check this
     resolved = url or pipeline_url(configured)
     if missing := pending_migrations(resolved):
         if url or configured.database_url:
@@ -57,7 +57,10 @@ def _ready_url(url: str | None, configured: Settings) -> str:
 
 
 def _apply_erasures_of_other_hosts(url: str, configured: Settings, log: logging.Logger) -> None:
-    """Erase from this host's files, if it keeps any; a run goes on without it, and the erasure waits."""
+    """Apply erasures to the files of this host, if it keeps any.
+
+    If this fails, the run continues and the erasure waits.
+    """
     try:
         with connect(url, application_name="whatsapp-pipeline erasures") as conn:
             apply_erasures(conn, configured, register=False, log=log)
@@ -93,7 +96,8 @@ def _errors_without_rows() -> Iterator[None]:
 def _in_words(error: psycopg.Error) -> str:
     ours = [f for f in traceback.extract_tb(error.__traceback__) if "/whatsapp_pipeline/" in f.filename]
     place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
-    # The primary message names tables and constraints. Those of class 22 (data exceptions) quote values.
+    # The primary message names tables and constraints. For class 22 (data exceptions) it contains values, so
+    # it is left out.
     words = error.diag.message_primary if error.sqlstate and not error.sqlstate.startswith("22") else None
     return f"the database: {type(error).__name__} ({error.sqlstate or 'no answer'}){place}" + (
         f": {words}" if words else ""

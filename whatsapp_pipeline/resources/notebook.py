@@ -26,7 +26,7 @@ def table_frame(name: str, columns: Sequence[str] | None = None) -> pd.DataFrame
 
     Args:
         name: The table or view. For a month of a large table use `defs.load_asset_value`.
-        columns: Which columns, in this order; None for all.
+        columns: The columns to return, in this order; None for all.
 
     Raises:
         PipelineError: The table or a column does not exist.
@@ -41,7 +41,8 @@ def table_frame(name: str, columns: Sequence[str] | None = None) -> pd.DataFrame
 def report_frame(kind: str, first_month: str | None = None, last_month: str | None = None) -> pd.DataFrame:
     """Return the rows that `whatsapp-pipeline export` writes, such as `qa` or `unmatched`.
 
-    Names are masked for a database role that may not read messages, and columns it may not read are empty.
+    Names are masked for a database role that may not read messages, and columns that the role may not read
+    are empty.
 
     Args:
         kind: The name of the export: `qa` has the result of each check by month.

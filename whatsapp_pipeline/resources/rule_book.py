@@ -1,4 +1,4 @@
-"""The rules of all checks as a Dagster resource, for assets that report on checks without running them.
+"""The rules of all checks as a Dagster resource, for assets that report checks without evaluating them.
 
 What belongs here: the rules with the current settings. What does not: the rules (checks/) and their
 evaluation (domain/quality.py).
@@ -28,6 +28,6 @@ class RuleBook:
     def blocking(self, *assets: str) -> list[Rule]:
         """Return the blocking rules of these assets.
 
-        While one is red, assets that depend on them do not run.
+        While one of them is red, assets that depend on these assets do not run.
         """
         return [rule for rule in self.rules() if rule.blocking and rule.asset in assets]

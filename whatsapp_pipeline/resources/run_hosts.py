@@ -1,8 +1,8 @@
-"""Runs on other hosts where the settings know of one host only: this is refused.
+"""Refusing runs on other hosts if the settings are for one host only.
 
-What belongs here: seeing from `dagster.yaml`, or inside a run, that each run has a container or pod of its
-own. What does not: Celery workers, whose broker is a setting (celery_workers.py), and what several hosts
-share (settings.py).
+What belongs here: finding out, from `dagster.yaml` or inside a run, that each run has its own container or
+pod. What does not: Celery workers, whose broker is a setting (celery_workers.py), and the settings of several
+hosts (settings.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 
-# Packages whose launchers start each run in a container or pod, which has a disk of its own.
+# Packages whose launchers start each run in a container or pod with its own disk.
 _CONTAINERS = (
     "dagster_k8s",
     "dagster_docker",
@@ -30,7 +30,7 @@ _IN_CONTAINER = "DAGSTER_RUN_JOB_NAME"
 def refuse_unshared_runs(configured: Settings) -> None:
     """Raise SettingError if runs have hosts of their own and SEVERAL_HOSTS is not set.
 
-    Such a run would generate a privacy key of its own, and would miss erasures and a changed schema.
+    Such a run would generate its own privacy key, and would miss erasures and changes of the schema.
     """
     if configured.several_hosts:
         return
@@ -51,7 +51,7 @@ def _container_launcher() -> str | None:
     home = os.environ.get("DAGSTER_HOME")
     try:
         read = yaml.safe_load((Path(home) / "dagster.yaml").read_text(encoding="utf-8")) if home else None
-    except (OSError, yaml.YAMLError):  # Dagster itself names what is wrong with it
+    except (OSError, yaml.YAMLError):  # Dagster itself reports the error in the file
         return None
     launcher = (read if isinstance(read, dict) else {}).get("run_launcher")
     if not isinstance(launcher, dict) or str(launcher.get("module")).partition(".")[0] not in _CONTAINERS:

@@ -28,9 +28,11 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
     )
 
     def open(self) -> ChatArchive:
-        """Return the archive; raises SettingError if it would be the sample and the database is a user's own.
+        """Return the archive.
 
-        An empty root is an error too, because an unset variable of a script must not choose another archive.
+        Raises SettingError if the archive would be the sample, but the database is a user's own.
+
+        An empty root is an error, too, because an unset variable in a script must not select another archive.
         """
         from whatsapp_pipeline.archive import ChatArchive
 
@@ -46,7 +48,7 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
 
 
 class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: assets get the resource
-    """The ERP that contacts and service orders come from."""
+    """The ERP from which contacts and service orders are read."""
 
     source: str | None = Field(
         default=None,
@@ -56,7 +58,7 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
     )
 
     def open(self) -> ErpSource:
-        """Return the source; raises SettingError if none is set and the database is a user's own."""
+        """Return the source. Raises SettingError if none is set and the database is a user's own."""
         from whatsapp_pipeline.erp.source import open_erp_source
 
         configured = settings.load_settings()

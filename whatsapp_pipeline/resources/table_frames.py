@@ -1,10 +1,9 @@
-"""Assets as DataFrames: what `load_asset_value` and a user's own downstream asset receive.
+"""Assets as DataFrames, for `load_asset_value` and for a user's own downstream assets.
 
-What belongs here: which rows and columns are asked for, and pandas. What does not: statements and types of
-columns (store/table_frames.py).
+What belongs here: the requested rows and columns, and pandas. What does not: statements and types of columns
+(store/table_frames.py).
 
-The pipeline's assets return no values: their rows are in PostgreSQL, and a step hands no frame to the next
-one. So this IO manager only reads.
+The pipeline's assets return no values, because their rows are in PostgreSQL. So this IO manager only reads.
 """
 
 # No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
@@ -16,7 +15,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 
-# polars and pandas take longer to load than Dagster itself, so only those who read frames load them.
+# polars and pandas take longer to load than Dagster itself, so they are imported only when frames are read.
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
@@ -27,16 +26,17 @@ KEY = "table_frames"
 
 
 class TableFrames(dg.ConfigurableIOManager):
-    """Reads the table of an asset as a pandas DataFrame, or as a polars one where the input is annotated so.
+    """Reads the table of an asset as a pandas DataFrame, or as a polars DataFrame if the input has that
+    annotation.
 
     An input chooses columns by its metadata, `dg.AssetIn(metadata={"columns": ["id", "month"]})`. A monthly
-    asset is read for the months that the input's partitions name, which may be all of them.
+    asset is read for the months of the input's partitions, which may be all months.
     """
 
     database: dg.ResourceDependency[Database]
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Refuse: assets of the pipeline write to the database themselves."""
+        """Raise an error, because assets of the pipeline write to the database themselves."""
         raise PipelineError(
             f"{context.asset_key.to_user_string()} returned a value, and {KEY} stores none; an asset of your "
             "own that returns one leaves io_manager_key out"
@@ -45,15 +45,15 @@ class TableFrames(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pl.DataFrame":
         """Return the asset's rows.
 
-        Raises PipelineError for an asset without a table, for a month that must be named, and for a type that
-        is neither of the two DataFrames.
+        Raises PipelineError for an asset without a table, if a month must be named, and for a type other than
+        the two DataFrames.
         """
         import pandas as pd
         import polars as pl
 
         wanted = context.dagster_type.typing_type
         frames = (pl.DataFrame, pd.DataFrame)
-        # `Any` stands for an input without an annotation. It is a class since Python 3.11.
+        # `Any` means an input without an annotation. It is a class since Python 3.11.
         if wanted is not Any and isinstance(wanted, type) and not issubclass(wanted, frames):
             raise PipelineError(
                 f"{context.asset_key.to_user_string()} is read as a pandas.DataFrame or a polars.DataFrame, "
@@ -93,7 +93,7 @@ class TableFrames(dg.ConfigurableIOManager):
 
 
 def to_pandas(frame: "pl.DataFrame") -> "pd.DataFrame":
-    """Convert a frame without loss: whole numbers with gaps stay whole numbers, lists stay lists."""
+    """Convert a frame without loss: integers with missing values stay integers, and lists stay lists."""
     import pandas as pd
 
     return pd.DataFrame({column.name: _pandas_column(column) for column in frame})

@@ -1,7 +1,7 @@
 """The webhook inbox as a Dagster resource, with the assistant that answers.
 
-What belongs here: limits of a run, and the assistant of the settings. What does not: statements
-(store/conversations/inbox.py) and processing (steps/conversations/process_webhooks.py).
+What belongs here: the limits of a run, and the assistant that the settings describe. What does not:
+statements (store/conversations/inbox.py) and processing (steps/conversations/process_webhooks.py).
 """
 
 # Annotations are not postponed here, because Dagster reads the types of fields from them. The step and the
@@ -55,7 +55,7 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
         )
 
     def assistant(self) -> "OpenAiAssistant | None":
-        """Return the assistant of the settings, None if it is off."""
+        """Return the assistant that the settings describe; None if it is off."""
         from whatsapp_pipeline.assistant.client import assistant_from
 
         return assistant_from(settings.load_settings())

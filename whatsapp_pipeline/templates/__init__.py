@@ -1,4 +1,4 @@
-"""All HTML of the project: one `.html` file per page, the base they extend, and the module that renders.
+"""All HTML of the project: one `.html` file per page, the base template, and the module that renders them.
 
 What belongs here: markup, style and the words of a page, in Portuguese. What does not: the figures that a
 page shows (steps/), SQL (store/), routes.

@@ -1,7 +1,7 @@
-"""Jinja2 as every page of the project uses it, with Portuguese formats for numbers, shares and times.
+"""The Jinja2 environment of all pages, with Portuguese formats for numbers, shares and times.
 
-What belongs here: the environment and the filters that templates need. What does not: what a page says (the
-`.html` files beside this module) and where its figures come from (steps/).
+What belongs here: the environment and the filters that templates need. What does not: the texts of pages (the
+`.html` files beside this module), and their figures (steps/).
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from markupsafe import Markup, escape
 
 from whatsapp_pipeline.templates.row_links import row_link
 
-# Text of customers may hold control characters. A browser shows them as nothing, or reverses what follows.
+# Customers' texts may contain control characters. A browser shows nothing for them, or reverses the following
+# text.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def render(template: str, **values: object) -> str:
-    """Return the page that a template makes of `values`.
+    """Render a template with `values`, and return the page.
 
     Args:
         template: A file of this folder, such as `customer.html`.
-        values: What the template names. A name that is missing raises `jinja2.UndefinedError`.
+        values: The values of the template's names. A missing name raises `jinja2.UndefinedError`.
     """
     return _environment().get_template(template).render(values)
 
@@ -61,7 +62,7 @@ def _environment() -> Environment:
 
 
 def _printable(value: object) -> object:
-    """Print None as nothing and control characters as a visible replacement."""
+    """Convert a value to text: None to an empty text, control characters to a visible replacement."""
     if value is None:
         return ""
     if isinstance(value, str) and not isinstance(value, Markup):
@@ -70,7 +71,7 @@ def _printable(value: object) -> object:
 
 
 def number(value: float | None, places: int = 0) -> str:
-    """Write a number as Brazilians do: `1.234,5`; a dash where there is none."""
+    """Write a number as Brazilians do: `1.234,5`; a dash for None."""
     if value is None:
         return "–"
     return f"{value:,.{places}f}".translate(str.maketrans(",.", ".,"))
@@ -96,7 +97,7 @@ def duration(seconds: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Write `part` of `whole` as a percentage with one decimal: `97,5%`; a dash where the whole is 0."""
+    """Write `part` of `whole` as a percentage with one decimal: `97,5%`; a dash if the whole is 0."""
     return f"{number(100 * part / whole, 1)}%" if whole else "–"
 
 
@@ -132,12 +133,12 @@ def month(value: str | None) -> str:
 
 
 def bytes_(size: int) -> str:
-    """Write a size in the unit a person would use: `340 kB`, `2,1 MB`."""
+    """Write a size in the unit that a person would use: `340 kB`, `2,1 MB`."""
     return f"{number(size / 1e6, 1)} MB" if size >= 1e6 else f"{number(size / 1e3)} kB"
 
 
 def commands(words: str) -> Markup:
-    """Escape words; text between backticks becomes a command."""
+    """Escape a text. Text between backticks becomes a command."""
     parts = words.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
@@ -152,7 +153,7 @@ def lines(text: str) -> Markup:
 
 
 def marked(text: str, start: str, end: str) -> Markup:
-    """Escape text on one line; text between the marks is emphasised."""
+    """Escape text on one line. Text between the marks is emphasised."""
     shown = _INVISIBLE.sub("\ufffd", " ".join(text.split()))
     parts = re.split(f"{re.escape(start)}(.*?){re.escape(end)}", shown)
     made = Markup("").join(

@@ -1,14 +1,14 @@
-"""Where a value in a table of rows leads.
+"""The links of values in tables of rows.
 
-What belongs here: the address of a chat, a message, a customer or an order, the same for every page and for
-Dagster's metadata. What does not: the pages themselves, and who may open them.
+What belongs here: the address of a chat, a message, a customer or an order, for all pages and for Dagster's
+metadata. What does not: the pages, and the rights to open them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
-# Column, as checks and previews name it → the console's page of what it holds.
+# Column name in checks and previews → the console's page for its value.
 _PAGES = {
     "chat": "/chats/chat:{}",
     "duplicate_of": "/chats/chat:{}",
@@ -25,7 +25,7 @@ _LISTED = 20
 
 
 def row_link(column: str, row: Mapping[str, object], on_page: Container[object], console: str) -> str | None:
-    """Return the address that a cell leads to, or None where there is no page for it.
+    """Return the address for a cell, or None if there is no page for it.
 
     Args:
         column: The column as a check names it, such as `chat` or `id_contato`.
@@ -39,13 +39,13 @@ def row_link(column: str, row: Mapping[str, object], on_page: Container[object],
     if column == "chat" and value in on_page:
         return f"#chat-{value}"
     if column == "message_id":
-        # Only rows about live messages have no column that says where the message is.
+        # Only rows about live messages have no column with the source of the message.
         return f"{console}/messages/{row.get('source', 'webhook')}:{value}"
     return console + _PAGES[column].format(value) if column in _PAGES else None
 
 
 def console_links(rows: Iterable[Mapping[str, object]], console: str) -> str:
-    """Return a line of Markdown with a link for each thing of the rows that has a page, at most 20."""
+    """Return a line of Markdown with links to the pages for the values in rows, at most 20."""
     links = {
         f"[{column} {row[column]}]({address})": None
         for row in rows

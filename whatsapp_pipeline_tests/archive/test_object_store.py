@@ -222,7 +222,7 @@ def test_an_object_that_vanishes_or_never_comes_is_an_exception_and_the_others_a
         (stuck, "file_unreadable"),
     ]
     assert found[0][2] == "the file is no longer in the object store"
-    assert found[1][2].startswith("the object store does not give the file (")
+    assert found[1][2].startswith("the object store can't return the file (")
     assert "+55" not in found[0][2] + found[1][2]
 
 

@@ -12,7 +12,7 @@ from whatsapp_pipeline.errors import SettingError
 
 @pytest.mark.skipif(find_spec("gcsfs") is not None, reason="gcsfs is installed")
 def test_an_address_whose_library_is_missing_is_named() -> None:
-    with pytest.raises(SettingError, match="gs:// and its library is not installed"):
+    with pytest.raises(SettingError, match="gs://, but its library is not installed"):
         open_store("gs://bucket/chats")
 
 
