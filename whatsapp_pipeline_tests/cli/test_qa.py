@@ -123,7 +123,7 @@ def test_what_cannot_be_accepted_is_refused_in_words(run: Run) -> None:
         (("--check", "nonsense", "--month", "2025-01"), 2, "no check is called 'nonsense'"),
         (("--check", CHECK, "--month", "2025-01"), 1, "was never evaluated"),
         (("--check", "spool_drained", "--month", "2025-01"), 2, "has no months"),
-        (("--check", CHECK, "--month", "2025-01", "--until", "2020-01-01"), 2, "2020-01-01 is over"),
+        (("--check", CHECK, "--month", "2025-01", "--until", "2020-01-01"), 2, "2020-01-01 is in the past"),
         (("--check", CHECK, "--month", "2025-01", "--until", "soon"), 2, "is no day"),
     ):
         result = run("qa", "accept", *arguments, "--reason", "x")
