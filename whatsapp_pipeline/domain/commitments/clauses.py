@@ -137,6 +137,8 @@ def _spell(match: re.Match[str]) -> str:
 def _number(match: re.Match[str]) -> str:
     words = match[0].split()
     following = match.string[match.end() : match.end() + 12]
+    if words[0].isdigit() and words[1] != "mil":
+        return match[0]  # "150 uma nova"
     if len(words) == 1 and words[0] in _ONE and not _OF_TIME.match(following):
         return match[0]
     total, group = 0, 0

@@ -253,7 +253,7 @@ class _Ledger:
 
     def _quote(self, number: int, one: Said) -> None:
         # A fee for looking at the device does not replace a price for the work.
-        is_fee = one.mention.sort == "fee"
+        is_fee = one.mention.sort == "fee" or self._was_fee(one)
         if self._quotes and not is_fee and self.made[self._quotes[0]].said.at < one.at - timedelta(days=1):
             for before in self._quotes:
                 known = self.made[before]
@@ -264,6 +264,15 @@ class _Ledger:
         ready = self.ready
         if ready is not None and one.at - ready.at <= BILLED and _is_bill(ready, one):
             self._set(number, "approved", ready.ref)
+
+    def _was_fee(self, one: Said) -> bool:
+        """Return whether a price is that of a fee before it, which the shop names again."""
+        return any(
+            it.said.mention.sort == "fee"
+            and it.said.mention.amount == one.mention.amount
+            and one.at - it.said.at <= _REACH
+            for it in self.made
+        )
 
     def _answer(self, one: Said, outcome: Outcome) -> None:
         """Settle the quotes of the latest offer that nobody has answered."""

@@ -157,10 +157,14 @@ def case_of(
     turned_down: bool,
 ) -> Case:
     """Return the case: the commitments of the 60 days before the last message that are still in force."""
+    fees = _fees(followed)
     in_force = [
         one
         for one in followed.commitments
-        if one.outcome != "superseded" and one.said.at >= last_at - CASE_AGE and not _is_waived(one, followed)
+        if one.outcome != "superseded"
+        and one.said.at >= last_at - CASE_AGE
+        and not _is_waived(one, followed)
+        and (one.said.mention.kind != "price_quoted" or not _is_named_fee(one, fees))
     ]
     return Case(in_force, followed, last_at, orders, last_staff_at, last_customer_at, turned_down)
 
@@ -236,14 +240,32 @@ def _prices(case: Case, until: datetime | None = None) -> list[Commitment]:
         return []
     matter = [one.said.at for one in _latest_offer(_last_matter(case.commitments))]
     since = min(max(one.said.at for one in staff) - _ONE_OFFER, *matter, staff[-1].said.at)
-    return [
+    prices = [
         one
         for one in staff
         if one.said.mention.kind == "price_quoted"
         and one.said.mention.sort != "fee"
+        and one.said.mention.amount not in _fees(case.followed)
         and since <= one.said.at
         and (until is None or one.said.at <= until)
     ]
+    # An estimate ends with the price after the device was looked at.
+    firm = max((one.said.at for one in prices if one.said.mention.sort != "rough"), default=None)
+    return [
+        one
+        for one in prices
+        if one.said.mention.sort != "rough" or firm is None or firm < one.said.at + _ONE_TALK / 24
+    ]
+
+
+def _is_named_fee(one: Commitment, fees: set[Decimal | None]) -> bool:
+    """Return whether a price is a fee that was named as one elsewhere: "quanto devo da avaliação?", "70"."""
+    return one.said.mention.sort != "fee" and one.said.mention.amount in fees
+
+
+def _fees(followed: Followed) -> set[Decimal | None]:
+    """Return the amounts of fees, which the shop may name again when it asks for them."""
+    return {one.said.mention.amount for one in followed.commitments if one.said.mention.sort == "fee"}
 
 
 def _other_price(
@@ -256,7 +278,7 @@ def _other_price(
     said = case.remarks.get("said_number")
     if said is None or not prices or (until is not None and said.at > until):
         return None
-    if own and said.mention.length == "new":
+    if (own and said.mention.length == "new") or said.mention.amount in _fees(case.followed):
         return None
     is_near = any(abs(said.at - one.said.at) <= _ONE_TALK for one in prices)
     return said.mention.amount if is_near and said.mention.amount not in _amounts(prices) else None
@@ -441,6 +463,18 @@ def _put_off(deadline: Commitment, case: Case) -> Commitment | None:
     return None
 
 
+def _broken_before(deadline: Commitment, case: Case) -> date | None:
+    """Return the day before a deadline that the shop said it missed, if no work was ready since."""
+    for one in reversed(case.followed.commitments):
+        is_other = one.said.mention.kind == "deadline_promised" and one.said.ref != deadline.said.ref
+        if is_other and one.outcome == "broken" and one.said.at < deadline.said.at and one.due_on is not None:
+            since = case.done is not None and case.done.at >= one.said.at
+            in_time = deadline.due_on is not None and one.due_on < deadline.due_on
+            is_recent = deadline.said.at - one.said.at <= _ONE_OFFER * 2
+            return one.due_on if in_time and is_recent and not since else None
+    return None
+
+
 def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: _Days) -> str:
     """Write the promise of the shop: a day, several days, or the duration of the work."""
     last = deadlines[-1]
@@ -465,7 +499,15 @@ def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
     """Return the deadlines of work.
 
     Deadlines that were promised when the work was ready are for a delivery.
+    A deadline that was withdrawn without a new day is left out, too.
     """
+    moved = case.remarks.get("said_moves")
+    if moved is not None and moved.mention.length == "moved":
+        deadlines = [
+            one
+            for one in deadlines
+            if one.said.at >= moved.at or one.said.ref == moved.ref or one.outcome == "broken"
+        ]
     ready = case.followed.done
     if ready is None:
         return list(deadlines)
@@ -592,8 +634,7 @@ def offer(
     # For work that is ready, the deadline is only mentioned to say whether it was kept.
     done = ready is not None and all(one.said.at <= ready.at for one in deadlines)
     if deadlines and not done:
-        said = _say_deadline(deadlines, case, days)
-        parts.append(said.replace("o serviço", "um serviço", 1) if several else said)
+        parts += _say_promises(deadlines, case, days, several=several)
     warranties = _own_warranties(warranties, quotes, mixed=mixed)
     if warranties:
         given = say_length(warranties[-1].said.mention.length or "")
@@ -625,6 +666,14 @@ def offer(
     orders = [one.outcome_order for one in deadlines[-1:] if one.outcome_order is not None]
     said = join_words(parts).replace(" de garantia e ", " de garantia, e ")
     return Claim(kind="offer", text=f"A loja {said}.", messages=refs, orders=orders)
+
+
+def _say_promises(deadlines: Sequence[Commitment], case: Case, days: _Days, *, several: bool) -> list[str]:
+    """Write what the shop promised, after the day before it that the shop did not keep."""
+    broken = _broken_before(deadlines[-1], case)
+    parts = [f"não cumpriu o prazo de {say_date(broken)}"] if broken is not None else []
+    said = _say_deadline(deadlines, case, days)
+    return [*parts, said.replace("o serviço", "um serviço", 1) if several else said]
 
 
 def _own_warranties(
@@ -754,10 +803,10 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
             return text, [before, last] if text else []
     is_priced = bool(priced) and min(priced) <= last.said.at
     if last.said.mention.kind == "quote_approved":
-        return (
-            f"aprovou {_say_approved(last) if is_priced else 'o serviço'}{days.said(last.said.at)}",
-            [last],
-        )
+        what = _say_approved(last) if is_priced else "o serviço"
+        if any(one.said.at > last.said.at for one in undecided_offer(case)):
+            what = "um orçamento anterior"
+        return f"aprovou {what}{days.said(last.said.at)}", [last]
     if takes_back:
         on = days.said(last.said.at)
         # "Vou ter que cancelar" may be said of a visit.

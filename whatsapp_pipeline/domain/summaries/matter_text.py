@@ -50,6 +50,12 @@ _FURNITURE = frozenset(
     {"tapete", "armário", "sofá", "poltrona", "mala", "guarda-roupa", "colchão", "cortina", "persiana"}
     | {"bota", "sapato", "tênis"}
 )
+# What is wrong with an appliance, and with nothing else.
+_OF_APPLIANCES = frozenset(
+    {"não carrega", "não imprime direito", "não esquenta", "não gela", "não centrifuga", "não enche"}
+    | {"não drena a água", "reinicia do nada", "desliga do nada", "dá tela azul", "não conecta à rede"}
+    | {"não conecta ao Bluetooth"}
+)
 # The topic of who meant to write to somebody else.
 _WRONG_NUMBER = "engano"
 _PURPOSES = {
@@ -267,6 +273,8 @@ def _say_fault(named: _Named) -> str:
         return f"O cliente escreveu sobre {named.words}{_say_symptoms(named.symptoms)}"
     if named.complains:
         return ""  # what leaks may be a tap that a technician broke
+    if all(one["name"] in _OF_APPLIANCES for one in named.symptoms):
+        return f"O cliente escreveu sobre um aparelho{_say_symptoms(named.symptoms)}"
     said = join_words([_STATE.sub("", one["name"]) for one in named.symptoms])
     return f"O cliente relatou {'um problema' if len(named.symptoms) == 1 else 'problemas'}: {said}"
 

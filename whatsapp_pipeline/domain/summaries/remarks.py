@@ -60,6 +60,12 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
 
 # A repair that is possible, but costs more than it is worth.
 _TOO_DEAR = re.compile(r"\b(?:compensa|vale)\b")
+# Words that take a day back that was promised, beside those that only excuse.
+_MOVES_DAY = re.compile(
+    r"\b(?:atras(?:ou|amos)|adi(?:ou|amos|ado|ada|ei|ar)|remarc\w+|prorrog\w+|posterg\w+|ainda nao|"
+    r"(?:so|somente) (?:na |no |para |dia )?(?:segunda|terca|quarta|quinta|sexta|sabado|semana|dia)|"
+    r"(?:fica|ficou|vai ficar) (?:so )?para)\b"
+)
 # A price of a new device, which the shop may not sell.
 _OF_NEW = re.compile(r"(?:semi)?nov[oa]\b|usad[oa]\b")
 
@@ -137,6 +143,8 @@ def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
             length = "dear" if is_dear else None
             if rule.kind == "said_number" and _OF_NEW.match(shown[0]):
                 length = "new"
+            if rule.kind == "said_moves":
+                length = "moved" if _MOVES_DAY.search(text) else None
             if rule.kind == "said_waives":
                 length = groups.get("fee") or groups.get("fee2")
             found.append(Mention(rule.kind, rule.side, first, last, amount=amount, length=length))

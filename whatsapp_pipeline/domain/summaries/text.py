@@ -38,7 +38,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "17"
+TEXT_VERSION = "18"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # An older remark does not show the current mood of the customer.
@@ -220,7 +220,7 @@ def _say_awaited(deadlines: Sequence[Commitment], last_at: datetime, *, after_sh
     return f"falta a loja avisar quando {what} {'ficarem prontos' if many else 'ficar pronto'}"
 
 
-def _open(facts: Facts, case: Case) -> Claim | None:
+def _open(facts: Facts, case: Case, thing: str) -> Claim | None:
     if not facts.conversations:
         return None
     pending = [order for order in facts.orders if order["open"]]
@@ -241,11 +241,11 @@ def _open(facts: Facts, case: Case) -> Claim | None:
         parts.append(_say_awaited(deadlines, facts.last_at, after_shop=bool(owes) and not quotes))
     brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
     if brings is not None:
-        parts.append("falta o cliente levar o aparelho")
+        parts.append(f"falta o cliente levar {thing}")
     # A closed order means that the device left the shop.
     ready = case.to_collect if pending or not facts.orders else None
     if ready is not None:
-        parts.append("falta o cliente buscar o aparelho")
+        parts.append(f"falta o cliente buscar {thing}")
     if pending:
         parts.append(_say_pending(pending))
     if not parts and (
@@ -316,7 +316,7 @@ def compose(facts: Facts) -> list[Claim]:
         _sentiment(facts),
         _contact(facts),
         _replies(facts),
-        _open(facts, case),
+        _open(facts, case, thing or "o aparelho"),
     ]
     kept = [claim for claim in others if claim is not None]
     # A topic of other sentences is repeated only if there would be too few sentences.

@@ -651,18 +651,25 @@ def test_who_collected_the_device(said: str, text: str | None) -> None:
 )
 def test_in_time_is_said_only_of_the_first_deadline(later: str, *, in_time: bool) -> None:
     found = sentences(
-        "0C meu notebook não liga", "0L a fonte fica 180", "0C pode fazer", "0L fica pronto na quarta",
-        f"2L {later}", "4L o notebook está pronto",
-    )  # fmt: skip
+        "0C meu notebook não liga",
+        "0L a fonte fica 180",
+        "0C pode fazer",
+        "0L fica pronto na quarta",
+        f"2L {later}",
+        "4L o notebook está pronto",
+    )
     assert (", no prazo," in found["offer"]) is in_time
     assert "depois do primeiro prazo, 05/03," in found["offer"]
 
 
 def test_a_deadline_that_only_its_delay_shows_is_not_called_kept() -> None:
     found = sentences(
-        "0C meu carro está patinando", "0L a embreagem fica 900", "0C pode fazer",
-        "2L a peça veio errada, fica pra sexta sem falta", "4L carro pronto, pode vir",
-    )  # fmt: skip
+        "0C meu carro está patinando",
+        "0L a embreagem fica 900",
+        "0C pode fazer",
+        "2L a peça veio errada, fica pra sexta sem falta",
+        "4L carro pronto, pode vir",
+    )
     assert "prazo" not in found["offer"]
 
 
@@ -671,10 +678,14 @@ def test_a_deadline_that_only_its_delay_shows_is_not_called_kept() -> None:
     [
         ("troca a lente do óculos? trabalho o dia todo no computador", "O cliente escreveu sobre óculos."),
         ("minha tv está sem som, vi pelo celular", "O cliente escreveu sobre uma televisão sem som."),
-        ("o fogão fica do lado da geladeira e não acende",
-            "O cliente escreveu sobre um fogão que não acende."),
-        ("minha caixa de som não conecta no bluetooth",
-            "O cliente escreveu sobre uma caixa de som que não conecta ao Bluetooth."),
+        (
+            "o fogão fica do lado da geladeira e não acende",
+            "O cliente escreveu sobre um fogão que não acende.",
+        ),
+        (
+            "minha caixa de som não conecta no bluetooth",
+            "O cliente escreveu sobre uma caixa de som que não conecta ao Bluetooth.",
+        ),
         ("o notebook não conecta no wifi", "O cliente escreveu sobre um notebook que não conecta à rede."),
         ("preciso afinar um piano de armário", "O cliente escreveu sobre um piano."),
         ("perdi a chave do meu onix", "O cliente escreveu sobre uma chave."),
@@ -682,7 +693,7 @@ def test_a_deadline_that_only_its_delay_shows_is_not_called_kept() -> None:
         ("tô sentindo cheiro de gás no fogão", "O cliente escreveu sobre um fogão com cheiro de gás."),
         ("trocam a bateria do moto g60?", "O cliente escreveu sobre um celular."),
     ],
-)  # fmt: skip
+)
 def test_the_matter_is_what_the_customer_brings(text: str, matter: str) -> None:
     assert sentences(f"0C {text}")["matter"] == matter
 
@@ -695,8 +706,10 @@ def test_how_long_a_part_lasts_is_no_question_about_the_deadline() -> None:
 @pytest.mark.parametrize(
     ("said", "decision"),
     [
-        ("vou ter que cancelar, não liberaram as chaves",
-            "O cliente cancelou em 05/03 o que estava combinado."),
+        (
+            "vou ter que cancelar, não liberaram as chaves",
+            "O cliente cancelou em 05/03 o que estava combinado.",
+        ),
         ("podem cancelar o serviço", "O cliente desistiu do serviço em 05/03."),
         ("desisto, obrigado", "O cliente desistiu do serviço em 05/03."),
         ("preciso remarcar, surgiu um imprevisto", None),
@@ -705,7 +718,7 @@ def test_how_long_a_part_lasts_is_no_question_about_the_deadline() -> None:
         ("fechei com outro técnico", "O cliente recusou o orçamento em 05/03."),
         ("pode fazer, meu marido busca", "O cliente aprovou o orçamento em 05/03."),
     ],
-)  # fmt: skip
+)
 def test_a_postponement_is_no_refusal_and_a_refusal_no_approval(said: str, decision: str | None) -> None:
     found = sentences("0C montam guarda-roupa?", "0L os dois serviços ficam 220", f"2C {said}")
     decided = found.get("decision", "").split(" e combinou")[0]
@@ -765,9 +778,13 @@ def test_the_amount_of_a_payment_is_one_that_the_shop_asked_for(said: str, amoun
 
 def test_what_is_offered_beside_ready_work_is_neither_its_price_nor_its_refusal() -> None:
     found = sentences(
-        "0C meu violão descolou", "0L fica 180", "0C pode fazer", "2L o violão está pronto",
-        "3L tenho uma guitarra à venda por 500 se quiser", "3C não quero, obrigado",
-    )  # fmt: skip
+        "0C meu violão descolou",
+        "0L fica 180",
+        "0C pode fazer",
+        "2L o violão está pronto",
+        "3L tenho uma guitarra à venda por 500 se quiser",
+        "3C não quero, obrigado",
+    )
     assert "500" not in found["offer"]
     assert "recusou" not in found.get("decision", "")
 
@@ -775,3 +792,46 @@ def test_what_is_offered_beside_ready_work_is_neither_its_price_nor_its_refusal(
 def test_faults_of_two_things_are_put_on_neither() -> None:
     found = sentences("0C tenho uma tv sem imagem e um forninho sem força, não liga")
     assert found["matter"] == "O cliente escreveu sobre uma televisão."
+
+
+@pytest.mark.parametrize(
+    ("lines", "offer"),
+    [
+        # A count of things after a price is no part of it.
+        (("0L a fonte fica R$ 150 uma unidade",), "A loja passou orçamento de R$ 150,00 em 03/03."),
+        # An estimate ends with the price after the device was looked at.
+        (
+            ("0L fica por volta de R$ 420, só testando", "2L testamos, é o painel, R$ 1.900"),
+            "A loja passou orçamento de R$ 1.900,00 em 05/03.",
+        ),
+        # A fee that is named again is no other price.
+        (
+            (
+                "0L a avaliação custa R$ 70",
+                "1L o conserto fica 410",
+                "2C quanto devo da avaliação?",
+                "2L R$ 70",
+            ),
+            "A loja passou orçamento de R$ 410,00 em 04/03.",
+        ),
+        # The shop itself said that it missed a day.
+        (
+            ("0L fica pronto na terça", "2L o laboratório atrasou", "3L fica pronto segunda"),
+            "A loja não cumpriu o prazo de 04/03 e prometeu o serviço para 10/03.",
+        ),
+        # A day that was taken back is not named any more.
+        (("0L fica pronto na quinta", "3C posso buscar?", "3L infelizmente só segunda"), None),
+    ],
+)
+def test_the_last_state_of_a_price_and_of_a_day(lines: tuple[str, ...], offer: str | None) -> None:
+    assert sentences("0C meu notebook não liga", *lines).get("offer") == offer
+
+
+def test_an_approval_before_an_open_quote_is_of_an_earlier_one() -> None:
+    found = sentences(
+        "0C meu drone não liga",
+        "0L a peça fica R$ 980",
+        "0C pode pedir a peça",
+        "9L chegou e foi instalada. O motor também está ruim, a troca é R$ 190. Podemos trocar?",
+    )
+    assert found["decision"] == "O cliente aprovou um orçamento anterior em 03/03."
