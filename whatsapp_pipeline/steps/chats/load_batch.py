@@ -57,7 +57,6 @@ class BatchLoader:
             duplicates.lock(
                 self._conn
             )  # before any row lock: merging and flagging duplicates lock the same rows
-        files = self._held(files)
         open_replies = self._copy_new([file for file in files if file.is_new], batch, counts)
         open_replies += self._merge(changed, batch, counts)
         # From here until the commit, only one batch runs at a time. Each batch sees the messages of earlier
@@ -67,11 +66,6 @@ class BatchLoader:
         self._finish(batch.without_problems(files), open_replies, counts)
         return counts
 
-    def _held(self, files: Sequence[FileToLoad]) -> list[FileToLoad]:
-        """Lock the chats of new files, and leave out files with a chat that was erased since the plan."""
-        held = chat_files.hold(self._conn, [chat.id for file in files if file.is_new for chat in file.chats])
-        return [file for file in files if not file.is_new or held.issuperset(chat.id for chat in file.chats)]
-
     def _copy_new(self, files: Sequence[FileToLoad], batch: _Batch, counts: Counter[str]) -> list[int]:
         """Copy files that were not loaded before; return the ids of chats with unresolved replies."""
         total = sum(file.message_count for file in files)
@@ -79,7 +73,7 @@ class BatchLoader:
             return []
         bases = _bases(files, messages.reserve_ids(self._conn, total))
         open_replies: set[int] = set()
-        with messages.copy_new(self._conn, list(bases)) as write:
+        with messages.copy_new(self._conn) as write:
             for chats in self._without_erased(batch.messages(files)):
                 base = _repeated(chats, [bases[chat.id] for chat, _ in chats])
                 frame = _stacked(chats).with_columns(

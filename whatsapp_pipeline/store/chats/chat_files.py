@@ -296,15 +296,6 @@ def existing(conn: Connection, ids: Sequence[int]) -> set[int]:
     return {row[0] for row in conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s)", (list(ids),))}
 
 
-def hold(conn: Connection, ids: Sequence[int]) -> set[int]:
-    """Lock chats until the transaction ends, and return the ids of those that exist.
-
-    No other transaction can delete them meanwhile, or add messages to them.
-    """
-    rows = conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (list(ids),))
-    return {row[0] for row in rows}
-
-
 def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
     """Store the loaded hash of each chat, given as (id, hash).
 

@@ -76,29 +76,14 @@ def reserve_ids(conn: Connection, count: int) -> int:
 
 
 @contextmanager
-def copy_new(conn: Connection, file_ids: Sequence[int]) -> Iterator[WriteFrame]:
-    """Open the COPY for messages of the new files `file_ids`; yields a function that takes frames of them.
+def copy_new(conn: Connection) -> Iterator[WriteFrame]:
+    """Open the COPY for messages of new files; yields a function that takes frames of them.
 
-    They have MESSAGE_SCHEMA's columns and `id`, `id_chat_file` and `reply_to_id`. The caller holds the files
-    (`chat_files.hold`).
+    They have MESSAGE_SCHEMA's columns and `id`, `id_chat_file` and `reply_to_id`.
     """
     columns = {"id": "id", **_MESSAGE_COLUMNS, "reply_to_id": "reply_to_id"}
-    with _checked_once(conn, file_ids), _copy(conn, "chat_messages", columns) as write:
+    with _copy(conn, "chat_messages", columns) as write:
         yield write
-
-
-@contextmanager
-def _checked_once(conn: Connection, file_ids: Sequence[int]) -> Iterator[None]:
-    """Insert rows of held chats without the triggers that look up the chat of each row, if possible.
-
-    They take a third of the time of a COPY. A chat that is held exists, and its messages are numbered by
-    their ids, so rows for chats without messages can't violate what these triggers check. They stay on where
-    the role may not turn them off, and where the table has other triggers.
-    """
-    is_off = conn.execute(queries.load("chats/messages_checked_once"), (list(file_ids),)).fetchone()
-    yield
-    if is_off is not None:
-        conn.execute("SET LOCAL session_replication_role = origin")
 
 
 @contextmanager

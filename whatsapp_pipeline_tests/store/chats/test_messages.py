@@ -7,11 +7,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
+from psycopg.errors import CheckViolation
 
 from whatsapp_pipeline.domain.transcripts.chat_message import MESSAGE_SCHEMA
-from whatsapp_pipeline.store import queries
-from whatsapp_pipeline.store.chats import chat_files, messages
+from whatsapp_pipeline.store.chats import messages
 from whatsapp_pipeline.store.connection import Connection
 
 TEXTS = [
@@ -130,7 +129,7 @@ def test_whatever_a_message_holds_arrives_as_it_is(
 ) -> None:
     frame = frame_of(file_id)
     conn.execute(f"SET TimeZone = '{zone}'; SET client_encoding = '{encoding}'")
-    with messages.copy_new(conn, [file_id]) as write:
+    with messages.copy_new(conn) as write:
         write(frame[:7])
         write(frame[7:])
     conn.execute("SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'")
@@ -156,7 +155,7 @@ def test_what_is_merged_arrives_as_it_is(conn: Connection, file_id: int) -> None
 
 def test_a_copy_that_fails_says_so_and_leaves_nothing(conn: Connection, file_id: int) -> None:
     def copy(frame: pl.DataFrame, error: Exception | None = None) -> None:
-        with messages.copy_new(conn, [file_id]) as write:
+        with messages.copy_new(conn) as write:
             for at in range(3):
                 write(frame.with_columns(id=pl.col("id") + 100 * at, ordinal=pl.col("ordinal") + 100 * at))
             if error is not None:
@@ -168,77 +167,3 @@ def test_a_copy_that_fails_says_so_and_leaves_nothing(conn: Connection, file_id:
     with pytest.raises(CheckViolation):
         copy(frame.with_columns(direction=pl.lit("sideways")))
     assert conn.execute("SELECT count(*) FROM chat_messages").fetchone() == (0,)
-
-
-def copy_in_transaction(conn: Connection, frame: pl.DataFrame, file_ids: list[int]) -> str:
-    """Copy messages as a batch does; return which triggers fire in its transaction afterwards."""
-    with conn.transaction():
-        chat_files.hold(conn, file_ids)
-        with messages.copy_new(conn, file_ids) as write:
-            write(frame)
-        after = conn.execute("SELECT current_setting('session_replication_role')").fetchone()
-    assert after is not None
-    return str(after[0])
-
-
-def test_triggers_are_off_for_chats_without_messages_alone(conn: Connection, file_id: int) -> None:
-    def is_off() -> bool:
-        with conn.transaction(force_rollback=True):
-            off = conn.execute(queries.load("chats/messages_checked_once"), ([file_id],)).fetchone()
-            role = conn.execute("SELECT current_setting('session_replication_role')").fetchone()
-            assert role == ("origin" if off is None else "replica",)
-            return off is not None
-
-    assert is_off()
-    copy_in_transaction(conn, frame_of(file_id)[:1], [file_id])
-    assert not is_off()
-
-
-def test_only_chats_that_exist_are_held(conn: Connection, file_id: int) -> None:
-    with conn.transaction():
-        assert chat_files.hold(conn, [file_id, file_id + 1]) == {file_id}
-
-
-def test_constraints_hold_where_rows_are_checked_at_once(conn: Connection, file_id: int) -> None:
-    frame = frame_of(file_id)[:5]
-    assert copy_in_transaction(conn, frame, [file_id]) == "origin"
-    # The chat has messages now, so each row is checked again.
-    with pytest.raises(UniqueViolation):
-        copy_in_transaction(conn, frame.with_columns(id=pl.col("id") + 100), [file_id])
-    with pytest.raises(ForeignKeyViolation), conn.transaction():
-        conn.execute("UPDATE chat_messages SET id_chat_file = %s", (file_id + 1,))
-    conn.execute("DELETE FROM chat_files")
-    assert conn.execute("SELECT count(*) FROM chat_messages").fetchone() == (0,)
-
-
-def test_a_trigger_of_the_users_sees_every_message(conn: Connection, file_id: int) -> None:
-    conn.execute("CREATE TABLE seen (id bigint)")
-    conn.execute(
-        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS"
-        " $$ BEGIN INSERT INTO seen VALUES (NEW.id); RETURN NEW; END $$"
-    )
-    conn.execute("CREATE TRIGGER see AFTER INSERT ON chat_messages FOR EACH ROW EXECUTE FUNCTION see()")
-    try:
-        copy_in_transaction(conn, frame_of(file_id)[:5], [file_id])
-        assert conn.execute("SELECT count(*) FROM seen").fetchone() == (5,)
-    finally:
-        conn.execute("DROP TABLE seen; DROP FUNCTION see() CASCADE")
-
-
-def test_a_role_without_the_right_loads_with_the_checks_on(conn: Connection, file_id: int) -> None:
-    def copy(of: int) -> None:
-        with conn.transaction():
-            conn.execute("SET LOCAL ROLE loads_messages")
-            with messages.copy_new(conn, [of]) as write:
-                write(frame_of(of)[:5])
-
-    conn.execute("DROP ROLE IF EXISTS loads_messages")
-    conn.execute("CREATE ROLE loads_messages")
-    try:
-        conn.execute("GRANT SELECT, INSERT ON chat_messages TO loads_messages")
-        with pytest.raises(ForeignKeyViolation):
-            copy(file_id + 1)
-        copy(file_id)
-        assert conn.execute("SELECT count(*) FROM chat_messages").fetchone() == (5,)
-    finally:
-        conn.execute("DROP OWNED BY loads_messages; DROP ROLE loads_messages")

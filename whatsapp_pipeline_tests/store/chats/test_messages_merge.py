@@ -69,7 +69,7 @@ def store(conn: Connection, text: str, file_id: int) -> None:
     rows = frame(text, file_id).with_columns(
         id=pl.col("ordinal") + first, reply_to_id=pl.col("reply_ordinal") + first
     )
-    with messages.copy_new(conn, [file_id]) as write:
+    with messages.copy_new(conn) as write:
         write(rows)
 
 
