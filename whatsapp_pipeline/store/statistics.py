@@ -39,8 +39,8 @@ def analyze_sample(conn: Connection, table: str) -> None:
 
     Call it inside a transaction, whose later ANALYZE statements have the same limit.
     """
-    conn.execute("SET LOCAL default_statistics_target = 10")
-    conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+    statements = sql.SQL("SET LOCAL default_statistics_target = 10; ANALYZE {}")
+    conn.execute(statements.format(sql.Identifier(table)))
 
 
 def forget_deleted_rows(conn: Connection, tables: Sequence[str]) -> None:

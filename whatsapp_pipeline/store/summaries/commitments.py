@@ -192,16 +192,16 @@ def save_unlinked_commitments(conn: Connection, batch: int, found: Iterable[tupl
 
 def _stage_commitments(conn: Connection, found: Iterable[tuple[Owner, Commitment]]) -> None:
     """Write commitments to the temporary table work_commitments."""
-    conn.execute("DROP TABLE IF EXISTS work_commitments")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-    conn.execute(
-        sql.SQL("CREATE TEMP TABLE work_commitments AS SELECT {} FROM commitments LIMIT 0").format(names)
+    statements = sql.SQL(
+        "DROP TABLE IF EXISTS work_commitments;"
+        " CREATE TEMP TABLE work_commitments AS SELECT {} FROM commitments LIMIT 0"
     )
+    conn.execute(statements.format(names))
     with conn.cursor().copy(sql.SQL("COPY work_commitments ({}) FROM STDIN").format(names)) as copy:
         for owner, commitment in found:
             copy.write_row(_row(owner, commitment))
-    conn.execute("CREATE INDEX ON work_commitments (source, message_id, number)")
-    conn.execute("ANALYZE work_commitments")
+    conn.execute("CREATE INDEX ON work_commitments (source, message_id, number); ANALYZE work_commitments")
 
 
 def _write_commitments(conn: Connection) -> int:

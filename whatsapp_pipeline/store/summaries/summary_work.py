@@ -273,8 +273,7 @@ class ContactBatches:
 
     def stage(self, batch: int, *, gap: timedelta) -> StagedBatch:
         """Stage the messages of one batch, and its sessions with a linked order."""
-        truncate_batch_tables(self.conn)
-        read_chats_by_index(self.conn)
+        prepare_batch_tables(self.conn)
         contacts = self.conn.execute(
             "SELECT id_contato FROM work_contacts WHERE batch = %s", (batch,)
         ).fetchall()
@@ -385,20 +384,20 @@ class MeasuredBatch:
         return [ContactFacts(**row) for row in facts.values()]
 
 
-def truncate_batch_tables(conn: Connection) -> None:
-    """Empty the tables of one batch, and drop the indexes that are made after the tables are filled."""
-    conn.execute("DROP INDEX IF EXISTS work_messages_place, work_talk_place")
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in _BATCH_TABLES)
-    conn.execute(sql.SQL("TRUNCATE {}").format(names))
+def prepare_batch_tables(conn: Connection) -> None:
+    """Empty the tables of one batch, drop their late indexes, and make the planner look up chats by index.
 
-
-def read_chats_by_index(conn: Connection) -> None:
-    """Make the planner look up the chats of a batch, until the end of the transaction.
-
-    The messages of a chat are stored side by side. With its usual costs, the planner reads all messages for
-    each batch.
+    The indexes are made after the tables are filled. The messages of a chat are stored side by side: with its
+    usual costs, the planner would read all messages for each batch. The cost holds until the end of the
+    transaction.
     """
-    conn.execute("SET LOCAL random_page_cost = 1.1")
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in _BATCH_TABLES)
+    statements = sql.SQL(
+        "DROP INDEX IF EXISTS work_messages_place, work_talk_place;"
+        " TRUNCATE {};"
+        " SET LOCAL random_page_cost = 1.1"
+    )
+    conn.execute(statements.format(names))
 
 
 def read_staged_texts(

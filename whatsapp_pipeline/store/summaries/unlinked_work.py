@@ -18,7 +18,7 @@ from whatsapp_pipeline.store import statistics
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
-from whatsapp_pipeline.store.summaries.summary_work import read_chats_by_index, truncate_batch_tables
+from whatsapp_pipeline.store.summaries.summary_work import prepare_batch_tables
 
 # The chats that a person decided to be without a customer: a supplier, a private chat, a wrong number. A
 # customer who is not registered yet is not among them. Among several decisions the narrowest and then the
@@ -142,8 +142,7 @@ class UnlinkedChats:
 
     def stage(self, batch: int) -> list[int]:
         """Stage the messages of one batch; return the keys of its chats."""
-        truncate_batch_tables(self.conn)
-        read_chats_by_index(self.conn)
+        prepare_batch_tables(self.conn)
         rows = self.conn.execute("SELECT key FROM work_unlinked WHERE batch = %s ORDER BY key", (batch,))
         keys = [key for (key,) in rows.fetchall()]
         values = {
