@@ -108,7 +108,10 @@ def test_each_part_comes_back_and_of_a_killed_serve_nothing_is_left(
             unit.touch()
         said = log.read_text()
         assert "console: http://localhost" in said  # of the console's process
-        assert "nobody has logged in; get a link: `whatsapp-pipeline console user add NAME" in said
+        assert (
+            "nobody has logged in yet; to get a login link, run `whatsapp-pipeline console user add NAME"
+            in said
+        )
         assert "/login/once/" not in said
         assert "daemon ended (signal SIGKILL); it is started again in 0.5 s" in said
         family = psutil.Process(process.pid).children(recursive=True)

@@ -381,7 +381,7 @@ def test_the_commands_of_several_hosts_share_the_tokens(
     here = {**environment, "PIPELINE_LOCAL_DIR": str(tmp_path / "a"), "PIPELINE_HOST_NAME": "worker-1"}
     done = runner.invoke(erp, ["authorize", "--code", "sandbox-code"], env=here)
     assert done.exit_code == 0, done.output
-    assert "the tokens are in the database" in done.output
+    assert "The tokens are in the database" in done.output
     there = {**environment, "PIPELINE_LOCAL_DIR": str(tmp_path / "b"), "PIPELINE_HOST_NAME": "worker-2"}
     shown = runner.invoke(cli, ["erp", "status", "--erp", "tiny"], env=there)
     assert shown.exit_code == 0, shown.output

@@ -90,7 +90,7 @@ def process(conn: Connection, *, has_bad_item: bool = False, **options: Any) -> 
         report = process_due(conn, ProcessOptions(**options), log=LOG)
     finally:
         LOG.removeHandler(warnings)
-    assert has_bad_item == any("stored item by item" in text for text in warnings.texts), warnings.texts
+    assert has_bad_item == any("storing them item by item" in text for text in warnings.texts), warnings.texts
     return report
 
 

@@ -588,7 +588,7 @@ def test_a_body_that_kills_its_worker_ends_dead_and_alone(conn: Connection) -> N
         (2, "dead"),
         (3, "done"),
     ]
-    assert "worker died" in inbox.dead_letters(conn)[0][3]
+    assert "worker was killed" in inbox.dead_letters(conn)[0][3]
     assert crashes >= 3
 
 
