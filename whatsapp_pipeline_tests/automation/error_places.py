@@ -369,7 +369,7 @@ def _unit_is_a_folder(world: World) -> object:
 
 
 FAULTS: Final[dict[str, Provoke]] = {
-    "assistant.client _prompt": _assistant_prompt,
+    "assistant.client _read_prompt": _assistant_prompt,
     "automation.launching LaunchedRuns.launch": _no_webserver,
     "cli.customer customer": _customer_page,
     "cli.database_option require_free": _port_in_use,
