@@ -94,7 +94,7 @@ def test_an_erasure_reaches_the_disks_of_all_hosts(hosts: list[Host], conn: Conn
         assert "1 erasure(s) applied and confirmed (1 saved ERP pages, 1 QA reports)" in applied.output
         assert host.holds("Maria") == host.holds("99999-0001") == host.holds(DIGITS) == []
         assert host.holds("Joao") == ["B-000000.json"]
-        assert "nothing waits" in host.run("privacy", "apply").output
+        assert "no erasure is waiting" in host.run("privacy", "apply").output
     assert _unconfirmed(conn) == {"counter": 0, "receiver": 0, "worker-1": 0}
     shown = counter.run("privacy", "status")
     assert shown.exit_code == 0

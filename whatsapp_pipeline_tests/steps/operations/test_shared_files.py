@@ -329,7 +329,7 @@ def test_a_backup_of_one_host_is_listed_cleaned_and_restored_on_another(
     conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana Lima'), (2, 'Bia Reis')")
     taken = cluster.run("worker-1", "backup", "now")
     assert taken.exit_code == 0, taken.output
-    assert ", restored," in taken.output
+    assert ", verified by a trial restore," in taken.output
     file = taken.stdout.partition(":")[0]
     described = f"{Path(file).stem}.json"
     assert cluster.folder.names() == [f"backups/{file}", f"backups/{described}"]
