@@ -41,7 +41,7 @@ from whatsapp_pipeline_tests.console.running import running_console, text_of
 from whatsapp_pipeline_tests.postgres15 import IS_INSTALLED, serving_postgres15
 from whatsapp_pipeline_tests.steps.operations.test_adopt import ANA_CHAT, ANA_FILE, PLAN
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 MONTHS = ("2025-01", "2025-02")
 OPTIONS = SampleOptions(seed=11, contacts=60, files=50, months=MONTHS)
