@@ -66,8 +66,8 @@ _UP_TO = re.compile(rf" ?(?:reais )?(?:a|ate) (?:r ?\$ ?)?(?P<n>{_N})(?![\d/:]|[
 _FEE_BEFORE = re.compile(
     r"\b(?:buscamos|busco|entregamos|entrego|coletamos|avaliacao|diagnostico|analise|visita|"
     r"taxa(?: de \w+)?|vistoria|teste(?: de \w+)?|chamado|orcamento custa|orcamento e cobrado|"
-    r"deslocamento|coleta|busca|frete|entrega|laudo)"
-    r"(?: (?:tecnica|e|foi|era|fica|custa|sai|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
+    r"deslocamento|coleta|busca|frete|entrega|laudo|sedex|correios?|envio|postagem)"
+    r"(?: (?:tecnica|e|foi|era|fica|custa|sai|da|em|por|de|so|a|cobramos|esta))* ?(?:r ?\$ ?)?$"
 )
 _FEE_AFTER = re.compile(
     r" (?:reais )?(?:(?:de|da|pela|a) )?"

@@ -65,6 +65,7 @@ Kind: TypeAlias = Literal[
     "said_amount",
     "said_number",
     "said_agrees",
+    "said_asks_fee",
 ]
 REMARK_KINDS = frozenset(
     {
@@ -74,6 +75,7 @@ REMARK_KINDS = frozenset(
         *("said_invoice", "said_declines", "said_visits", "said_thanks"),
         *("said_pending", "said_locates", "said_frauds", "said_receipt", "said_forgot"),
         *("said_lowers", "said_waives", "said_moves", "said_amount", "said_number", "said_agrees"),
+        "said_asks_fee",
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {
@@ -226,6 +228,17 @@ _LOWERED = re.compile(
 _BY_MEANS = re.compile(r"\b(?:a vista|pix|dinheiro|cartao|debito|credito)\b")
 
 
+# "Duas opções", and a list of at least two items.
+_OPTIONS = re.compile(r"\bopc(?:ao|oes)\b|\balternativas?\b")
+_ITEM = re.compile(r"(?m)^\s*(?:\d{1,2} ?[).:-]|opcao \w+ ?[):-]|[-*•–])\s")
+
+
+def _lists_options(text: str) -> bool:
+    """Return whether a message lists prices to choose from, or of parts. None of them replaces another."""
+    folded = fold_in_place(text)
+    return bool(_OPTIONS.search(folded)) or len(_ITEM.findall(folded)) > 1
+
+
 # A debt, or work that was done: "o pagamento ficou pendente, 145", "central trocada, 380".
 _BILL = re.compile(
     r"\b(?:pendente|em aberto|em atraso|atrasado|o restante|link (?:de|do|para) pagamento)\b"
@@ -267,7 +280,7 @@ def _one_offer(mentions: list[Mention], text: str, found: Sequence[Sentence]) ->
             for one in mentions
         ]
     prices_said = [one for one in mentions if one.kind == "price_quoted" and one.sort != "fee"]
-    if len(prices_said) < 2:
+    if len(prices_said) < 2 or _lists_options(text):
         return mentions
     before, last = prices_said[-2:]
     if before.amount is None or last.amount is None or before.start == last.start:
@@ -362,6 +375,11 @@ def _following(sentence: Sentence, number: int) -> str:
     return sentence.clauses[number + 1].text if number + 1 < len(sentence.clauses) else ""
 
 
+# "48 do sedex, mais os 120 do diagnóstico": a fee is no part of a price.
+_PLUS_FEE = re.compile(
+    r"(?:\bmais|\+) ?(?:[ao]s? )?(?:r ?\$ ?)?\d[\d.,]*(?: reais)? (?:(?:d[aeo]|pel[ao]) )?"
+    r"(?:avaliacao|diagnostico|visita|taxa|vistoria|frete|laudo|deslocamento|sedex|correios?)\b"
+)
 # "Fazemos visita, R$ 90, abate do conserto".
 _NAMES_FEE = re.compile(
     r"\b(?:visita|avaliacao|diagnostico|taxa|deslocamento|frete|vistoria|analise|chamado|laudo)"
@@ -383,7 +401,7 @@ def _quotes(
     for amount in amounts:
         if amount.value in quoted or (quoted and " + " in clause.text):
             continue  # a price that is said twice, or a part of a total
-        total = with_second_part(amount, text)
+        total = amount if _PLUS_FEE.search(text) else with_second_part(amount, text)
         quoted.update((amount.value, total.value, total.value - amount.value))
         sort = "rough" if total.sort is None and "depende" in sentence.text else total.sort
         if sort is None and (_NAMES_FEE.search(_before(sentence, number)) or _IS_FEE.match(following)):
@@ -527,7 +545,17 @@ def _deadline(text: str, following: str, warranties: set[str | None]) -> str | N
         return None
     closest = min(found, key=lambda it: min(abs(it.start - verb.end()), abs(verb.start() - it.end)))
     vague = closest.code == "t0" and not _OF_TODAY.search(text)  # "agora", "mais tarde"
-    return None if vague else closest.code
+    return None if vague or _is_too_long(closest.code) else closest.code
+
+
+# The longest work in hours or minutes. More is how long a part lasts: "umas 2 mil horas".
+_LONGEST = {"h": 72, "m": 600}
+
+
+def _is_too_long(code: str) -> bool:
+    """Return whether a duration in hours or minutes is too long for a deadline."""
+    number = code.partition("@")[0][1:]
+    return code[0] in _LONGEST and number.isdigit() and int(number) > _LONGEST[code[0]]
 
 
 _READY_ITSELF = re.compile(
@@ -652,7 +680,8 @@ def _dated(mention: Mention, before: str) -> Mention:
 
 
 _WANTS_ELSE = re.compile(
-    r"(?:e |eu |so )*(?:quero|queria|gostaria|preciso) (?!cancelar|desistir|de volta|buscar|pegar|retirar)"
+    r"(?:e |eu |so )*(?:quero|queria|gostaria|preciso) (?!cancelar|desistir|de volta|buscar|pegar|retirar"
+    r"|(?:d?[oa]s? |me[ua]s? |minhas? |todo )*(?:sinal|dinheiro|entrada|valor|grana|\d+)\b)"
 )
 _SETTLED = re.compile(r"\b(?:combinado|fechado|fechou|marcado|entao vou|entao passo|vou (?:hoje|amanha))\b")
 _AGREED = re.compile(r"fechou|combinado|bora")

@@ -156,6 +156,7 @@ def follow(
             continue
         if one.mention.side == "staff":
             latest.pop("said_bids", None)  # the customer gave an answer that is no consent
+            one = _as_asked(one, latest.pop("said_asks_fee", None))  # noqa: PLW2901  # the same price as a fee
         numbers[one.ref] = numbers.get(one.ref, 0) + 1
         due, at = when.resolve_day(one.mention.due, one.at, holidays) if one.mention.due else (None, None)
         ledger.add(Commitment(one, numbers[one.ref], due, at))
@@ -209,6 +210,14 @@ def _agreed_price(latest: Mapping[str, Said], consent: Said) -> Said | None:
         return None
     mention = Mention("price_quoted", "staff", consent.mention.start, consent.mention.end, bid.mention.amount)
     return consent._replace(mention=mention)
+
+
+def _as_asked(one: Said, asked: Said | None) -> Said:
+    """Return a price as a fee if it is the first answer to a question about one: "quanto é a visita?"."""
+    mention = one.mention
+    if asked is None or mention.kind != "price_quoted" or mention.sort is not None:
+        return one
+    return one._replace(mention=mention._replace(sort="fee")) if one.at - asked.at <= _ONE_ANSWER else one
 
 
 class _Ledger:

@@ -323,14 +323,14 @@ def _settled_price(case: Case, prices: Sequence[Commitment]) -> list[Commitment]
     return last if is_lower and lowers is not None and lowers.ref == ref else []
 
 
-def _say_values(case: Case, prices: Sequence[Commitment]) -> str:
+def _say_values(case: Case, prices: Sequence[Commitment], days: _Days) -> str:
     """Write different amounts without a word on which of them holds."""
     other = _other_price(case, prices, own=True)
     amounts = [one.said.mention.amount for one in prices] + [other]
     named = [say_money(amount) for amount in dict.fromkeys(amounts) if amount is not None]
     first, last = prices[0].said.at.date(), prices[-1].said.at.date()
-    when = f"em {say_date(last)}" if first == last else f"entre {say_date(first)} e {say_date(last)}"
-    return f"informou valores de {join_words(named[-_VALUES_SHOWN:])} {when}"
+    when = days.said(last) if first == last else f" entre {say_date(first)} e {say_date(last)}"
+    return f"informou valores de {join_words(named[-_VALUES_SHOWN:])}{when}"
 
 
 def say_quotes(quotes: Sequence[Commitment]) -> str:
@@ -456,11 +456,15 @@ def _put_off(deadline: Commitment, case: Case) -> Commitment | None:
             and one.outcome_ref == deadline.said.ref
             and one.said.mention.kind == "deadline_promised"
             and deadline.said.ref in case.followed.late
-            and None not in {one.due_on, deadline.due_on}
-            and one.due_on != deadline.due_on
+            and _is_later(one, deadline)
         ):
             return one
     return None
+
+
+def _is_later(before: Commitment, after: Commitment) -> bool:
+    """Return whether a deadline moves the day of another one back."""
+    return before.due_on is not None and after.due_on is not None and before.due_on < after.due_on
 
 
 def _broken_before(deadline: Commitment, case: Case) -> date | None:
@@ -499,7 +503,8 @@ def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
     """Return the deadlines of work.
 
     Deadlines that were promised when the work was ready are for a delivery.
-    A deadline that was withdrawn without a new day is left out, too.
+    A deadline that was withdrawn without a new day is left out, and one of a morning hour that nothing shows
+    to be kept, too.
     """
     moved = case.remarks.get("said_moves")
     if moved is not None and moved.mention.length == "moved":
@@ -508,6 +513,13 @@ def _of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commitment]:
             for one in deadlines
             if one.said.at >= moved.at or one.said.ref == moved.ref or one.outcome == "broken"
         ]
+    last = next(
+        (one for one in reversed(case.followed.commitments) if one.said.mention.kind in _DECISIONS), None
+    )
+    if last is not None and last.said.mention.sort in _TAKEN_BACK:
+        # After that, a day is one of a refund or of the return of the device.
+        deadlines = [one for one in deadlines if one.said.at < last.said.at]
+    deadlines = [one for one in deadlines if one.outcome is not None or not _may_be_visit(one)]
     ready = case.followed.done
     if ready is None:
         return list(deadlines)
@@ -534,7 +546,7 @@ def _say_ready(
     several: bool,
 ) -> str:
     """Write that the work is ready, and whether that was in time; of several devices one may be ready."""
-    many = several or case.orders > 1 or len(_amounts(quotes)) > 1
+    many = several or case.orders > 1 or len(_amounts(quotes)) > 1 or _is_partly(ready, case)
     if ready.mention.length == "all":
         what, verb = ("os serviços", "ficaram prontos") if many else ("o serviço", "ficou pronto")
     elif several:
@@ -544,7 +556,9 @@ def _say_ready(
     last = deadlines[-1] if deadlines else None
     first = None if many else _first_promise(ready, deadlines, case)
     in_time = ""
-    if first is not None and ready.at.date() > first:
+    if _is_partly(ready, case):
+        pass  # another thing is late
+    elif first is not None and ready.at.date() > first:
         in_time = f", depois do primeiro prazo, {say_date(first)},"
     elif last is not None and last.said.ref in case.followed.late:
         pass  # that day was not the first one
@@ -555,6 +569,12 @@ def _say_ready(
         elif last.outcome == "broken" and not is_span:
             in_time = f", depois do prazo de {say_date(last.due_on)},"
     return f"avisou{days.said(ready.at)}{in_time} que {what} {verb}"
+
+
+def _is_partly(ready: Said, case: Case) -> bool:
+    """Return whether the message with the news also moves a day: "tablet pronto, o celular só segunda"."""
+    moved = case.remarks.get("said_moves")
+    return moved is not None and moved.ref == ready.ref and moved.mention.length == "moved"
 
 
 def _first_promise(ready: Said, deadlines: Sequence[Commitment], case: Case) -> date | None:
@@ -622,7 +642,7 @@ def offer(
     prices = _prices(case)
     mixed = _is_mixed(case, prices, own=True)
     quotes = _settled_price(case, prices) if mixed else quotes
-    parts = [_say_values(case, prices)] if mixed and not quotes else []
+    parts = [_say_values(case, prices, days)] if mixed and not quotes else []
     # A price that comes with or after the report that the work is ready is the final cost.
     bill = (
         quotes
@@ -719,6 +739,9 @@ def _say_bill(quotes: Sequence[Commitment]) -> str:
     return f"{'o valor' if len(names) == 1 else 'os valores'} de {join_words(names)}"
 
 
+_DECISIONS = frozenset({"quote_approved", "quote_refused"})
+# What takes back an order, or a visit.
+_TAKEN_BACK = frozenset({"cancel", "called_off"})
 _STAFF_GOES_ON = frozenset({"deadline_promised", "price_quoted"})
 
 
@@ -743,7 +766,9 @@ def _refusal_holds(refusal: Commitment, case: Case) -> bool:
     if refusal.said.mention.sort == "weak":
         return False
     goes_on = any(
-        it.said.at >= at + _ONE_ANSWER and it.said.mention.kind in _STAFF_GOES_ON
+        it.said.at >= at + _ONE_ANSWER
+        and it.said.mention.kind in _STAFF_GOES_ON
+        and it.said.mention.sort != "fee"
         for it in _staff_commitments(case)
     )
     return not goes_on and not (done and done.at > at) and not (brings and brings[0].at > at)
@@ -759,10 +784,20 @@ def _approval_is_sure(approval: Commitment, case: Case) -> bool:
         and it.said.mention.sort not in {"fee", "total"}
         and at - CASE_AGE <= it.said.at <= at
     ]
-    if done is not None and done.at <= at and not any(it.said.at > done.at for it in quotes):
-        return False  # "vou fazer agora": the payment of work that is ready
+    ended = [
+        it.said.at
+        for it in case.followed.commitments
+        if it.said.mention.kind == "payment_announced" and _is_made(it) and it.said.at < at
+    ]
+    # The approval is of something else when the quote was paid. "Vou fazer agora": the payment of ready work.
+    is_paid = bool(ended and quotes) and not any(it.said.at > ended[-1] for it in quotes)
+    is_done = done is not None and done.at <= at and not any(it.said.at > done.at for it in quotes)
+    if is_paid or is_done:
+        return False
     if not quotes and not case.orders and approval.said.order is None:
         # "Façam isso" may be about anything, unless the shop has begun to work.
+        if approval.said.mention.sort == "weak":
+            return False
         begins = any(it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in staff)
         return begins or (done is not None and done.at > at)
     if approval.said.mention.sort != "weak":
@@ -789,7 +824,7 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
     last = decided[-1]
     prices = [one for one in case.commitments if one.said.mention.kind == "price_quoted"]
     priced = [one.said.at for one in prices if one.said.mention.sort != "fee"]
-    takes_back = last.said.mention.sort in {"cancel", "called_off"}
+    takes_back = last.said.mention.sort in _TAKEN_BACK
     # What is refused before another price may be an extra.
     until = last.said.at if last.said.mention.kind == "quote_approved" else None
     is_vague = not _names_part(decided) and not plain_prices(case, until)
@@ -804,9 +839,10 @@ def _say_decision(decided: Sequence[Commitment], case: Case, days: _Days) -> tup
     is_priced = bool(priced) and min(priced) <= last.said.at
     if last.said.mention.kind == "quote_approved":
         what = _say_approved(last) if is_priced else "o serviço"
-        if any(one.said.at > last.said.at for one in undecided_offer(case)):
-            what = "um orçamento anterior"
-        return f"aprovou {what}{days.said(last.said.at)}", [last]
+        later = [one for one in undecided_offer(case) if one.said.at > last.said.at]
+        if later:
+            what = _say_earlier(last, later, case)
+        return (f"aprovou {what}{days.said(last.said.at)}", [last]) if what else ("", [])
     if takes_back:
         on = days.said(last.said.at)
         # "Vou ter que cancelar" may be said of a visit.
@@ -826,6 +862,25 @@ def _amounts(quotes: Sequence[Commitment]) -> set[Decimal | None]:
 def _say_approved(approval: Commitment) -> str:
     """Write what was approved: the offer, or the part of it that the message names."""
     return "uma parte do orçamento" if approval.said.mention.sort == "part" else "o orçamento"
+
+
+def _say_earlier(approval: Commitment, later: Sequence[Commitment], case: Case) -> str:
+    """Write the one quote that was approved before another offer.
+
+    Return an empty string if it is not certain: an offer of the same day may be the same one with an extra.
+    """
+    approved = [
+        one
+        for one in case.followed.commitments
+        if one.said.mention.kind == "price_quoted" and one.outcome_ref == approval.said.ref
+    ]
+    prices = [one for one in case.followed.commitments if one.said.mention.kind == "price_quoted"]
+    is_near = any(timedelta() <= one.said.at - approval.said.at <= _ONE_TALK for one in [*prices, later[0]])
+    if is_near or len(_amounts(approved)) != 1 or approved[0].said.mention.sort is not None:
+        return ""
+    if approved[0].said.mention.amount is None or approval.said.mention.sort is not None:
+        return ""
+    return f"o orçamento de {say_money(approved[0].said.mention.amount)}"
 
 
 def _say_change(before: Commitment, last: Commitment, case: Case, days: _Days) -> str | None:
@@ -881,9 +936,7 @@ def _say_pickup(pickup: Commitment, case: Case, days: _Days, thing: str | None) 
     if pickup.said.mention.sort == "weak":
         there = case.ready is not None and case.ready.at <= pickup.said.at
     # Who buys a cable collects no device.
-    if (
-        there or (not pickup.due_on and pickup.said.mention.sort != "weak")
-    ) and "said_shops" not in case.remarks:
+    if there and "said_shops" not in case.remarks:
         on = days.due(pickup.due_on, pickup.said, pickup.due_time, "para")
         return f"combinou a retirada{_of(thing)}{on}"
     return f"ficou de passar na loja{days.due(pickup.due_on, pickup.said, pickup.due_time, 'em')}"
@@ -966,7 +1019,7 @@ def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = Fa
     parts += [_say_pickup(one, case, days, thing) for one in pickups]
     if case.brings is not None:
         said, day = case.brings
-        what = thing or "o aparelho"
+        what = thing or ("os itens" if several else "o item")
         parts.append(f"ficou de levar {what}{days.due(day, said, None, 'em')}")
     text = f"O cliente {join_words(parts)}" if parts else ""
     if collected is not None:
@@ -1003,7 +1056,7 @@ def unanswered_offer(case: Case) -> list[Commitment]:
     Only certain cases count: the customer wrote nothing after the quote, or wrote that they have not decided.
     """
     quotes, undecided = undecided_offer(case), case.followed.undecided
-    if not quotes:
+    if not quotes or _is_of_approved_work(quotes, case):
         return []
     last = case.last_customer_at
     is_silent = last is None or last < quotes[-1].said.at
@@ -1013,6 +1066,20 @@ def unanswered_offer(case: Case) -> list[Commitment]:
         and undecided.at >= max(last - _SAID_LAST, quotes[-1].said.at)
     )
     return quotes if is_silent or is_undecided else []
+
+
+def _is_of_approved_work(quotes: Sequence[Commitment], case: Case) -> bool:
+    """Return whether the customer approved work before an offer, which then may be a discount or a total."""
+    since = quotes[0].said.at
+    ended = [said.at for said in (case.followed.done, case.followed.collected) if said is not None]
+    return any(
+        one.said.mention.kind == "quote_approved"
+        and case.last_at - CASE_AGE <= one.said.at < since
+        and _approval_is_sure(one, case)
+        and same_order(one.said, quotes[0].said)
+        and not any(one.said.at <= at <= since for at in ended)
+        for one in case.followed.commitments
+    )
 
 
 def undecided_offer(case: Case) -> list[Commitment]:
@@ -1054,12 +1121,41 @@ def awaited(case: Case) -> list[Commitment]:
         if one.outcome is None
         and _runs(one, case)
         and not _may_be_ready(one, case)
+        and _is_agreed(one, case)
         and (not quotes or one.said.at < quotes[0].said.at)
     ]
 
 
+# Until this hour a time on a day is more often that of a visit or a delivery.
+_WORK_BEGINS = time(11)
+
+
+def _may_be_visit(deadline: Commitment) -> bool:
+    """Return whether a promised time is one at which people come: "segunda às 8h"."""
+    at = _clock(deadline)
+    return deadline.due_on is not None and at is not None and at < _WORK_BEGINS
+
+
+def _is_agreed(deadline: Commitment, case: Case) -> bool:
+    """Return whether the shop surely works on what it promised.
+
+    The customer approved it or paid, an order is linked, or the shop named no price before.
+    """
+    if case.orders:
+        return True
+    kinds = {one.said.mention.kind for one in case.commitments}
+    if not kinds.isdisjoint({"quote_approved", "payment_announced"}):
+        return True
+    return not any(
+        one.said.mention.kind == "price_quoted" and one.said.at <= deadline.said.at
+        for one in case.commitments
+    )
+
+
 def _may_be_ready(deadline: Commitment, case: Case) -> bool:
-    """Return whether the shop wrote on the day of a deadline or later, after it was promised."""
+    """Return whether the work may be ready: the shop reported so since, or wrote on the day or later."""
+    if case.done is not None and case.done.at >= deadline.said.at:
+        return True
     last = case.last_staff_at
     if last is None or deadline.due_on is None or last <= deadline.said.at + _SAID_LAST:
         return False

@@ -7,6 +7,7 @@ and decisions (case_text.py), and finding devices, symptoms and topics (topics.p
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, TypedDict
@@ -46,6 +47,31 @@ _IS_PART_OF = {
     "caixa de som": frozenset({"fone"}),
     "carro": frozenset({"chave"}),
 }
+# What has a liquid or a gas that leaks.
+_LEAKS = frozenset(
+    {"máquina de lavar", "lava-louça", "geladeira", "freezer", "ar-condicionado", "purificador", "cafeteira"}
+    | {
+        "chuveiro",
+        "aquecedor",
+        "bomba d'água",
+        "lavadora de pressão",
+        "fogão",
+        "cooktop",
+        "forno",
+        "carro",
+        "moto",
+    }
+    | {
+        "gerador",
+        "roçadeira",
+        "motosserra",
+        "liquidificador",
+        "panela elétrica",
+        "compressor de ar",
+        "impressora",
+    }
+    | {"ferro de passar"}
+)
 _FURNITURE = frozenset(
     {"tapete", "armário", "sofá", "poltrona", "mala", "guarda-roupa", "colchão", "cortina", "persiana"}
     | {"bota", "sapato", "tênis"}
@@ -181,9 +207,24 @@ def _named(
     # With three or more devices, or two of which one is plural, the faults are not assigned to a device.
     many = len(whole) > _DEVICES_SHOWN or (bool(several) and len(whole) > 1)
     shown = [one for one in whole if one in with_fault] if len(with_fault) == 1 else whole
+    places = Counter(one["evidence"] for one in whole)
+    listed = len(places) == 1 or max(places.values(), default=0) > 1
+    if not several and not listed:
+        # Of devices in different messages, some may be named in passing.
+        many = False
+        if len({one["evidence"] for one in shown}) > 1:
+            shown = with_fault = []
+    if len(devices) > 1 and len(shown) == 1 and not several:
+        # Beside another thing, a fault in another message may be of that one.
+        symptoms = [one for one in symptoms if one["evidence"] == shown[0]["evidence"]]
     # "Não conecta à rede" says more than "não conecta".
     longer = tuple(one["name"] for one in symptoms)
-    plain = [one for one in symptoms if not any(it.startswith(f"{one['name']} ") for it in longer)]
+    plain = [
+        one
+        for one in symptoms
+        if not any(it.startswith(f"{one['name']} ") for it in longer)
+        and not (one["name"] == "vaza" and names and names.isdisjoint(_LEAKS))
+    ]
     asked = [
         one
         for one in topics
@@ -225,6 +266,9 @@ def matter(
     devices = [one["evidence"] for one in (*named.devices, *named.several)]
     if named.symptoms and (fault := _say_fault(named)):
         return _claim(fault, *devices, *(one["evidence"] for one in named.symptoms))
+    if any(term["kind"] == "device" for term in terms):
+        # Of several devices, the shop may name one.
+        remarks = {kind: said for kind, said in remarks.items() if kind != "said_device"}
     return _without_fault(named, devices, remarks)
 
 
@@ -273,10 +317,17 @@ def _say_fault(named: _Named) -> str:
         return f"O cliente escreveu sobre {named.words}{_say_symptoms(named.symptoms)}"
     if named.complains:
         return ""  # what leaks may be a tap that a technician broke
-    if all(one["name"] in _OF_APPLIANCES for one in named.symptoms):
-        return f"O cliente escreveu sobre um aparelho{_say_symptoms(named.symptoms)}"
-    said = join_words([_STATE.sub("", one["name"]) for one in named.symptoms])
-    return f"O cliente relatou {'um problema' if len(named.symptoms) == 1 else 'problemas'}: {said}"
+    return _say_unknown_thing(named.symptoms)
+
+
+def _say_unknown_thing(symptoms: Sequence[CaseTerm]) -> str:
+    """Write the symptoms of a thing that nobody named. "Trava" and "vaza" alone say too little."""
+    if all(one["name"] in _OF_APPLIANCES for one in symptoms):
+        return f"O cliente escreveu sobre um aparelho{_say_symptoms(symptoms)}"
+    if all(not one["name"].startswith((_IS, "não ")) for one in symptoms):
+        return ""
+    said = join_words([_STATE.sub("", one["name"]) for one in symptoms])
+    return f"O cliente relatou {'um problema' if len(symptoms) == 1 else 'problemas'}: {said}"
 
 
 def _claim(text: str, *refs: str) -> Claim:

@@ -54,6 +54,7 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_agrees", "customer", "agrees", "no_agrees"),
     ("said_reconsiders", "customer", "reconsiders", None),
     ("said_bids", "customer", "bids", "no_bids"),
+    ("said_asks_fee", "customer", "asks_fee", None),
     ("said_consents", "staff", "consents", None),
 )
 

@@ -38,13 +38,14 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "18"
+TEXT_VERSION = "19"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # An older remark does not show the current mood of the customer.
 _MOOD_AGE = timedelta(days=90)
 # Thanks so near to a refusal are courtesy.
 _ONE_TALK = timedelta(days=1)
+_SAME_TALK = timedelta(hours=1)
 # A figure of fewer exchanges, or of a few conversations, says nothing.
 _REPLIES_SHOWN, _PERCENTILE_SHOWN, _CONVERSATIONS_SHOWN = 5, 10, 5
 # A topic of only one message is named only if nothing else is known.
@@ -204,7 +205,24 @@ def _is_closed(facts: Facts, case: Case) -> bool:
         ends.append(datetime.fromisoformat(max(closed)[:10]) + timedelta(days=1))
     if not ends or any(one.said.at > max(ends) for one in case.commitments):
         return False
+    if any(_is_to_pay(one) for one in case.commitments) or _wrote_last(facts, max(ends)):
+        return False
     return pending is None or pending.at < max(ends)
+
+
+def _is_to_pay(one: Commitment) -> bool:
+    """Return whether the customer announced a payment that nothing shows to be made."""
+    return (
+        one.said.mention.kind == "payment_announced"
+        and one.said.mention.sort == "to_come"
+        and one.outcome is None
+    )
+
+
+def _wrote_last(facts: Facts, end: datetime) -> bool:
+    """Return whether the shop wrote again after the case was over, and the customer did not answer."""
+    staff, customer = facts.last_staff_at, facts.last_customer_at
+    return staff is not None and staff > max(end, customer or end) + _SAME_TALK
 
 
 def _say_awaited(deadlines: Sequence[Commitment], last_at: datetime, *, after_shop: bool) -> str:
@@ -273,14 +291,15 @@ def _open(facts: Facts, case: Case, thing: str) -> Claim | None:
 _DISPENSABLE = ("replies", "sentiment", "orders")
 
 
+_ASKED_OF_SHOP = frozenset({"said_visits", "said_locates"})
 _NOT_WRITTEN = frozenset({"audio", "media", "image", "video", "document"})
 
 
 def _nothing(facts: Facts) -> Claim | None:
     """Say why nothing is known of the matter; where all is written, that would help nobody."""
     not_written = sum(number for name, number in (facts.types or {}).items() if name in _NOT_WRITTEN)
-    if not not_written or 2 * not_written < facts.customer:
-        return None
+    if not not_written or not_written < facts.customer:
+        return None  # the customer also wrote, in words that are not known
     text = "O assunto não foi identificado, porque parte da conversa está em áudios, fotos ou arquivos."
     return Claim(kind="nothing", text=text, messages=unique_refs(facts.last_ref), orders=[])
 
@@ -316,17 +335,24 @@ def compose(facts: Facts) -> list[Claim]:
         _sentiment(facts),
         _contact(facts),
         _replies(facts),
-        _open(facts, case, thing or "o aparelho"),
+        _open(facts, case, thing or ("os itens" if several else "o item")),
     ]
     kept = [claim for claim in others if claim is not None]
     # A topic of other sentences is repeated only if there would be too few sentences.
     nothing_said = offered is None and decided is None
     questions = facts.followed.questions
-    about = matter(
-        facts.case, case.told, fewest=_TOPIC_MESSAGES, questions=questions, remarks=case.remarks
-    ) or (matter(facts.case, questions=questions, remarks={}) if nothing_said else None)
+    remarks = case.remarks
+    if not nothing_said:
+        # Beside an offer, the hours and the address are asked for a visit.
+        remarks = {kind: said for kind, said in remarks.items() if kind not in _ASKED_OF_SHOP}
+    about = matter(facts.case, case.told, fewest=_TOPIC_MESSAGES, questions=questions, remarks=remarks) or (
+        matter(facts.case, questions=questions, remarks={}) if nothing_said else None
+    )
     if about is not None:
         kept.insert(0, about)
+    if sum(claim["kind"] != "replies" for claim in kept) >= _FEWEST_SENTENCES:
+        # How fast the shop answers is of interest only where little else is known.
+        kept = [claim for claim in kept if claim["kind"] != "replies"]
     for kind in _DISPENSABLE:
         if len(kept) > _MOST_SENTENCES:
             kept = [claim for claim in kept if claim["kind"] != kind]

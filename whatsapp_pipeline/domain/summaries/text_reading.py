@@ -17,7 +17,7 @@ from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL, SYMPTOMS_DIGEST
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "23"
+RULES_VERSION = "24"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -212,10 +212,8 @@ def _with_remarks(
     return (*(one for one in commitments if (one.kind, one.side) not in dropped), *remarks)
 
 
-# Remarks of staff about the device that the customer has brought.
-_ABOUT_DEVICE = frozenset(
-    {(kind, "staff") for kind in ("price_quoted", "said_ready", "deadline_promised", "said_hopeless")}
-)
+# What staff say of the device itself. A price or a day may be of a part: "o rotor da bomba fica 185".
+_ABOUT_DEVICE = frozenset({("said_ready", "staff"), ("said_collected", "staff")})
 _STAYS_AWAY = frozenset({"volto", "piso", "levo", "venho", "compro", "confio"})
 
 
@@ -250,6 +248,63 @@ def _says_what_comes(forms: list[str]) -> bool:
     return going or not _COMES.isdisjoint(forms)
 
 
+# Things that people also name where they say how to reach or find them, or what they did meanwhile. They are
+# only the matter of a message that describes a fault or asks for work.
+_EVERYDAY = frozenset(
+    {
+        "videogame",
+        "tablet",
+        "impressora",
+        "monitor",
+        "fone",
+        "celular",
+        "carro",
+        "moto",
+        "interfone",
+        "televisão",
+        "computador",
+        "câmera",
+        "relógio",
+        "mesa",
+        "cadeira",
+    }
+    | {"armário", "sofá", "guarda-roupa", "colchão", "portão eletrônico", "chave", "bicicleta", "tapete"}
+    | {"cortina", "rádio", "notebook", "geladeira", "fogão", "chuveiro", "mala", "sapato", "bota", "tênis"}
+)
+# Words of somebody who wants work done, brings a device or asks about it.
+_OF_WORK = re.compile(
+    r"(?:consert|arrum|repar|troc|format|instal|limp|manuten|revis|orcamento|quant[oa]s?$|preco|valor|restaur|reform|"
+    r"pint|avali|diagnos|regul|afin|recarg|recuper|desbloq|atualiz|mont[ae]|solda|lavar$|higieniz|copia|perdi|"
+    r"quebr|queim|estrag|trinc|rach|par(?:ou|ad|ar)|pifou|defeito|problema|ruim$|falh|estour|caiu|molh|perd|descol|rasg|"
+    r"mexem$|fazem$|atendem$|trabalham$|assistencia|tecnic|deix|lev[aeo]|trag|traz|busc|retir|pront|ficou|"
+    r"novidade|cade$|[?]$|saber$|verdade$|tenho$|preciso$|sumiu|compr|vend|nao$|outr[oa]$|peguei$)"
+)
+
+# An address, in which devices say where to ring or call.
+_ADDRESS = frozenset(
+    {"rua", "avenida", "edificio", "apto", "apartamento", "bloco", "condominio", "predio", "ap"}
+)
+
+
+_TWO = frozenset({"2", "dois", "duas"})
+_THINGS = frozenset({"maquinas", "aparelhos", "equipamentos", "coisas", "itens", "pecas"})
+
+
+def _of_the_matter(
+    equipment: tuple[str, ...], forms: list[str], *, is_problem: bool, has_symptom: bool
+) -> tuple[str, ...]:
+    """Return the devices that a message is about.
+
+    An everyday thing needs a fault or a word of work beside it.
+    """
+    if not equipment or has_symptom:
+        return equipment
+    is_of_work = is_problem or any(_OF_WORK.match(form) for form in forms)
+    if is_of_work and _ADDRESS.isdisjoint(forms):
+        return equipment
+    return tuple(one for one in equipment if one not in _EVERYDAY)
+
+
 class MessageReader:
     """Reads texts with the packaged lexicon and one taxonomy."""
 
@@ -282,6 +337,16 @@ class MessageReader:
         topics, equipment, parts, several = self._topics.read_forms(forms)
         commitments = read_commitments(text, forms)
         symptoms = read_symptoms(forms) if mood.problem or topics or equipment else ()
+        equipment = _of_the_matter(
+            equipment,
+            forms,
+            is_problem=mood.problem or not self.taxonomy.faults.isdisjoint(topics),
+            has_symptom=any(one != SEVERAL for one in symptoms),
+        )
+        several = several and bool(equipment)
+        if len(equipment) == 2 and any(a in _TWO and b in _THINGS for a, b in pairwise(forms)):
+            # "Deixo 2 máquinas: a motosserra e a roçadeira": these are the two.
+            symptoms, several = tuple(one for one in symptoms if one != SEVERAL), False
         if len(symptoms) > 1 and (len(equipment) > 1 or _SECOND.search(" ".join(forms))):
             symptoms = ()  # "uma tv sem imagem e um soundbar sem som"
         if (

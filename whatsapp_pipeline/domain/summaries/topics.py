@@ -140,24 +140,29 @@ class TopicReader:
         """Find the topics and terms in the tokens of a message."""
         taxonomy = self.taxonomy
         found: dict[int, tuple[int, int]] = {}
-        several = False
         for pattern, start, end in taxonomy.matcher.find(forms):
             if pattern.payload in found:
                 continue
-            if taxonomy.rules[pattern.payload][0] == "equipment":
-                if _names_no_device(forms, start, end):
-                    continue
-                several = several or (forms[start].endswith("s") and forms[start] not in _SINGULAR)
+            is_device = taxonomy.rules[pattern.payload][0] == "equipment"
+            if is_device and _names_no_device(forms, start, end):
+                continue
             found[pattern.payload] = (start, end)
         if not found:
             return _NOTHING
         scores: dict[int, float] = {}
         terms: dict[str, set[int]] = {"equipment": set(), "parts": set()}
+        devices = self._devices(forms, found)
+        several = any(
+            forms[start].endswith("s") and forms[start] not in _SINGULAR
+            for payload, (start, _) in found.items()
+            if self.taxonomy.rules[payload][0] == "equipment" and self.taxonomy.rules[payload][1] in devices
+        )
+        terms["equipment"] = devices
         for payload in found:
             kind, number, weight = taxonomy.rules[payload]
             if kind == "topic":
                 scores[number] = scores.get(number, 0.0) + weight
-            else:
+            elif kind != "equipment":
                 terms[kind].add(number)
         return Mentions(
             tuple(taxonomy.topics[number] for number in sorted(scores) if scores[number] >= _STRONG),
@@ -166,13 +171,51 @@ class TopicReader:
             several,
         )
 
+    def _devices(self, forms: list[str], found: dict[int, tuple[int, int]]) -> set[int]:
+        """Return the numbers of the equipment that a message is about."""
+        taxonomy = self.taxonomy
+        named: dict[int, list[tuple[int, int]]] = {}
+        for payload, place in found.items():
+            kind, number, _ = taxonomy.rules[payload]
+            if kind == "equipment":
+                named.setdefault(number, []).append(place)
+        if not named:
+            return set()
+        has_controller = not _CONTROLLERS.isdisjoint(forms) and _CONSOLES.isdisjoint(forms)
+        ends = {end for places in named.values() for _, end in places}
+        devices = set[int]()
+        for number, places in named.items():
+            name = taxonomy.equipment[number]
+            if name == "videogame" and has_controller:
+                continue
+            if name in _VEHICLES and all(_belongs(forms, start, ends) for start, _ in places):
+                continue
+            devices.add(number)
+        return devices
+
+
+# "O ar-condicionado do carro": the car only says where the device is.
+_VEHICLES = frozenset({"carro", "moto"})
+
+
+def _belongs(forms: list[str], start: int, ends: set[int]) -> bool:
+    """Return whether the thing named at `start` only says whose part the device before it is."""
+    at = start
+    while at > 0 and forms[at - 1] in _OF:
+        at -= 1
+    return at < start and at in ends
+
 
 # Names of one device that end like a plural.
 _SINGULAR = frozenset({"microondas", "fones", "airpods", "ps", "galaxys", "oculos", "tenis"})
 # "Controle da tv", "carregador do notebook": what belongs to a device. The message is not about the device.
 _ACCESSORIES = frozenset(
     {"controle", "carregador", "carregadores", "fonte", "cabo", "capa", "capinha", "pelicula", "suporte"}
+    | {"controles", "manete", "manetes", "joystick", "joysticks"}
 )
+# "Dois controles: um de ps5 e um de xbox": the controllers are the devices.
+_CONTROLLERS = frozenset({"controle", "controles", "manete", "manetes", "joystick", "joysticks"})
+_CONSOLES = frozenset({"videogame", "console"})
 _OF = frozenset({"do", "da", "de", "para", "dos", "das", "meu", "minha"})
 # "Redmi note 10" is a phone; "note" alone is a notebook.
 _PHONE_MODELS = frozenset({"redmi", "galaxy", "samsung", "poco", "xiaomi", "infinix", "hot"})
@@ -199,6 +242,7 @@ _USES = frozenset(
         *("jogo", "jogando", "leio", "ler", "lendo", "usa", "tirei", "gravei"),
     }
 )
+_CALLS = frozenset({"liga", "ligue", "liguem", "ligar", "chama", "chame", "chamar", "fala", "falar", "toca"})
 _BESIDE = frozenset({"atras", "lado", "cima", "embaixo", "debaixo", "perto", "frente", "dentro"})
 _NO_CAMERA = frozenset({"traseira", "frontal", "do", "da", "dele", "dela", "principal"})
 
@@ -208,6 +252,8 @@ def _is_in_passing(forms: list[str], start: int, before: str, after: str) -> boo
     one = forms[start]
     if one == "armario" and before == "de":
         return True  # "um piano de armário"
+    if before in {"no", "pelo"} and not _CALLS.isdisjoint(forms[max(0, start - 4) : start]):
+        return "nao" not in forms[max(0, start - 5) : start]  # "ligue no celular"
     if one in {"carro", "moto"} and before in _WITHOUT:
         return True
     if one == "moto" and ((after[:1] in {"g", "e"} and after[1:2].isdigit()) or after in _MOTO_WORDS):

@@ -336,7 +336,7 @@ def test_days_of_one_sentence_are_said_once() -> None:
     found = sentences("0L fica 120", "0C pode fazer, levo hoje", "0C já fiz o pix")
     assert found["decision"] == (
         "O cliente aprovou o orçamento em 03/03, informou que fez um pagamento"
-        " e ficou de levar o aparelho no mesmo dia."
+        " e ficou de levar o item no mesmo dia."
     )
 
 
@@ -827,11 +827,149 @@ def test_the_last_state_of_a_price_and_of_a_day(lines: tuple[str, ...], offer: s
     assert sentences("0C meu notebook não liga", *lines).get("offer") == offer
 
 
-def test_an_approval_before_an_open_quote_is_of_an_earlier_one() -> None:
+def test_an_approval_before_an_open_quote_names_its_amount() -> None:
     found = sentences(
         "0C meu drone não liga",
         "0L a peça fica R$ 980",
         "0C pode pedir a peça",
         "9L chegou e foi instalada. O motor também está ruim, a troca é R$ 190. Podemos trocar?",
     )
-    assert found["decision"] == "O cliente aprovou um orçamento anterior em 03/03."
+    assert found["decision"] == "O cliente aprovou o orçamento de R$ 980,00 em 03/03."
+    # On one day, the second price may be the first one with an extra.
+    sums = sentences(
+        "0L fica R$ 540", "0C pode fazer", "0C e com a coleta?", "0L R$ 600 com a coleta", "0C ok"
+    )
+    assert "decision" not in sums
+
+
+@pytest.mark.parametrize(
+    ("lines", "matter"),
+    [
+        # How to reach or find somebody, and what they did meanwhile.
+        (("0C moro na Rua das Flores 10, o interfone não funciona, liga no celular",), None),
+        (("0C meu celular novo é esse",), None),
+        (("0C afinam piano?", "1C Edifício Sol ap 2, o interfone é ruim"), "um piano"),
+        # Devices of different messages, of which one may be said in passing.
+        (("0C o projetor precisa de lâmpada", "0C trabalho com drone também"), None),
+        # The device of the car, and the controller of the console.
+        (("0C o ar condicionado do palio não gela",), "um ar-condicionado que não gela"),
+        (("0C 2 controles: um de ps5 e um de xbox com drift",), None),
+        (("0C deixo 2 máquinas: a motosserra e a roçadeira",), "uma roçadeira e uma motosserra"),
+        # A part that the shop names, and what leaks.
+        (("0C morre na lenta", "0L o rotor da bomba d'água está gasto, R$ 185"), None),
+        (("0C minha sanfona tá vazando ar",), "uma sanfona"),
+        (("0C tá travando",), None),
+    ],
+)
+def test_the_matter_is_named_only_where_it_is_certain(lines: tuple[str, ...], matter: str | None) -> None:
+    expected = f"O cliente escreveu sobre {matter}." if matter else None
+    assert sentences(*lines).get("matter") == expected
+
+
+def test_hours_asked_for_a_visit_are_not_the_matter() -> None:
+    found = sentences(
+        "0C a prensa não sobe mais", "0L visita técnica R$ 200", "0C atende no horário de almoço?"
+    )
+    assert "matter" not in found
+
+
+@pytest.mark.parametrize(
+    ("lines", "offer"),
+    [
+        # Of listed options none takes the place of another.
+        (
+            ("0L Duas opções:\n1) arrumar o fole: R$ 680\n2) fazer tudo isso e a afinação: R$ 1.150",),
+            "A loja informou valores de R$ 680,00 e R$ 1.150,00 em 03/03.",
+        ),
+        # A weekday, a discount, the carriage and the fee that the customer asked about.
+        (
+            ("0L fica 615", "1L o rotor não chegou, fica pra terça 26"),
+            "A loja passou orçamento de R$ 615,00 em 03/03",
+        ),
+        (("0L fica 430", "1L tiro 50 reais"), "A loja passou orçamento de R$ 430,00 em 03/03."),
+        (
+            ("0L a troca fica R$ 2.900", "0C me devolve?", "0L o sedex dá R$ 48, mais os 120 do diagnóstico"),
+            "A loja passou orçamento de R$ 2.900,00 em 03/03.",
+        ),
+        (
+            ("0C quanto é a visita?", "0L R$ 100, peças por fora"),
+            "A loja informou uma taxa de R$ 100,00 em 03/03.",
+        ),
+        # How long a part lasts, a refund and the day of a visit.
+        (("0C dura quanto?", "0L umas 2 mil horas"), None),
+        (("0L amanhã devolvo os 70 no pix",), None),
+        (("0L sexta às 8h, fica pronto no mesmo dia",), None),
+        # One thing is ready and another not yet.
+        (
+            ("0L O violão está pronto. A viola só segunda",),
+            "A loja avisou em 03/03 que um serviço ficou pronto.",
+        ),
+        (("0L Bolsa pronta",), "A loja avisou em 03/03 que o serviço ficou pronto."),
+        (("0L teclado pronto Fábio, pode vir",), "A loja avisou em 03/03 que o serviço ficou pronto."),
+        (("0L orçamento pronto",), None),
+        (("0L vestido pronto sexta",), "A loja prometeu o serviço para 07/03."),
+    ],
+)
+def test_the_shop_said_what_the_sentence_says(lines: tuple[str, ...], offer: str | None) -> None:
+    found = sentences(*lines).get("offer")
+    assert found == offer if offer is None or offer.endswith(".") else (found or "").startswith(offer)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Nothing shows that the work was agreed, or the time is that of a visit.
+        ("0L fica 200, pronto sexta", "0C hum"),
+        ("0C pode fazer", "0L entrego sexta às 8h"),
+        # The work is ready, and the day is that of the delivery.
+        ("0L fica 200", "0C pode fazer", "1L máquina pronta. Entrego sexta"),
+        # The order was cancelled.
+        (
+            "0L fica 200, pronto quarta",
+            "0C pode fazer",
+            "1C então cancela e quero meu sinal de volta",
+            "1L fica pronto sexta",
+        ),
+    ],
+)
+def test_ready_work_is_awaited_only_where_it_was_agreed(lines: tuple[str, ...]) -> None:
+    assert "avisar" not in sentences(*lines).get("open", "")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # The price of work that was approved, and a debt.
+        ("0L fica 615", "0C pode fazer", "2C e o desconto pelo atraso?", "2L consigo por 565"),
+        (
+            "0L o rádio está pronto, ficou em 235",
+            "1C peguei, posso pagar segunda no pix?",
+            "3L ficou pendente o pix de R$ 235",
+        ),
+    ],
+)
+def test_an_answer_or_its_absence_is_said_only_with_evidence(lines: tuple[str, ...]) -> None:
+    found = sentences(*lines).get("open", "")
+    assert "falta a resposta" not in found
+    assert "Nenhuma resposta" not in found
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("0L R$ 480", "1C não vou pagar isso", "1C e outra, paguei 310 faz nem duas semanas"),
+        ("0L fica pronto em 5 dias", "0C vou pegar na secretaria e mando amanhã"),
+        (
+            "0L a visita é R$ 150",
+            "0C fechado",
+            "1L rebobinar fica R$ 890, quarta te entrego instalado",
+            "1C ok",
+        ),
+    ],
+)
+def test_what_was_paid_before_or_is_fetched_elsewhere_is_no_decision(lines: tuple[str, ...]) -> None:
+    found = sentences(*lines).get("decision", "")
+    assert "pagamento" not in found
+    assert "retirada" not in found
+    assert "passar na loja" not in found
+    assert "aprovou" not in found

@@ -372,7 +372,7 @@ def test_a_payment_answers_its_quote() -> None:
 
 def test_a_price_for_work_that_is_ready_waits_for_no_answer_but_for_the_pick_up() -> None:
     texts = _case((0, "staff", "o micro-ondas está pronto, ficou em 210"))
-    assert texts["open"] == "Em aberto: falta o cliente buscar o aparelho."
+    assert texts["open"] == "Em aberto: falta o cliente buscar o item."
     assert texts["offer"] == (
         "A loja avisou em 01/01 que o serviço ficou pronto e informou o total de R$ 210,00."
     )
@@ -463,11 +463,11 @@ def test_each_device_has_its_day() -> None:
 
 def test_the_customer_brings_the_device_or_puts_off_coming() -> None:
     quote, brings = (0, "staff", "fica 100"), (0, "customer", "vou levar segunda")
-    assert _case(quote, brings)["decision"] == "O cliente ficou de levar o aparelho em 06/01."
-    assert _case(quote, brings)["open"] == "Em aberto: falta o cliente levar o aparelho."
+    assert _case(quote, brings)["decision"] == "O cliente ficou de levar o item em 06/01."
+    assert _case(quote, brings)["open"] == "Em aberto: falta o cliente levar o item."
     assert "decision" not in _case(quote, brings, (5, "staff", "bom dia"))  # what became of it is not known
     next_week = _case(quote, (0, "customer", "semana que vem eu levo"))
-    assert next_week["decision"] == "O cliente ficou de levar o aparelho até 10/01."
+    assert next_week["decision"] == "O cliente ficou de levar o item até 10/01."
     moved = _case(
         (0, "customer", "passo sexta pra buscar"), (2, "customer", "não consegui ir hoje, vou amanhã")
     )
@@ -495,7 +495,7 @@ def test_a_device_that_was_collected_and_is_brought_again_is_not_collected() -> 
     collected = (0, "customer", "já peguei, obrigada")
     assert _case(collected)["decision"] == "A retirada já foi feita."
     assert _case(collected, (2, "customer", "vou levar segunda"))["decision"] == (
-        "O cliente ficou de levar o aparelho em 06/01."
+        "O cliente ficou de levar o item em 06/01."
     )
 
 
