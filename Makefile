@@ -91,7 +91,7 @@ drill-short: .venv/ready-dev ## the drills with few kills and few messages, for 
 	$(BIN)/python -m bench.drill --short
 	$(BIN)/python -m bench.webhook.faults --messages 80
 
-drill-cluster: .venv/ready-cluster ## kill, freeze and cut off parts of a cluster, compare its end with one machine (5 min)
+drill-cluster: .venv/ready-cluster ## kill, freeze and cut off parts of a cluster, compare its end with one machine (6 min)
 	$(BIN)/python -m bench.drill.cluster --short
 
 drill-all: .venv/ready-dev test-long drill ## every drill in full, before a larger change is called done (an hour)
