@@ -6,6 +6,7 @@ What belongs here: finding. What does not: the rules and their few exceptions (t
 from __future__ import annotations
 
 import ast
+import gc
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -78,7 +79,21 @@ def package() -> Trees:
 
 def parse(sources: Mapping[Path, str]) -> Trees:
     """Parse sources by path."""
-    return {path: ast.parse(text) for path, text in sorted(sources.items())}
+    return {path: parse_text(text) for path, text in sorted(sources.items())}
+
+
+def parse_text(source: str) -> ast.Module:
+    """Parse one source while the garbage collector waits.
+
+    Python 3.11 counts the depth of a tree in one place for the whole process. A finalizer that logs a
+    traceback parses, too. If it runs while a tree is built, the first count is wrong: "AST constructor
+    recursion depth mismatch".
+    """
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        gc.enable()
 
 
 def sql_statements(trees: Trees) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import whatsapp_pipeline
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline_tests.source_scan import parse_text
 
 # The server's clock decides nothing but these. Several processes wait for each other by it, or both moments
 # that are compared are the server's own.
@@ -45,7 +46,7 @@ def _files() -> dict[str, str]:
         for path in (PROJECT_ROOT / "sql" / "queries").rglob("*.sql")
     }
     for path in package.rglob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parse_text(path.read_text(encoding="utf-8"))
         strings = [
             n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
         ]

@@ -7,12 +7,12 @@ import ast
 import dagster as dg
 
 from whatsapp_pipeline import dagster_private
-from whatsapp_pipeline_tests.source_scan import PACKAGE
+from whatsapp_pipeline_tests.source_scan import PACKAGE, parse_text
 
 
 def _private_imports(source: str) -> list[str]:
     modules = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse_text(source)):
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -23,6 +23,7 @@ from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
+from whatsapp_pipeline_tests.source_scan import parse_text
 from whatsapp_pipeline_tests.webhook.deliveries import delivery, process, put, text
 
 
@@ -176,7 +177,7 @@ def _log_calls(tree: ast.AST) -> Iterator[ast.Call]:
 def test_what_a_line_says_beside_its_words_is_a_field_too() -> None:
     calls, prose = 0, []
     for path in sorted((PROJECT_ROOT / "whatsapp_pipeline").rglob("*.py")):
-        for call in _log_calls(ast.parse(path.read_text(encoding="utf-8"))):
+        for call in _log_calls(parse_text(path.read_text(encoding="utf-8"))):
             calls += 1
             says_values = len(call.args) > 1 or not isinstance(call.args[0], ast.Constant)
             if says_values and "extra" not in {keyword.arg for keyword in call.keywords}:

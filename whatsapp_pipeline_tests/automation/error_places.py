@@ -49,6 +49,7 @@ from whatsapp_pipeline.store.operations.console_logins import ensure_logins
 from whatsapp_pipeline.store.table_frames import read_table
 from whatsapp_pipeline.webhook.spool import SpoolWriter
 from whatsapp_pipeline_tests.erp import worlds
+from whatsapp_pipeline_tests.source_scan import parse_text
 
 PACKAGE: Final = PROJECT_ROOT / "whatsapp_pipeline"
 LOG: Final = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def find_places() -> dict[str, Place]:
     for path in sorted(PACKAGE.rglob("*.py")):
         names = path.relative_to(PACKAGE.parent).with_suffix("").parts
         module = ".".join(names[:-1] if names[-1] == "__init__" else names)
-        for function, node in _raises(ast.parse(path.read_text(encoding="utf-8")), ""):
+        for function, node in _raises(parse_text(path.read_text(encoding="utf-8")), ""):
             if not _names_cause(node) or not _is_ours(node, module):
                 continue
             name = f"{module.partition('.')[2]} {function}"

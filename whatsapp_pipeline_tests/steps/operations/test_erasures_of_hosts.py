@@ -308,8 +308,8 @@ def test_the_sensor_applies_erasures_where_there_are_several_hosts(
         for erase in (False, True, False):
             if erase:
                 assert hosts[0].run("privacy", "erase", "--contact", str(MARIA), "--yes").exit_code == 0
-            context = dg.build_sensor_context(instance, resources={"database": Database()})
-            said.append(erasures_of_other_hosts(context))
+            with dg.build_sensor_context(instance, resources={"database": Database()}) as context:
+                said.append(erasures_of_other_hosts(context))
     assert [reason.skip_message for reason in said if isinstance(reason, dg.SkipReason)] == [
         "this host has applied all erasures",
         "1 erasure(s) applied to the files of this host",
