@@ -55,6 +55,8 @@ class HostProcess:
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    stop_signal: signal.Signals = signal.SIGTERM
+    """What asks it to end."""
 
     @property
     def pid(self) -> int:
@@ -111,6 +113,7 @@ class ClusterHost:
         environment: Mapping[str, str],
         *,
         cwd: Path = PROJECT_ROOT,
+        stop_signal: signal.Signals = signal.SIGTERM,
     ) -> HostProcess:
         """Start a program on this host; what it prints is in a log of this name."""
         log = self.outside / f"{name}.log"
@@ -126,7 +129,7 @@ class ClusterHost:
                 stderr=out,
                 start_new_session=True,
             )
-        process = HostProcess(name, popen, log)
+        process = HostProcess(name, popen, log, stop_signal)
         self.processes.append(process)
         return process
 
@@ -237,7 +240,7 @@ class HostNetwork:
         families = {one.name: one.children() for one in running}
         for one in running:
             one.popen.send_signal(signal.SIGCONT)
-            one.popen.send_signal(signal.SIGTERM)
+            one.popen.send_signal(one.stop_signal)
         deadline = time.monotonic() + seconds
         killed = []
         for one in running:

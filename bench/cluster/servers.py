@@ -61,7 +61,13 @@ class DatabaseHost:
         if os.geteuid() == 0:
             owner = pwd.getpwuid(data.stat().st_uid).pw_name
             command = ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups", *command]
-        process = host.start("postgres", command, blank_environment(host.disk), cwd=Path("/"))
+        process = host.start(
+            "postgres",
+            command,
+            blank_environment(host.disk),
+            cwd=Path("/"),
+            stop_signal=signal.SIGINT,  # it ends its sessions; with SIGTERM it waits until they are closed
+        )
         server = cls(host, port, process)
         await_that(server._answers, "PostgreSQL did not answer", _START_SECONDS, process)
         return server

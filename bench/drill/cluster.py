@@ -78,7 +78,7 @@ def _drill(options: argparse.Namespace) -> int:
         for name, fault in (SMALLEST if options.smallest else SHORT if options.short else FAULTS).items()
         if not options.only or any(word in name for word in options.only)
     }
-    months = year_months(1 if options.smallest else 8 if options.short else 12)
+    months = year_months(1 if options.smallest else 7 if options.short else 12)
     files = options.files or (
         12 if options.smallest else 20 * len(months) if options.short else 60 * len(months)
     )
@@ -105,8 +105,9 @@ def _drill(options: argparse.Namespace) -> int:
             loading = pool.submit(drill.load_on_one_machine, reference)
             wrong = _disturb(drill, faults)
             loading.result()
+            following = pool.submit(drill.follow_on_one_machine, reference)
             drill.finish(is_loaded=options.smallest)
-            drill.follow_on_one_machine(reference)
+            following.result()
             wrong += _compare(drill, reference)
         killed = cluster.stop()
         print(
