@@ -1,7 +1,8 @@
 """The first sentence of a summary: the device and its fault, or the wish of a person who is no customer.
 
-What belongs here: wording of the devices, faults and topics in the customer's messages. What does not: offers
-and decisions (case_text.py), and finding devices, symptoms and topics (topics.py, symptoms.py).
+What belongs here: wording of the devices, faults and topics in the customer's messages. What does not:
+offers (offer_text.py), decisions (decision_text.py), and finding devices, symptoms and topics (topics.py,
+symptoms.py).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import timedelta
 from typing import NamedTuple, TypedDict
 
 from whatsapp_pipeline.domain.commitments.status import Said
-from whatsapp_pipeline.domain.summaries.case_text import Case
+from whatsapp_pipeline.domain.summaries.case import Case
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import Claim, join_words, unique_refs
 

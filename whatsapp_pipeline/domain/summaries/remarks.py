@@ -1,7 +1,7 @@
 """Remarks in a message: phrases that show the matter of a conversation, or its state.
 
 What belongs here: finding the phrases of `remarks.toml`. What does not: commitments (domain/commitments),
-topics (topics.py) and what a summary says of a remark (text.py, case_text.py).
+topics (topics.py) and what a summary says of a remark (text.py, offer_text.py).
 """
 
 from __future__ import annotations

@@ -12,20 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from whatsapp_pipeline.domain.commitments.status import Commitment, Followed, Said
-from whatsapp_pipeline.domain.summaries.case_text import (
-    Case,
-    awaited,
-    case_of,
-    decision,
-    offer,
-    over_since,
-    plain_prices,
-    say_promised,
-    say_quotes,
-    unanswered_offer,
-    undecided_offer,
-)
+from whatsapp_pipeline.domain.summaries.case import Case, case_of
+from whatsapp_pipeline.domain.summaries.case_prices import plain_prices
+from whatsapp_pipeline.domain.summaries.deadline_text import say_promised
+from whatsapp_pipeline.domain.summaries.decision_text import decision
+from whatsapp_pipeline.domain.summaries.decisions import over_since
 from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm, matter, purpose, thing_of
+from whatsapp_pipeline.domain.summaries.offer_text import offer, say_quotes
+from whatsapp_pipeline.domain.summaries.open_items import awaited, unanswered_offer, undecided_offer
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
 from whatsapp_pipeline.domain.summaries.wording import (
     ORDER_STATUS,

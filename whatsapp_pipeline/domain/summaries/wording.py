@@ -1,6 +1,6 @@
 """Portuguese words for dates, amounts and states, and the type of a sentence.
 
-What belongs here: writing one value. What does not: sentences (text.py, case_text.py).
+What belongs here: writing one value. What does not: sentences (text.py and the modules `*_text`).
 """
 
 from __future__ import annotations
