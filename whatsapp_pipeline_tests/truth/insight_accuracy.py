@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.mentions import EVIDENCE_KINDS, Mention
+from whatsapp_pipeline.domain.commitments.rules import read_commitments
 from whatsapp_pipeline.domain.commitments.status import national_holidays
 from whatsapp_pipeline.domain.commitments.when import resolve_day
 from whatsapp_pipeline.domain.summaries.sentiment import sentiment_label

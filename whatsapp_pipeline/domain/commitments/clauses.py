@@ -2,7 +2,7 @@
 a word.
 
 What belongs here: splitting, spelling, and numbers in words. What does not: the meaning of a clause
-(rules.py).
+(the modules `*_rules`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The phrases of `phrases.toml`, compiled.
 
 What belongs here: reading that file. What does not: the phrases themselves, and the meaning of a match
-(rules.py).
+(the modules `*_rules`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The state of a customer's commitments: superseded, answered, kept or broken, each with its evidence.
 
-What belongs here: following one customer's mentions over time. What does not: reading messages (rules.py),
-and commitments that are due today, which the database computes for the day of the query.
+What belongs here: following one customer's mentions over time. What does not: reading messages (the modules
+`*_rules`), and commitments that are due today, which the database computes for the day of the query.
 
 Rules
 - A quote is answered by the customer's next approval, refusal or payment. A quote of another day replaces it.
@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.domain.commitments import when
-from whatsapp_pipeline.domain.commitments.rules import EVIDENCE_KINDS, REMARK_KINDS, Mention
+from whatsapp_pipeline.domain.commitments.mentions import EVIDENCE_KINDS, REMARK_KINDS, Mention
 from whatsapp_pipeline.domain.summaries.metrics import holidays_of
 
 Outcome: TypeAlias = Literal["superseded", "approved", "refused", "kept", "broken"]

@@ -1,7 +1,7 @@
 """Due dates: parsing dates and lengths as people write them, and resolving them to a day.
 
 What belongs here: finding such expressions in a clause, and resolving them from the time of the message
-with the business calendar. What does not: the commitments (rules.py).
+with the business calendar. What does not: the commitments (the modules `*_rules`).
 
 An expression is kept as a short code, so that a text is read once and resolved for each message that holds
 it: `t0` today, `t1` tomorrow, `t2`; `w4` the next Friday, `w4n` Friday of the next week; `W0`, `W1` end of

@@ -15,7 +15,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from whatsapp_pipeline.domain.commitments.rules import Kind, Mention, Side
+from whatsapp_pipeline.domain.commitments.mentions import Kind, Mention, Side
 
 _TEXT = files(__package__).joinpath("remarks.toml").read_text(encoding="utf-8")
 # This hash makes the pipeline analyse all texts again when a phrase changes.

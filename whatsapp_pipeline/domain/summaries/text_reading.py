@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from whatsapp_pipeline.domain.commitments.mentions import Mention
 from whatsapp_pipeline.domain.commitments.phrases import PHRASES_DIGEST
-from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.rules import read_commitments
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
 from whatsapp_pipeline.domain.summaries.remarks import REMARKS_DIGEST, read_remarks
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, Mood, SentimentReader

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 
-from whatsapp_pipeline.domain.commitments.rules import Mention
+from whatsapp_pipeline.domain.commitments.mentions import Mention
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.queries import load

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from whatsapp_pipeline.domain.commitments.amounts import prices
 from whatsapp_pipeline.domain.commitments.clauses import plain, sentences
-from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.mentions import Mention
+from whatsapp_pipeline.domain.commitments.rules import read_commitments
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said, follow, national_holidays, settle
 from whatsapp_pipeline.domain.commitments.when import add_business_days, resolve_day
 from whatsapp_pipeline.domain.summaries.patterns import fold_in_place

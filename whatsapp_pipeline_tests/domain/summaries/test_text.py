@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whatsapp_pipeline.domain.commitments.rules import Mention, read_commitments
+from whatsapp_pipeline.domain.commitments.mentions import Mention
+from whatsapp_pipeline.domain.commitments.rules import read_commitments
 from whatsapp_pipeline.domain.commitments.status import (
     Commitment,
     Followed,

@@ -1,0 +1,54 @@
+"""What the staff report: the work is ready or late, a payment came, a device was collected.
+
+What belongs here: evidence in clauses of the staff. What does not: what it means for a commitment
+(status.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from whatsapp_pipeline.domain.commitments import when
+from whatsapp_pipeline.domain.commitments.clauses import Clause
+from whatsapp_pipeline.domain.commitments.mentions import Mention
+from whatsapp_pipeline.domain.commitments.phrases import phrase_pattern
+from whatsapp_pipeline.domain.commitments.triggers import DUE, PAYMENT, SHOWN, TAKING
+
+READY = phrase_pattern("ready")
+_LATE = phrase_pattern("late")
+_RECEIVED = phrase_pattern("received")
+COLLECTED = phrase_pattern("collected")
+NO_COLLECTED = phrase_pattern("no_collected")
+_READY_ITSELF = re.compile(
+    r"\b(?:pront\w+|finaliz\w+|conclu\w+|termin\w+|consertad\w+|liberad\w+|disponivel|testad\w+)\b"
+)
+# "Ficaram prontos", "também está pronto": of all that the customer left.
+_ALL = re.compile(r"\b(?:prontos|prontas|prontinhos|prontinhas|ambos|ambas|os dois|as duas|tudo|tambem)\b")
+
+
+def report_of(clause: Clause, bits: int) -> Mention | None:
+    """Return evidence in a clause of staff about an earlier commitment: ready, late, paid."""
+    text, place = clause.text, (clause.start, clause.end)
+    if bits & (DUE | SHOWN) and _LATE.search(text):
+        return Mention("said_late", "staff", *place)
+    if (
+        bits & PAYMENT
+        and _RECEIVED.search(text)
+        and not re.search(r"\b(?:nao|aguard\w+|assim que|quando)\b", text)
+    ):
+        return Mention("said_paid", "staff", *place)
+    if bits & (DUE | TAKING) and not re.search(r"\b(?:nao|quando|assim que|se|te aviso|aviso)\b", text):
+        if COLLECTED.search(text) and not NO_COLLECTED.search(text):
+            handed = "handed" if "entreg" in text else None
+            return Mention("said_collected", "staff", *place, length=handed)
+        if (
+            READY.search(text)
+            and not re.search(r"\b(?:orcamento|avaliacao|laudo)\b", text)
+            # "na quinta ela tá pronta" promises.
+            and all(date.code[:2] == "t0" for date in when.dates(text))
+        ):
+            # "Pode buscar" may be about a device that was not repaired.
+            weak: Literal["weak"] | None = None if _READY_ITSELF.search(text) else "weak"
+            return Mention("said_ready", "staff", *place, length=_ALL.search(text) and "all", sort=weak)
+    return None
