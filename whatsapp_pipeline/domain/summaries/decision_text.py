@@ -166,41 +166,66 @@ def _say_collected(collected: Said, case: Case, thing: str | None) -> str:
     return f"{thing} já foi {'entregue' if is_handed else f'retirad{ending}'}"
 
 
-def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = False) -> Claim | None:
-    """Return the decisions and announcements of the customer: approval, payment, pick-up.
+def _decisions_of(case: Case) -> list[Commitment]:
+    """Return the certain approvals and refusals, the latest last.
 
-    `thing` is what the shop works on, with its article; None where no message names it, or several.
+    A refusal that the customer withdrew is among them: it is written together with the approval.
     """
-    decided = sorted(
-        (
-            one
-            for one in case.followed.commitments
-            if one.said.mention.kind in {"quote_approved", "quote_refused"}
-            and one.said.at >= case.last_at - CASE_AGE
-        ),
-        key=lambda one: one.said.at,
-    )
-    # A refusal that the customer withdrew is written together with the approval.
-    decided = [one for one in decided if one.outcome == "superseded" or is_sure_decision(one, case)]
+    decided = [
+        one
+        for one in case.followed.commitments
+        if one.said.mention.kind in {"quote_approved", "quote_refused"}
+        and one.said.at >= case.last_at - CASE_AGE
+    ]
+    decided.sort(key=lambda one: one.said.at)
+    return [one for one in decided if one.outcome == "superseded" or is_sure_decision(one, case)]
+
+
+def _payments_of(case: Case) -> list[Commitment]:
+    """Return the payments of the latest message that has one."""
     owed = [
         one.said.at
         for one in case.commitments
         if one.said.mention.kind in {"price_quoted", "deadline_promised"} and one.said.mention.side == "staff"
     ] + [said.at for said in (case.done, case.collected) if said is not None]
     # "Paguei 90 nela" before any price of the shop is about something else.
-    payments = [
+    return [
         one
         for one in latest_of_kind([it for it in case.commitments if is_made(it)], "payment_announced")
         if one.outcome == "kept" or one.said.mention.sort != "weak" or any(at <= one.said.at for at in owed)
     ]
+
+
+def _pickups_of(case: Case) -> list[Commitment]:
+    """Return the latest pick-up that the customer announced, if it is recent and still to come."""
     collected = case.collected
-    pickups = [
+    return [
         one
         for one in latest_of_kind(case.commitments, "pickup_agreed", "customer")[-1:]
         if one.outcome is None
         and one.said.at >= case.last_at - _STALE_PICKUP
         and (collected is None or collected.at < one.said.at)
     ]
+
+
+def _say_payment(payment: Commitment, case: Case, days: DayWords) -> str:
+    """Write that the customer paid, or says so, with the amount if it is certain."""
+    paid = _paid_amount(payment, case)
+    what = f" de {say_money(paid)}" if paid is not None else ""
+    if payment.outcome == "kept":
+        what += ", confirmado pela loja"
+    if payment.said.mention.sort == "to_come":
+        return f"fez um pagamento{what}"
+    return f"informou{days.said(payment.said.at)} que fez um pagamento{what}"
+
+
+def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = False) -> Claim | None:
+    """Return the decisions and announcements of the customer: approval, payment, pick-up.
+
+    `thing` is what the shop works on, with its article; None where no message names it, or several.
+    """
+    decided, payments, pickups = _decisions_of(case), _payments_of(case), _pickups_of(case)
+    collected = case.collected
     days = DayWords()
     parts: list[str] = []
     used: list[Commitment] = []
@@ -210,14 +235,7 @@ def decision(case: Case, thing: str | None = "o aparelho", *, several: bool = Fa
     first_paid = bool(used and payments and payments[-1].said.at < used[-1].said.at)
     if first_paid:
         days, parts = DayWords(), []
-    for one in payments[-1:]:
-        confirmed = ", confirmado pela loja" if one.outcome == "kept" else ""
-        paid = _paid_amount(one, case)
-        confirmed = f" de {say_money(paid)}{confirmed}" if paid is not None else confirmed
-        if one.said.mention.sort == "to_come":
-            parts.append(f"fez um pagamento{confirmed}")
-        else:
-            parts.append(f"informou{days.said(one.said.at)} que fez um pagamento{confirmed}")
+    parts += [_say_payment(one, case, days) for one in payments[-1:]]
     if first_paid:
         parts.append(_say_decision(decided, case, days)[0])
     parts += [_say_pickup(one, case, days, thing) for one in pickups]
