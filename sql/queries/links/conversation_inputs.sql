@@ -31,7 +31,7 @@ WITH names AS (
      WHERE s.id_conversation = ANY (%(conversations)s)
      GROUP BY s.id_conversation
 ), everybody AS (
-    SELECT concat_ws('/', (SELECT count(*) || ':' || sum(hash_record_extended(ROW(id, nome, fantasia), 0)) FROM contatos),
+    SELECT concat_ws('/', (SELECT count(*) || ':' || sum(hashint8extended(hash_record_extended(ROW(id, nome, fantasia), 0), 0)) FROM contatos),
                      (SELECT max(id) FROM link_models WHERE kind = 'names')) AS contacts,
            (SELECT max(id) FROM link_models WHERE kind = 'phones') AS phone_model
 ), inputs AS MATERIALIZED (  -- so that all contacts are read once at most

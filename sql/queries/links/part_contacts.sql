@@ -27,6 +27,6 @@ WITH chats AS MATERIALIZED (
     UNION SELECT o.id_contato
     FROM numbers n JOIN ordens_servico o ON o.id = CASE WHEN n.number ~ '^\d{1,9}$' THEN n.number::bigint END
 )
-SELECT (SELECT sum(hash_record_extended(p, 0)) FROM phones p),
-       (SELECT sum(hash_record_extended(ROW(id), 0))
+SELECT (SELECT sum(hashint8extended(hash_record_extended(p, 0), 0)) FROM phones p),
+       (SELECT sum(hashint8extended(hash_record_extended(ROW(id), 0), 0))
         FROM (SELECT DISTINCT c.id FROM named JOIN contatos c ON c.id = named.id_contato) known)

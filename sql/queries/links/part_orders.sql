@@ -42,6 +42,6 @@ WITH chats AS MATERIALIZED (
     UNION
     SELECT o.id FROM numbers n JOIN ordens_servico o ON o.id = CASE WHEN n.number ~ '^\d{1,9}$' THEN n.number::bigint END
 )
-SELECT sum(hash_record_extended(ROW(
-           o.id, o.numero_ordem_servico, o.id_contato, o.data_emissao, o.data_conclusao, o.equipamento), 0))
+SELECT sum(hashint8extended(hash_record_extended(ROW(
+           o.id, o.numero_ordem_servico, o.id_contato, o.data_emissao, o.data_conclusao, o.equipamento), 0), 0))
 FROM relevant JOIN ordens_servico o USING (id)

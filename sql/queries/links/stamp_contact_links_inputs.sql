@@ -5,10 +5,10 @@ WITH chats AS MATERIALIZED (
            coalesce(last_message_at, file_date)::date AS last_day
     FROM chat_files WHERE month = %(month)s AND processing_status <> 'vanished'
 )
-SELECT (SELECT sum(hash_record_extended(c, 0)) FROM chats c),
-       (SELECT sum(hash_record_extended(
-            ROW(s.id_chat_file, s.order_numbers, s.devices), 0))
+SELECT (SELECT sum(hashint8extended(hash_record_extended(c, 0), 0)) FROM chats c),
+       (SELECT sum(hashint8extended(hash_record_extended(
+            ROW(s.id_chat_file, s.order_numbers, s.devices), 0), 0))
         FROM chats c CROSS JOIN LATERAL (SELECT * FROM chat_sessions s WHERE s.id_chat_file = c.id OFFSET 0) s),
-       (SELECT sum(hash_record_extended(
-            ROW(p.id_chat_file, p.raw, p.key, p.kind, p.occurrences), 0))
+       (SELECT sum(hashint8extended(hash_record_extended(
+            ROW(p.id_chat_file, p.raw, p.key, p.kind, p.occurrences), 0), 0))
         FROM chats c CROSS JOIN LATERAL (SELECT * FROM chat_phones p WHERE p.id_chat_file = c.id OFFSET 0) p)

@@ -7,8 +7,8 @@ WITH chats AS MATERIALIZED (
            s.order_flags
     FROM chats c JOIN chat_sessions s ON s.id_chat_file = c.id
 )
-SELECT (SELECT sum(hash_record_extended(c, 0)) FROM chats c),
-       (SELECT sum(hash_record_extended(s, 0)) FROM sessions s),
-       (SELECT sum(hash_record_extended(ROW(m.ctid, m.xmin), 0))
+SELECT (SELECT sum(hashint8extended(hash_record_extended(c, 0), 0)) FROM chats c),
+       (SELECT sum(hashint8extended(hash_record_extended(s, 0), 0)) FROM sessions s),
+       (SELECT sum(hashint8extended(hash_record_extended(ROW(m.ctid, m.xmin), 0), 0))
         FROM sessions s JOIN order_candidates m ON m.id_chat_session = s.id),
        (SELECT max(id) FROM link_models WHERE kind = 'orders')

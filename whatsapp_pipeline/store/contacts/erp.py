@@ -15,6 +15,7 @@ from typing import Final, Literal, LiteralString, NamedTuple, TypeAlias
 
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import adoption
+from whatsapp_pipeline.store.row_hashes import sum_of_hashes
 
 Table: TypeAlias = Literal["contatos", "ordens_servico"]
 OPEN_ORDER_STATUSES = ("0", "1", "2", "5", "6")
@@ -93,11 +94,11 @@ def version(conn: Connection, table: Table) -> str:
     """
     row = conn.execute(
         f"""SELECT
-            (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(s, 0)), 0) {_REMEMBERED[table]}),
-            (SELECT count(*) || ':' || coalesce(sum(hash_record_extended(ROW(key_hash), 0)), 0)
+            (SELECT count(*) || ':' || coalesce({sum_of_hashes("s")}, 0) {_REMEMBERED[table]}),
+            (SELECT count(*) || ':' || coalesce({sum_of_hashes("ROW(key_hash)")}, 0)
              FROM privacy_suppressions WHERE kind = 'contact'),
             (SELECT count(*) || ':'
-                    || coalesce(sum(hash_record_extended(ROW(file_path, kind, detail), 0)), 0)
+                    || coalesce({sum_of_hashes("ROW(file_path, kind, detail)")}, 0)
              FROM exceptions WHERE stage = %s)""",
         (STAGES[table],),
     ).fetchone()

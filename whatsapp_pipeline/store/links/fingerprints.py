@@ -14,6 +14,7 @@ from psycopg import sql
 
 from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
+from whatsapp_pipeline.store.row_hashes import sum_of_hashes
 
 Stage: TypeAlias = Literal["contact_links", "order_links"]
 
@@ -29,8 +30,9 @@ def versions(conn: Connection, stage: Stage) -> str:
     The months of one run share the hash. If a row changes during the run, the fingerprints of later months
     do not match the tables, so these months are decided once more.
     """
-    whole = sql.SQL("(SELECT sum(hash_record_extended(ROW(t.ctid, t.xmin), 0)) FROM {} t)")
-    tables = [whole.format(sql.Identifier(table)) for table in _READ_ANYWHERE[stage]]
+    whole = sql.SQL("(SELECT {} FROM {} t)")
+    versions_of_rows = sql.SQL(sum_of_hashes("ROW(t.ctid, t.xmin)"))
+    tables = [whole.format(versions_of_rows, sql.Identifier(table)) for table in _READ_ANYWHERE[stage]]
     return repr(conn.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(tables))).fetchone())
 
 
@@ -42,7 +44,7 @@ def input_fingerprint(conn: Connection, stage: Stage, month: str, *more: str) ->
     statements = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
         sessions = queries.load("links/order_sessions")
-        statements.append(f"SELECT sum(hash_record_extended(l, 0)) FROM ({sessions}) l")
+        statements.append(f"SELECT {sum_of_hashes('l')} FROM ({sessions}) l")
     return _hash(conn, month, statements, repr(more).encode())
 
 

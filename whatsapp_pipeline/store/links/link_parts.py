@@ -17,13 +17,14 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import overrides
 from whatsapp_pipeline.store.links.fingerprints import Stage
+from whatsapp_pipeline.store.row_hashes import sum_of_hashes
 
 PARTS: Final = ("contacts", "orders", "decisions", "chats", "rules", "model", "phone_weights", "links")
 CHANGED_MEANWHILE: Final = "changed while the month was linked"
 """A value that differs from every hash of a part, so that the month is linked again."""
 
 _DECISIONS: Final = f"""
-    SELECT sum(hash_record_extended(ROW(f.id, o.id, c.id), 0))
+    SELECT {sum_of_hashes("ROW(f.id, o.id, c.id)")}
     FROM chat_files f JOIN link_overrides o ON {overrides.ABOUT} LEFT JOIN contatos c ON c.id = o.id_contato
     WHERE f.month = %(month)s AND f.processing_status <> 'vanished' AND o.removed_at IS NULL"""
 _NAMED: Final = """EXISTS (
@@ -46,8 +47,7 @@ def names_part(conn: Connection) -> str:
     """Return a hash of all contacts' names, which linking reads for months with a name in a title."""
     return _hash(
         conn,
-        """SELECT sum(hash_record_extended(ROW(id, nome, fantasia), 0))
-           FROM contatos""",
+        f"SELECT {sum_of_hashes('ROW(id, nome, fantasia)')} FROM contatos",
         {},
     )
 
@@ -70,8 +70,7 @@ def orders_version(conn: Connection) -> str:
     """
     return _hash(
         conn,
-        """SELECT sum(hash_record_extended(ROW(t.ctid, t.xmin), 0))
-           FROM ordens_servico t""",
+        f"SELECT {sum_of_hashes('ROW(t.ctid, t.xmin)')} FROM ordens_servico t",
         {},
     )
 
@@ -87,7 +86,7 @@ def month_parts(conn: Connection, stage: Stage, month: str) -> dict[str, str]:
     chats = [queries.load(f"links/stamp_{stage}_inputs")]
     if stage == "order_links":
         sessions = queries.load("links/order_sessions")
-        chats.append(f"SELECT sum(hash_record_extended(l, 0)) FROM ({sessions}) l")
+        chats.append(f"SELECT {sum_of_hashes('l')} FROM ({sessions}) l")
     return {
         "decisions": _hash(conn, _DECISIONS, values),
         "chats": " ".join(_hash(conn, statement, values) for statement in chats),

@@ -153,6 +153,28 @@ def test_a_month_is_planned_or_a_run_leaves_it_as_it_is(
             assert _plan(linked) == {}
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("contatos", "nome"),
+        ("contatos", "celular"),
+        ("ordens_servico", "numero_ordem_servico"),
+        ("ordens_servico", "id_contato"),
+        ("ordens_servico", "equipamento"),
+    ],
+)
+def test_two_rows_that_exchange_a_value_make_their_months_stale(
+    linked: Connection, table: str, column: str
+) -> None:
+    with linked.transaction(force_rollback=True):
+        linked.execute(
+            f"""UPDATE {table} a SET {column} = b.{column} FROM {table} b
+                WHERE a.id IN (1, 2) AND b.id = 3 - a.id""".encode()
+        )
+        normalize_contacts(linked, default_area_code=None, log=LOG)
+        assert "2025-01" in _plan(linked)
+
+
 def test_an_order_makes_only_the_months_stale_that_it_may_concern(linked: Connection) -> None:
     with linked.transaction(force_rollback=True):
         add_contact(linked, 8, "Zuleica Prado")
