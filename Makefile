@@ -52,7 +52,7 @@ test: .venv/ready-dev ## the tests, on a real PostgreSQL, in random order, with 
 	@echo "tests in random order; the same order again: make test SEED=$(SEED)"
 	@$(PYTEST) -m "not long" --cov --cov-report=term:skip-covered --durations=15
 
-test-long: .venv/ready-dev ## what `make test` leaves out: a new user's walk, a cluster whose worker is killed (5 min)
+test-long: .venv/ready-dev ## what `make test` leaves out: a new user's walk, a small cluster, the guide's examples, the tests of the tests (8 min)
 	@$(PYTEST) -m long
 
 test-fast: .venv/ready-dev ## the tests that need no database and no processes (a minute)

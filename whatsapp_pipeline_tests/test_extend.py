@@ -110,6 +110,7 @@ def _run(root: Path, *command: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_example_ends_with_a_green_test_and_breaks_no_guard(tmp_path: Path) -> None:
     _copy(tmp_path)
     guide = GUIDE.read_text(encoding="utf-8")

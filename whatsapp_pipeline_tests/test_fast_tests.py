@@ -101,6 +101,7 @@ def _pytest(*arguments: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_what_needs_a_marker_and_has_none_fails(tmp_path: Path) -> None:
     planted = tmp_path / "test_planted.py"
     planted.write_text(PLANTED, encoding="utf-8")
@@ -115,6 +116,7 @@ def test_what_needs_a_marker_and_has_none_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_tests_of_the_database_are_left_out_when_tests_are_selected() -> None:
     files = [f"whatsapp_pipeline_tests/{name}" for name in ("store/test_grants.py", "test_safe_text.py")]
     listed = _pytest("--collect-only", "-q", "-m", "not slow and not database", *files)

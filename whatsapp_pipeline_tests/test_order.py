@@ -44,7 +44,7 @@ def test_after_it():
     assert os.environ["LOG_LEVEL"] == ""
     assert os.environ.get("DAGSTER_HOME") != "/nowhere"
 """
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def _pytest(folder: Path, *arguments: str) -> str:
