@@ -11,7 +11,7 @@ import unicodedata
 from typing import Final
 
 from whatsapp_pipeline.domain.personal_text import hide_personal
-from whatsapp_pipeline.domain.thoughts import without_thoughts
+from whatsapp_pipeline.domain.reasoning import without_reasoning
 from whatsapp_pipeline.errors import PipelineError
 
 LONGEST_REPLY: Final = 4096  # the maximum length of a text message of WhatsApp, in characters
@@ -24,13 +24,13 @@ class UnusableReplyError(PipelineError):
 
 
 def clean_reply(text: str, *, keep: str = "") -> str:
-    """Return a reply without the model's reasoning, control characters, phones, e-mail addresses and document
-    numbers.
+    """Return a reply without the model's reasoning, control characters and personal data.
 
-    Phones and addresses that are also in `keep`, such as the shop's own in the system prompt, are kept.
+    A word replaces each phone, e-mail address and document number (see personal_text.py). Values that are
+    also in `keep`, such as the shop's own number in the system prompt, are kept.
     Raises UnusableReplyError if the result is empty or too long for a message.
     """
-    said = "".join(char for char in without_thoughts(text).replace("\r\n", "\n") if _is_shown(char))
+    said = "".join(char for char in without_reasoning(text).replace("\r\n", "\n") if _is_shown(char))
     said = _BLANK_LINES.sub("\n\n", said).strip()
     if not any(char.isalnum() or unicodedata.category(char) == "So" for char in said):
         raise UnusableReplyError("the reply holds no text")

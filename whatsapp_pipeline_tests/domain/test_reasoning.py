@@ -1,4 +1,4 @@
-"""Thoughts of language models are cut from answers, whatever marks stand around them."""
+"""Reasoning of language models is removed from answers, whatever markers it has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from whatsapp_pipeline.domain.assistant_reply import UnusableReplyError, clean_reply
-from whatsapp_pipeline.domain.thoughts import without_thoughts
+from whatsapp_pipeline.domain.reasoning import without_reasoning
 
 MARKS = [
     ("<think>", "</think>"),
@@ -103,8 +103,8 @@ def test_what_stands_around_an_answer_is_cut(text: str, answer: str) -> None:
         "&lt;3",
     ],
 )
-def test_an_answer_without_thoughts_stays_as_it_is(text: str) -> None:
-    assert without_thoughts(text) == text
+def test_an_answer_without_reasoning_stays_as_it_is(text: str) -> None:
+    assert without_reasoning(text) == text
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_an_answer_without_thoughts_stays_as_it_is(text: str) -> None:
 )
 def test_a_hostile_answer_takes_no_time(text: str) -> None:
     began = time.process_time()
-    without_thoughts(text)
+    without_reasoning(text)
     assert time.process_time() - began < 0.5
