@@ -40,17 +40,20 @@ from whatsapp_pipeline.domain.matching.order_model import (
     device_weights,
     month_factor,
 )
-from whatsapp_pipeline.domain.matching.order_repeats import fit_repeats, other_sessions, repeat_scores
+from whatsapp_pipeline.domain.matching.order_repeats import fit_repeats, other_sessions, repeat_log_odds
 from whatsapp_pipeline.domain.matching.reliability import reliability_bands
 
+# Iterations that fit the model, and iterations that estimate only small talk or other sessions.
 _ROUNDS = 40
 _RATE_ROUNDS = 8
 # Weight of the usual numbers: they count as much as this number of the client's own sessions.
 _RATE_PRIOR = 3.0
 _WORD_PRIOR = 10.0
 _MONTH_PRIOR = 10.0
-# Days before and after a session in which its contact's small talk is counted; months of a comparison.
+# Days before and after a session in which its contact's small talk is counted. Months of a period of
+# `_spell_shape`.
 _SPELL, _SPELL_MONTHS = 120, 4
+_SAME, _OTHER = DEVICES.index("device_same"), DEVICES.index("device_other")
 # With fewer sessions than this the usual numbers stay unchanged.
 ENOUGH = 200
 
@@ -90,7 +93,7 @@ def fit_orders(
 def quarter_begin(today: date) -> date:
     """Return the first day of the quarter; models are fitted on the sessions before it.
 
-    Otherwise every new session of the current month would change the model and make all months stale.
+    Otherwise every new session would change the model and make the links of all months stale.
     """
     return today.replace(month=(today.month - 1) // 3 * 3 + 1, day=1)
 
@@ -101,17 +104,18 @@ def with_rates(
     model: OrderModel,
     span: Span | None = None,
 ) -> list[SessionToLink]:
-    """Return the sessions with the small talk of their contact, estimated from its other sessions.
+    """Return the sessions with `unrelated_rate` and `others`, estimated from the contact's other sessions.
 
-    The database and the list command pass the sessions of one month. Other months have no influence, whether
-    they are indexed or not, so the links of a month do not depend on what was run before.
+    Callers pass the sessions of one month. Other months have no influence, whether they are indexed or not,
+    so the links of a month do not depend on what was run before.
 
     Args:
         sessions: Sessions of any contacts.
         orders: By contact, the orders of those contacts.
-        model: The model in force.
+        model: The model that links these sessions.
         span: First and last day of the period that `sessions` cover completely; without it, that of the
-            sessions. The span of the model would be wrong for one month: its rates would seem tiny.
+            sessions. The model's own span would be wrong for one month, because most of its days are in
+            other months, so the estimated rates would be too low.
     """
     if not sessions:
         return []
@@ -137,7 +141,7 @@ def with_rates(
 
 def _others_by_session(data: OrderData, related: Doubles, size: int) -> list[Mapping[int, float]]:
     found: list[dict[int, float]] = [{} for _ in range(size)]
-    places, orders = data.index[data.session].tolist(), data.order_ids[data.order].tolist()
+    places, orders = data.index[data.pairs.session].tolist(), data.pairs.order_ids[data.pairs.order].tolist()
     for place, order, count in zip(places, orders, other_sessions(data, related).tolist(), strict=True):
         found[place][order] = count
     return list(found)
@@ -156,17 +160,22 @@ def _device_shares(orders: Mapping[int, Sequence[Order]]) -> dict[str, float]:
 def _expect(data: OrderData, model: OrderModel, small_talk: Doubles) -> tuple[Doubles, Doubles]:
     """Return the posterior of each pair, and of "none" for each session."""
     score = _scores(data, model, small_talk)
-    return _posteriors(data, np.where(data.allowed, score, -np.inf), data.named)
+    return _posteriors(data, np.where(data.pairs.allowed, score, -np.inf), data.named)
 
 
 def _expect_together(
     data: OrderData, model: OrderModel, small_talk: Doubles, related: Doubles
 ) -> tuple[Doubles, Doubles]:
-    """Return the mean of the posteriors before and of those given the contact's other sessions."""
-    score = _scores(data, model, small_talk) + repeat_scores(model, data.zone, other_sessions(data, related))
-    found, _ = _posteriors(data, np.where(data.allowed, score, -np.inf), data.named)
+    """Return the posteriors of pairs and of "none", given the contact's other sessions.
+
+    A new posterior is the mean of the old one, `related`, and the one computed from it.
+    """
+    score = _scores(data, model, small_talk) + repeat_log_odds(
+        model, data.pairs.zone, other_sessions(data, related)
+    )
+    found, _ = _posteriors(data, np.where(data.pairs.allowed, score, -np.inf), data.named)
     mixed = (found + related) / 2
-    return mixed, 1 - _sums(data.session, mixed, len(data.contact))
+    return mixed, 1 - _sums(data.pairs.session, mixed, len(data.contact))
 
 
 def _scores(data: OrderData, model: OrderModel, small_talk: Doubles) -> Doubles:
@@ -174,17 +183,18 @@ def _scores(data: OrderData, model: OrderModel, small_talk: Doubles) -> Doubles:
     stages = np.log(np.array([model.stages[zone] for zone in ZONES]))
     words = stages - np.log(np.array(model.stages["none"]))
     plain = device_weights(model, 0.5)
-    devices = np.array([plain[name] for name in DEVICES])[data.device]
-    chance = data.chance[data.session]
-    devices -= np.where(data.device == 2, np.log(2 * chance), 0.0)
-    devices -= np.where(data.device == 3, np.log(2 * (1 - chance)), 0.0)
+    devices = np.array([plain[name] for name in DEVICES])[data.pairs.device]
+    chance = data.chance[data.pairs.session]
+    # `plain` has the chance 0.5, which is replaced by the chance of the session's devices.
+    devices -= np.where(data.pairs.device == _SAME, np.log(2 * chance), 0.0)
+    devices -= np.where(data.pairs.device == _OTHER, np.log(2 * (1 - chance)), 0.0)
     found: Doubles = (
-        rates[data.time]
-        + words[data.zone, data.stage[data.session]]
+        rates[data.pairs.time]
+        + words[data.pairs.zone, data.stage[data.pairs.session]]
         + devices
-        + data.fixed
+        + data.pairs.fixed
         + np.log(1 - model.named)
-        + (np.log(_by_month(data, model.months)) - np.log(small_talk))[data.session]
+        + (np.log(_by_month(data, model.months)) - np.log(small_talk))[data.pairs.session]
     )
     return found
 
@@ -193,12 +203,12 @@ def _posteriors(data: OrderData, score: Doubles, certain: npt.NDArray[np.bool_])
     """Return the posteriors of each session's orders and of "none"; a `certain` session can't be "none"."""
     size = len(data.contact)
     top = np.full(size, -50.0)
-    np.maximum.at(top, data.session, score)
+    np.maximum.at(top, data.pairs.session, score)
     top = np.where(certain, top, np.maximum(top, 0.0))
-    part = np.exp(score - top[data.session])
+    part = np.exp(score - top[data.pairs.session])
     none = np.where(certain, 0.0, np.exp(-top))
-    total = _sums(data.session, part, size) + none
-    return part / total[data.session], none / total
+    total = _sums(data.pairs.session, part, size) + none
+    return part / total[data.pairs.session], none / total
 
 
 # Small talk of each contact.
@@ -206,7 +216,7 @@ def _posteriors(data: OrderData, score: Doubles, certain: npt.NDArray[np.bool_])
 
 def _first_rates(data: OrderData, model: OrderModel) -> Doubles:
     near = np.zeros(len(data.contact))
-    near[data.session] = 1.0
+    near[data.pairs.session] = 1.0
     return _contact_rates(data, model, np.where(near > 0, 0.3, 1.0))
 
 
@@ -215,7 +225,7 @@ def _contact_rates(data: OrderData, model: OrderModel, none: Doubles) -> Doubles
     shape = model.small_talk_shape
     counted = none * data.counts
     others = _sums(data.contact, counted, data.contacts)[data.contact] - counted
-    seen = data.month_days @ _factors(data, model.quiet_months)
+    seen = data.calendar.days_of_month @ _factors(data, model.quiet_months)
     usual = (shape + others) / (shape / model.small_talk + seen)
     near, days = _near(data, counted, _factors(data, model.quiet_months))
     rate: Doubles = (model.spell_shape + near) / (model.spell_shape / usual + days)
@@ -223,19 +233,20 @@ def _contact_rates(data: OrderData, model: OrderModel, none: Doubles) -> Doubles
 
 
 def _near(data: OrderData, counted: Doubles, quiet_months: Doubles) -> tuple[Doubles, Doubles]:
-    """Return the contact's small talk around each session, without the session, and the days counted.
+    """Return the contact's sessions of small talk around each session, without this session.
 
-    The rate of a contact changes over time, so the days around a session predict it best.
+    Also return the number of days in which they were counted. The rate of a contact changes over time, so the
+    days around a session predict it best.
     """
-    key = data.contact * (2 * len(data.calendar) + 2 * _SPELL) + data.day
+    key = data.contact * (2 * len(data.calendar.month_of_day) + 2 * _SPELL) + data.day
     order = np.argsort(key, kind="stable")
     found = np.concatenate([[0.0], np.cumsum(counted[order])])
     ranked = key[order]
     near = (
         found[np.searchsorted(ranked, key + _SPELL, "right")] - found[np.searchsorted(ranked, key - _SPELL)]
     )
-    days = np.concatenate([[0.0], np.cumsum(quiet_months[data.calendar])])
-    end = np.minimum(data.day + _SPELL + 1, len(data.calendar))
+    days = np.concatenate([[0.0], np.cumsum(quiet_months[data.calendar.month_of_day])])
+    end = np.minimum(data.day + _SPELL + 1, len(data.calendar.month_of_day))
     return np.maximum(near - counted, 0.0), days[end] - days[np.maximum(data.day - _SPELL, 0)]
 
 
@@ -245,7 +256,7 @@ def _by_month(data: OrderData, factors: Mapping[str, float]) -> Doubles:
 
 
 def _factors(data: OrderData, factors: Mapping[str, float]) -> Doubles:
-    return np.array([month_factor(factors, month) for month in data.months])
+    return np.array([month_factor(factors, month) for month in data.calendar.months])
 
 
 # Maximization.
@@ -254,27 +265,29 @@ def _factors(data: OrderData, factors: Mapping[str, float]) -> Doubles:
 def _maximize(
     data: OrderData, usual: OrderModel, model: OrderModel, related: Doubles, none: Doubles
 ) -> OrderModel:
-    every = _sums(data.session, related, len(data.contact))
-    said, stage = data.says[data.session], data.stage[data.session]
-    comparable = said & (data.device >= 2)
+    every = _sums(data.pairs.session, related, len(data.contact))
+    said, stage = data.says[data.pairs.session], data.stage[data.pairs.session]
+    comparable = said & ((data.pairs.device == _SAME) | (data.pairs.device == _OTHER))
     rates, months = _rates(data, usual, model, related)
-    quiet = _sums(data.month, none, len(data.months))
-    quiet_months = _month_factors(quiet, data.month_days * none.sum() / data.month_days.sum())
-    seen = float(data.month_days @ quiet_months)
+    quiet = _sums(data.month, none, len(data.calendar.months))
+    quiet_months = _month_factors(
+        quiet, data.calendar.days_of_month * none.sum() / data.calendar.days_of_month.sum()
+    )
+    seen = float(data.calendar.days_of_month @ quiet_months)
     mean, shape = _gamma(_sums(data.contact, none * data.counts, data.contacts), seen, usual)
     return replace(
         model,
         rates=rates,
-        months=dict(zip(data.months, months.tolist(), strict=True)),
-        quiet_months=dict(zip(data.months, quiet_months.tolist(), strict=True)),
+        months=dict(zip(data.calendar.months, months.tolist(), strict=True)),
+        quiet_months=dict(zip(data.calendar.months, quiet_months.tolist(), strict=True)),
         stages={
-            zone: _shares(related * (data.zone == at), stage, usual.stages[zone])
+            zone: _shares(related * (data.pairs.zone == at), stage, usual.stages[zone])
             for at, zone in enumerate(ZONES)
         }
         | {"none": _shares(none, data.stage, usual.stages["none"])},
         device_said=_share(related * said, related, usual.device_said),
         device_same=_share(
-            related * (comparable & (data.device == 2)), related * comparable, usual.device_same
+            related * (comparable & (data.pairs.device == _SAME)), related * comparable, usual.device_same
         ),
         device_none=_share(none * data.says, none, usual.device_none),
         named=_share(every[data.named], every, usual.named),
@@ -288,8 +301,8 @@ def _rates(
     data: OrderData, usual: OrderModel, model: OrderModel, related: Doubles
 ) -> tuple[dict[str, float], Doubles]:
     """Return rates by time and factors by month, near the usual ones where there are few sessions."""
-    count = _sums(data.time, related, len(TIMES))
-    by_month = _sums(data.month[data.session], related, len(data.months))
+    count = _sums(data.pairs.time, related, len(TIMES))
+    by_month = _sums(data.month[data.pairs.session], related, len(data.calendar.months))
     expected = np.array([model.rates[time] for time in TIMES]) @ data.exposure
     months = _month_factors(by_month, expected)
     days = data.exposure @ months
@@ -316,33 +329,28 @@ def _gamma(count: Doubles, days: float, usual: OrderModel) -> tuple[float, float
     mean = (count.sum() + prior) / (len(count) * days + prior / usual.small_talk)
     spread = float(count.var()) - float(count.mean())
     shape = float(count.mean()) ** 2 / spread if spread > 0 else 50.0
+    # The logarithm of the shape is the mean of both logarithms; the usual shape counts as 50 contacts.
     weight = len(count) / (len(count) + 50)
-    return float(mean), float(
-        np.clip(
-            math.exp(
-                weight * math.log(np.clip(shape, 0.05, 50)) + (1 - weight) * math.log(usual.small_talk_shape)
-            ),
-            0.05,
-            50,
-        )
-    )
+    fitted, prior_shape = math.log(np.clip(shape, 0.05, 50)), math.log(usual.small_talk_shape)
+    mixed = math.exp(weight * fitted + (1 - weight) * prior_shape)
+    return float(mean), float(np.clip(mixed, 0.05, 50))
 
 
 def _spell_shape(
     data: OrderData, counted: Doubles, quiet_months: Doubles, talk: tuple[float, float], usual: OrderModel
 ) -> float:
     """Return the shape of a contact's variation between thirds of a year, by the method of moments."""
-    periods = -(-len(data.months) // _SPELL_MONTHS)
+    periods = -(-len(data.calendar.months) // _SPELL_MONTHS)
     if periods < 2:
         return usual.spell_shape
-    at = np.arange(len(data.months)) // _SPELL_MONTHS
-    days = _sums(at, data.month_days * quiet_months, periods)
+    at = np.arange(len(data.calendar.months)) // _SPELL_MONTHS
+    days = _sums(at, data.calendar.days_of_month * quiet_months, periods)
     count = _sums(data.contact * periods + at[data.month], counted, data.contacts * periods)
     table = count.reshape(data.contacts, periods)
     mean, shape = talk
     rate = (shape + table.sum(axis=1)) / (shape / mean + days.sum())
     expected = rate[:, None] * days
-    # The rate was estimated from the same counts, which reduces their variance by one part.
+    # The rate was estimated from the same counts, which reduces their variance to (periods - 1) / periods.
     spread = float(((table - expected) ** 2).sum()) * periods / (periods - 1) - float(table.sum())
     square = float((expected**2).sum())
     prior = 20.0
@@ -355,7 +363,7 @@ def _shares(weight: Doubles, outcome: Integers, usual: Sequence[float]) -> tuple
 
 
 def _share(part: Doubles, whole: Doubles, usual: float) -> float:
-    """Return the sum of `part` divided by the sum of `whole`, drawn towards the usual share."""
+    """Return the sum of `part` divided by the sum of `whole`; with few sessions it stays near `usual`."""
     share = (float(part.sum()) + _WORD_PRIOR * usual) / (float(whole.sum()) + _WORD_PRIOR)
     return min(max(share, 1e-3), 1 - 1e-3)
 
@@ -368,14 +376,16 @@ def _reliability(
     A session about an order names its number with the probability `model.named`, in every band. So the right
     sessions of a band, divided by that probability, estimate how many of the band are right.
     """
-    score = _scores(data, model, small_talk) + repeat_scores(model, data.zone, other_sessions(data, together))
+    score = _scores(data, model, small_talk) + repeat_log_odds(
+        model, data.pairs.zone, other_sessions(data, together)
+    )
     related, _ = _posteriors(data, score, np.zeros(len(data.contact), bool))
     size = len(data.contact)
     best = np.zeros(size)
-    np.maximum.at(best, data.session, related)
+    np.maximum.at(best, data.pairs.session, related)
     right = np.zeros(size)
-    mine = data.named[data.session] & data.allowed & (related == best[data.session])
-    right[data.session[mine]] = 1.0
+    mine = data.named[data.pairs.session] & data.pairs.allowed & (related == best[data.pairs.session])
+    right[data.pairs.session[mine]] = 1.0
     named = max(model.named, 1e-3)
     some = best > 0
     return reliability_bands(best[some], lambda band: min(float(right[some][band].mean()) / named, 1.0))

@@ -37,7 +37,7 @@ _AFTER = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 7), (8, 10), (11, 15), (16, 30), (
 _STILL_OPEN = ((1, 1), (2, 3), (4, 7), (8, 15), (16, 30), (31, 60), (61, 120))
 _STAYS = (5, 8, 14, 24, 45, 90)
 
-# Time in an order's life → its zone, a longer stretch over which the words of sessions stay alike.
+# The zone of each time in an order's life. A zone is a longer period in which sessions have similar words.
 ZONE_OF: dict[str, str] = (
     {f"before_{first}": "arrival" for first, _ in _BEFORE}
     | {"opening": "arrival", "same_day": "same_day", "closing": "leaving"}
@@ -48,7 +48,7 @@ ZONE_OF: dict[str, str] = (
 )
 TIMES = tuple(ZONE_OF)
 ZONES = tuple(dict.fromkeys(ZONE_OF.values()))
-# Distinguished counts of other sessions about an order in one zone: 0 to REPEATS - 1.
+# Number of distinguished counts of other sessions about an order in one zone: 0, 1, … REPEATS - 1 or more.
 REPEATS = 4
 STAGES = ("no_words", "opening_words", "closing_words", "both_words")
 
@@ -157,7 +157,7 @@ def default_model() -> OrderModel:
 
 @lru_cache(maxsize=4096)
 def times_around_order(length: int | None) -> tuple[str, ...]:
-    """Return the time of each day around an order that was open for `length` days (None: never closed).
+    """Return the time of each day around an order that was open for `length` days (None: it is not closed).
 
     The first day is `DAYS_BEFORE` days before the opening.
     """
@@ -194,7 +194,8 @@ def time_of(session: SessionToLink, order: Order) -> str | None:
         return None
     first, last = (session.first_day - order.opened).days, (session.last_day - order.opened).days
     length = length_of(order)
-    # For a session of several days, take the day nearest to the opening, otherwise nearest to the closing.
+    # For a session of several days, take the day of the opening, otherwise the day of the closing. If it has
+    # neither day, take the day nearest to the opening.
     day = 0 if first < 0 <= last else last if last < 0 else first
     if length is not None and first < length <= last and day != 0:
         day = length
@@ -247,7 +248,7 @@ def device_weights(model: OrderModel, chance: float) -> dict[str, float]:
 
 
 def fixed_weights(session: SessionToLink, order: Order) -> dict[str, float]:
-    """Return the match weights of the named numbers."""
+    """Return the match weights of the order numbers in the messages or in the title."""
     if session.numbers:
         return {"number_same": 0.0} if order.number in session.numbers else {"number_other": _NUMBER_OTHER}
     if session.title_number:  # a chat has one title, and sessions about several orders
@@ -281,7 +282,7 @@ def reasons(session: SessionToLink, order: Order, model: OrderModel) -> Iterator
 
 
 class _Reasons:
-    """The reasons of one model. There are few different ones, so each is computed once."""
+    """The reasons of one model. Except for `repeats`, they have few different values, which are cached."""
 
     def __init__(self, model: OrderModel) -> None:
         self._model = model
