@@ -37,8 +37,8 @@ _Finder = Callable[[str], Sequence[str]]
 # letters.
 _LATIN = {letter: vocabulary.fold_ascii(letter) for letter in map(chr, range(0x80, 0x100))}
 
-# The sessions of a chat so far.
-_STRETCHES = {
+# The sessions of chats in the messages so far. Messages of later windows may extend, join or precede them.
+_SESSIONS_SO_FAR = {
     "chat": pl.Int64(),
     "start": pl.Datetime("us"),
     "end": pl.Datetime("us"),
@@ -62,31 +62,30 @@ class EvidenceCollector:
     """
 
     def __init__(self) -> None:
-        self._stretches = pl.DataFrame(schema=_STRETCHES)
+        self._sessions = pl.DataFrame(schema=_SESSIONS_SO_FAR)
         self._words = pl.DataFrame(schema=_WORDS)
 
-    def add(self, frame: pl.DataFrame, over: Collection[int]) -> pl.DataFrame:
-        """Add the messages of a window.
+    def add(self, frame: pl.DataFrame, complete: Collection[int]) -> pl.DataFrame:
+        """Add the messages of a window, and return the sessions of chats that have no further messages.
 
-        Return the sessions of the chats in `over`, which have no further messages.
-
-        The result is a frame of SESSION_SCHEMA, sorted by chat and number.
+        `complete` are the numbers of these chats. The result is a frame of SESSION_SCHEMA, sorted by chat and
+        number.
         """
         talk = (
             frame.select("chat", "timestamp", "ordinal", "direction", "text")
             .filter(pl.col("direction").ne_missing("notification"))
             .sort("chat", "timestamp", maintain_order=True)
         )
-        sessions = _joined(pl.concat([self._stretches, _stretches(talk)]))
+        sessions = _joined(pl.concat([self._sessions, _sessions_in(talk)]))
         words = _first_said(sessions, pl.concat([self._words, _words(talk)]))
-        is_over = pl.col("chat").is_in(list(over))
-        self._stretches = sessions.filter(~is_over).drop("session")
-        self._words = words.filter(~is_over).drop("session")
-        return _with_words(sessions.filter(is_over), words.filter(is_over))
+        is_complete = pl.col("chat").is_in(list(complete))
+        self._sessions = sessions.filter(~is_complete).drop("session")
+        self._words = words.filter(~is_complete).drop("session")
+        return _with_words(sessions.filter(is_complete), words.filter(is_complete))
 
 
-def _stretches(talk: pl.DataFrame) -> pl.DataFrame:
-    """Return the stretches in messages that are sorted by chat and time."""
+def _sessions_in(talk: pl.DataFrame) -> pl.DataFrame:
+    """Return the sessions in the messages of one window, which are sorted by chat and time."""
     is_first = (pl.col("chat") != pl.col("chat").shift()) | (pl.col("timestamp").diff() >= SESSION_GAP)
     first = talk.select(is_first.fill_null(value=True)).to_series().arg_true()
     after = first.shift(-1, fill_value=talk.height)
@@ -100,12 +99,12 @@ def _stretches(talk: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _joined(stretches: pl.DataFrame) -> pl.DataFrame:
-    """Join a chat's stretches that lie less than SESSION_GAP apart, and number the results as `session`."""
+def _joined(sessions: pl.DataFrame) -> pl.DataFrame:
+    """Join sessions of a chat that are less than SESSION_GAP apart, and number the results as `session`."""
     reached = pl.col("end").cum_max().over("chat").shift()
     is_first = (pl.col("chat") != pl.col("chat").shift()) | (pl.col("start") - reached >= SESSION_GAP)
     return (
-        stretches.sort("chat", "start")
+        sessions.sort("chat", "start")
         .with_columns(session=is_first.fill_null(value=True).cum_sum())
         .group_by("session", maintain_order=True)
         .agg(pl.col("chat").first(), pl.col("start").first(), pl.col("end").max(), pl.col("count").sum())

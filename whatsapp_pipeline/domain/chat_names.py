@@ -51,8 +51,9 @@ class ChatName:
 
 @lru_cache(maxsize=4096)
 def read_chat_name(path: str, member: str | None = None) -> ChatName:
-    """Parse the name of the file at `path` (`/` separators), or of `member`, the path of the chat inside that
-    zip.
+    """Parse the name of a chat file, from its path (with `/` as separator).
+
+    `member` is the path of the chat inside the zip at `path`; None if the file is not in a zip.
 
     A chat without a name (`_chat.txt`) gets its title from the innermost folder or zip around it that has a
     known name. A name of unknown form is used as the title. A general name (`chat.txt`) is not used, because
@@ -65,18 +66,18 @@ def read_chat_name(path: str, member: str | None = None) -> ChatName:
         holders = [*inner[::-1], parts[-1]]
     else:
         last, holders = parts[-1], parts[-2:-1]
-    name = _read(last)
+    name = _parse_name(last)
     has_title = name.title is not None and not _is_general(name.title)
     if name.is_combined or (has_title and (name.is_known or not inner)):
         return name
-    known = (holder for holder in map(_read, holders) if holder.is_known and holder.title is not None)
+    known = (holder for holder in map(_parse_name, holders) if holder.is_known and holder.title is not None)
     if (holder := next(known, None)) is not None:
         return holder
     if has_title:
         return name
     folders = (folder for folder in inner[::-1] if not _is_general(folder))
     untitled = ChatName(name.time, None, name.is_known)
-    return next((_read(_FOLDER_TIME.sub("", folder)) for folder in folders), untitled)
+    return next((_parse_name(_FOLDER_TIME.sub("", folder)) for folder in folders), untitled)
 
 
 def _is_general(name: str) -> bool:
@@ -84,7 +85,7 @@ def _is_general(name: str) -> bool:
     return name.casefold() in _GENERAL_NAMES or _DATE.fullmatch(name) is not None
 
 
-def _read(part: str) -> ChatName:
+def _parse_name(part: str) -> ChatName:
     archived = parse_file_name(part)
     if archived is not None:
         return ChatName(archived.time, archived.title or None, True)

@@ -70,10 +70,11 @@ class Renaming:
 
 @dataclass(frozen=True, slots=True)
 class DeliveredMessage:
-    """One message of a delivery. `text` is never empty, and `identities` only inside an `Unaddressed`.
+    """One message of a delivery. `text` is never empty.
 
-    `identities` name the conversation. `sender` is the author, who in a group is another person. `key`
-    identifies an item that has no wamid (message id of the provider) but whose content identifies it.
+    `identities` name the conversation; they are empty only inside an `Unaddressed`. `sender` is the author.
+    In a group, the conversation is the group and the author is one of its members. `key` identifies an item
+    that has no wamid (message id of the provider) but whose content identifies it.
     """
 
     position: int
@@ -129,7 +130,7 @@ class Other:
 class Unaddressed(Other):
     """A message of the staff that names no recipient, such as a medium of the history.
 
-    A copy of it, its placeholder in a thread, names the conversation. `message` has no identities.
+    Its placeholder in a thread of the history names the conversation. `message` has no identities.
     """
 
     message: DeliveredMessage
@@ -199,7 +200,8 @@ def read_delivery(payload: object, received_at: datetime) -> Iterator[Item]:
 def read_unaddressed(account: str, kind: str, raw_json: str, received_at: datetime) -> Unaddressed | None:
     """Read a stored `Unaddressed` again from its event; None if the event is something else.
 
-    The event does not have the business's number. One of the sender's names was it, so each is tried.
+    The event does not have the business's number. That number was one of the sender's names, so each name is
+    tried.
     """
     item = loads(raw_json.encode())
     section = "message_echoes" if kind.startswith("echo") else "messages"
@@ -267,8 +269,8 @@ _SENDER = ("from", "from_user_id", "from_parent_user_id", "user_id", "parent_use
 _RECIPIENT = ("to", "to_user_id", "to_parent_user_id")
 # Parts of a change's value that describe the change; every other part contains items.
 _NO_ITEMS = frozenset({"messaging_product", "metadata", "contacts"})
-# Messages that WhatsApp itself writes: about a correspondent, or because a correspondent opened the chat.
-_WORDLESS = frozenset({"system", "request_welcome"})
+# Types of messages that WhatsApp itself writes: about a correspondent, or because one opened the chat.
+_SYSTEM_TYPES = frozenset({"system", "request_welcome"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ class _Change:
     business: frozenset[str]
     contacts: _Contacts
     one_sender: bool
-    # Errors of the change; if the change has only one message, they belong to that message
+    # The errors of the change if it has exactly one message, because they belong to that message then.
     errors: tuple[Any, ...]
 
     def is_business(self, identities: tuple[Identity, ...]) -> bool:
@@ -365,7 +367,7 @@ class _DeliveryReader:
         renaming = _number_change(fields, sender or identities)
         if renaming is not None:
             identities = tuple(dict.fromkeys(identities + renaming.old + renaming.new))
-        role: Role = "system" if message_type(fields) in _WORDLESS else "user"
+        role: Role = "system" if message_type(fields) in _SYSTEM_TYPES else "user"
         said = _Spoken(identities, role, "message", name, sender or identities, renaming)
         yield self._as_message(shared, item, said)
 
@@ -409,7 +411,8 @@ class _DeliveryReader:
                 fields.get("parent_user_id"),
             )
             more = (context.get("wa_id"), context.get("user_id"), context.get("parent_user_id"))
-            # A thread may be named by the business instead of the customer, who is then the sender.
+            # Some threads have the business's number in place of the customer's. The customer is then the
+            # sender of messages.
             others = (i for i in _identities(*named, *more) if i.canonical not in shared.business)
             identities, name = shared.contacts.complete(tuple(others))
             messages = _items(fields.get("messages"))
@@ -437,7 +440,7 @@ class _DeliveryReader:
         renaming = _number_change(fields, sender or identities)
         if renaming is not None:
             identities = tuple(dict.fromkeys(identities + renaming.old + renaming.new))
-        role: Role = "system" if message_type(fields) in _WORDLESS else "user"
+        role: Role = "system" if message_type(fields) in _SYSTEM_TYPES else "user"
         said = _Spoken(identities, role, "history", name, sender or identities, renaming)
         return self._as_message(shared, item, said)
 

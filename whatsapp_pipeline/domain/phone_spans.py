@@ -57,7 +57,7 @@ def _start_of_number(digits: str, tail: int, area: str, at: list[int]) -> int:
     """
     for prefix in _PREFIXES:
         before = re.search(rf"{prefix}{area}9?$", digits[:tail])
-        # A prefix must be the start of a group of digits; digits directly before it rule it out.
+        # A prefix must be the start of a group of digits, so it has no digit directly before it.
         if before and before[0] and (not prefix or before.start() == 0 or _is_apart(at, before.start())):
             return before.start()
     ninth = tail - 1
@@ -93,11 +93,9 @@ def find_phone_spans(text: str) -> Iterator[PhoneSpan]:
 
 def _keys(run: str) -> Iterator[str]:
     digits = _digits(run)
-    spellings = [run, digits] if len(digits) <= _LONGEST else [run]
-    if len(digits) <= _LONGEST:
-        spellings.append("+" + digits)
-    for spelling in spellings:
-        yield from (phone.key for phone in parse_phones(spelling) if phone.key is not None)
+    variants = [run, digits, "+" + digits] if len(digits) <= _LONGEST else [run]
+    for variant in variants:
+        yield from (phone.key for phone in parse_phones(variant) if phone.key is not None)
     if len(digits) in (_SHORTEST, _SHORTEST + 1):
         yield "xx" + digits[-_SHORTEST:]
     # Other digits may surround a number directly, so every area code with 8 or 9 digits after it counts.

@@ -171,7 +171,7 @@ def _plain_form(char: str) -> str:
 def _fewer_marks(marks: str) -> str:
     """Shorten a run of marks: keep up to three, otherwise return the first rare mark, or one usual mark.
 
-    A rare mark says the most about whether the digits on both sides are one number.
+    A rare mark is the best evidence that the digits on both sides are not one number.
     """
     fewer = _SPACES.sub(lambda match: "\n" if "\n" in match[0] else " ", marks)
     if len(fewer) <= _MOST_MARKS:
@@ -199,15 +199,16 @@ def _without_bare(match: re.Match[str]) -> str:
 
 def is_cpf(digits: str) -> bool:
     """Return whether eleven digits are a CPF, whose last two digits are check digits."""
-    return len(digits) == len(_CPF_WEIGHTS) + 1 and _checks(digits, _CPF_WEIGHTS)
+    return len(digits) == len(_CPF_WEIGHTS) + 1 and _has_check_digits(digits, _CPF_WEIGHTS)
 
 
 def is_cnpj(digits: str) -> bool:
     """Return whether fourteen digits are a CNPJ, whose last two digits are check digits."""
-    return len(digits) == len(_CNPJ_WEIGHTS) + 1 and _checks(digits, _CNPJ_WEIGHTS)
+    return len(digits) == len(_CNPJ_WEIGHTS) + 1 and _has_check_digits(digits, _CNPJ_WEIGHTS)
 
 
-def _checks(digits: str, weights: tuple[int, ...]) -> bool:
+def _has_check_digits(digits: str, weights: tuple[int, ...]) -> bool:
+    """Return whether the last two digits are right, and not all digits are the same."""
     for last in (len(weights) - 1, len(weights)):
         used = weights[len(weights) - last :]
         total = sum(int(digit) * weight for digit, weight in zip(digits[:last], used, strict=True))

@@ -72,7 +72,7 @@ _SERVICE_AREAS = ("800", "300", "303", "500", "900")
 # list is nationwide even if an area code is written before it.
 _NATIONAL_PREFIXES = ("400", "300", "4020", "4370", "4864")
 _NATIONAL_IN_ANY_AREA = ("400", "4020")
-_LID_DIGITS = 14  # E.164 ends at 15 digits, but no country uses more than 13 for its people
+_LID_DIGITS = 14  # E.164 allows 15 digits, but no country has more than 13 in the phone numbers of people
 
 _MOBILE, _FIXED = PhoneKind.MOBILE, PhoneKind.FIXED
 
@@ -100,9 +100,11 @@ _MOST_LOCAL_DIGITS = 11
 
 
 def local_digits(phone: Phone) -> str | None:
-    """Return the digits of a number as it was written, without country code and at most 11; None for a LID.
+    """Return the last digits of a number, at most 11; None for a LID, and if there are none.
 
-    A Brazilian number has its ninth digit only if it was written with one, and no area code is assumed.
+    A Brazilian number is returned without its country code, without an assumed area code, and with the ninth
+    digit only if that was written. A number of another country is returned with its country code. A number
+    without a key is returned as it was written.
     """
     if phone.kind is PhoneKind.LID:
         return None
@@ -214,7 +216,7 @@ def _parse_uncommon(text: str, default_area_code: str | None) -> list[Phone]:
     inherited: str | None = None
     for part in _parts(clean):
         for chunk in _chunks(part):
-            phone = _shorthand(chunk, phones) or _read(chunk, inherited, default_area_code)
+            phone = _shorthand(chunk, phones) or _parse_chunk(chunk, inherited, default_area_code)
             if phone is None:
                 continue
             phones.append(phone)
@@ -258,10 +260,11 @@ def _shorthand(chunk: str, before: list[Phone]) -> Phone | None:
     return _brazilian(chunk, model.key[:2], bool(model.had_ninth_digit), model.key[2:6] + chunk)
 
 
-def _read(  # noqa: PLR0911  # one return per kind of number keeps the rules readable as a table
-    chunk: str, inherited: str | None, default_area_code: str | None
-) -> Phone | None:
-    """Read one number; None if the chunk is not a number."""
+def _parse_chunk(chunk: str, inherited: str | None, default_area_code: str | None) -> Phone | None:
+    """Parse one number; None if the chunk is not a number.
+
+    `inherited` is the area code of the number before it in the field.
+    """
     digits = _digits(chunk)
     if len(digits) < 8:
         return None
@@ -272,6 +275,13 @@ def _read(  # noqa: PLR0911  # one return per kind of number keeps the rules rea
         plus, digits = True, digits[2:]
     if plus and not digits.startswith("55"):
         return _foreign(chunk, digits, certain=True)
+    return _brazilian_or_unusual(chunk, digits, plus, inherited, default_area_code)
+
+
+def _brazilian_or_unusual(
+    chunk: str, digits: str, plus: bool, inherited: str | None, default_area_code: str | None
+) -> Phone | None:
+    """Parse a number that is not certainly foreign."""
     national = _national(digits, plus)
     if len(national) in (9, 10) and national.startswith(_SERVICE_AREAS) and _UNKNOWN_MARK not in chunk:
         return Phone(chunk, None, PhoneKind.SERVICE, None, None)

@@ -29,8 +29,8 @@ class Title:
     """A title's parts. `name` is the rest, which names a person or company, as written; None if it is empty.
 
     WhatsApp's own identifiers (a privacy identifier, or the base64 identifier of an unsaved contact) are
-    neither a phone nor a name: such a title has only its raw text. `is_cut`: a long label that the export
-    cut.
+    neither a phone nor a name: such a title has only its raw text. `is_cut`: the label was long, and the
+    export cut it.
     """
 
     raw: str

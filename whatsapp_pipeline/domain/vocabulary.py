@@ -4,8 +4,8 @@ What belongs here: finding the words in a text. What does not: the words (`vocab
 of a match (domain/matching/).
 
 Every message of an archive is searched, so a vocabulary is one expression that groups its phrases by their
-first letter. At a word that begins none of them it tries some twenty letters and not all phrases. polars
-searches columns of texts first, with expressions of the same phrases.
+first letter. For a word that begins no phrase, the regex engine then tries some twenty letters and not all
+phrases. Columns of texts are first searched by polars, with an expression of the same phrases.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _DATA = tomllib.loads((files(__package__) / "vocabulary.toml").read_text(encodin
 
 
 def fold_ascii(text: str) -> str:
-    """Lower `text` and drop its accents and everything that is not ASCII: `Orçamento` → `orcamento`."""
+    """Return `text` in lower case, without accents and non-ASCII characters: `Orçamento` → `orcamento`."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
 
 
 def _expression(phrase: str) -> str:
-    """Turn a phrase into an expression that takes a hyphen or nothing for its spaces."""
+    """Return an expression for a phrase. A hyphen or nothing may be in the place of each space."""
     # The separators \x1c to \x1f are spaces in Python, but not in polars.
     return re.escape(phrase).replace(r"\ ", r"[\s\x1c-\x1f-]?")
 
 
 class Finder:
-    """Finds the phrases of a vocabulary in a text and names their keys.
+    """Finds the phrases of a vocabulary in a text and returns their keys.
 
     `expression` extracts words from a folded text, which may have capitals: `find` finds the same in these
     words as in the text. It is for polars, whose regex engine (Rust) has no look-around.
@@ -47,8 +47,8 @@ class Finder:
             for key, phrases in group.items():
                 for phrase in phrases:
                     keys.setdefault(phrase, []).append(key)
-        # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest. Digits may
-        # follow a letter ("iphone11", "ps4"), a letter may not: "notebooks" is listed, "notebookshop" is not.
+        # Longest first within a letter, so that "macbook air" is not read as "macbook" and a rest. A digit
+        # may follow a phrase ("iphone11"), a letter may not: "notebooks" is listed, "notebookshop" is not.
         ordered = sorted(keys, key=lambda phrase: (phrase[0], -len(phrase), phrase))
         body = "|".join(
             f"{re.escape(letter)}(?:{'|'.join(_expression(phrase[1:]) for phrase in phrases)})"

@@ -138,7 +138,7 @@ def _interactive(fields: Mapping[str, Any]) -> str:
         reply = fields.get(name)
         if isinstance(reply, Mapping):
             return render(reply)
-    # Of an unknown kind of reply, all values are text: `payment_method: pix`.
+    # An unknown kind of reply is shown with all its keys and values: `payment_method: pix`.
     kind = fields.get("type")
     return _any_words(fields) or _answers(fields.get(kind) if isinstance(kind, str) else None)
 
@@ -213,7 +213,7 @@ def _words_or_values(fields: Mapping[str, Any]) -> str:
 def _shared_contacts(content: object) -> str:
     """Return shared contacts as text, each with its name, company, numbers and e-mail addresses.
 
-    A single contact may stand in place of the list.
+    A provider may send a single contact in place of the list.
     """
     content = [content] if isinstance(content, Mapping) else content
     if not isinstance(content, list):

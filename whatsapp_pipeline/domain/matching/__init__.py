@@ -1,7 +1,7 @@
 """Linking chats to contacts and sessions to orders, with a stated confidence and its reasons.
 
-What belongs here: decisions, as pure functions of evidence. What does not: collecting evidence (from the
-database in store/links/contact_links.py, from CSV files in offline.py).
+What belongs here: decisions, as pure functions of evidence. What does not: collecting evidence from the
+database (store/links/contact_links.py). For the command line, offline.py collects it from lists.
 
     title, phones, orders, devices ─► contacts.decide_chat ──► LinkDecision of a chat
                 names.NameIndex ─────────┘      ▲
@@ -16,6 +16,6 @@ Glossary:
     posterior      probability of a candidate among all candidates and "none of these"
     tier           one kind of evidence (phones, orders, names); the first that finds a contact decides
     policy         the thresholds that turn posteriors into a status
-    zone, time     a stretch of an order's life, and a finer division of it in days
+    time, zone     some days of an order's life, and a longer period that consists of such times
     small talk     sessions that are about no order
 """

@@ -5,8 +5,8 @@ comparing names (names/) and orders of sessions (orders.py). A decision is a pur
 evidence.
 
 The kinds are tried in order: phones, orders, names. The first kind that finds a contact determines the
-candidates; later kinds only choose among them. So a name never outvotes a phone, and of several contacts who
-share a phone the name decides.
+candidates, and later kinds change their weights. A contact that only the name fits is listed below them. So a
+name never has more weight than a phone, but it decides between contacts that share a phone.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ _DEVICE_EVER = ("equipment_ever", 1.5, "the only candidate with an order for thi
 _MESSAGE_ORDER_ALONE = -2.0  # an order number in the messages, without other evidence, is only a proposal
 _NEAR_DAYS = 60
 
-# A name fits from this share of the title's words, or from this posterior of the name model.
+# The title's name fits a contact if at least this share of its words agrees, or if the name model's posterior
+# is at least this.
 _AGREES = 0.6
 _MODEL_AGREES = 0.1
 
@@ -194,7 +195,10 @@ def _phone_tier(
 
 
 def _title_header_disagree(chat: ChatToLink) -> bool:
-    """Return whether no phone in the file equals the one in the title; an unknown area code equals any."""
+    """Return whether the title has a phone and no phone in the message headers equals it.
+
+    An unknown area code equals any. Without phones in headers, nothing disagrees.
+    """
     if (
         chat.phone is None
         or chat.phone.key is None

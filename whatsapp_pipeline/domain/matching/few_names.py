@@ -23,7 +23,9 @@ from whatsapp_pipeline.domain.matching.naming import lost_log_odds, relation_fea
 # Fewer contacts than this are matched by these rules.
 FEW = 60
 
-_ALIKE = 85  # rapidfuzz ratio of two words: one typing error in a word of six letters
+# Smallest rapidfuzz ratio of two words that agree: a word of four letters may lack one, and a word of seven
+# letters may have a wrong one.
+_ALIKE = 85
 _WEIGHTS = {1: 0.7, 2: 3.3}  # match weight by number of words that agree: proposed, linked
 _MANY = 4.0
 _LETTER = re.compile(r"[a-z]")
@@ -126,6 +128,9 @@ def _agreeing(wanted: Sequence[str], name: Sequence[str]) -> _Agreeing:
 
 
 def _likeness(word: str, other: str, given: str) -> float:
-    """Return how alike two words are, from 0 to 100; the other gender's form of a given name is enough."""
+    """Return how alike two words are, from 0 to 100.
+
+    The other gender's form of the given name counts as at least `_ALIKE`.
+    """
     found = fuzz.ratio(word, other)
     return max(found, _ALIKE) if other == given and differs_in_gender(word, other) else found

@@ -83,7 +83,8 @@ class Policy:
     link: float = 0.95
     propose: float = 0.5
     runner_up: float = 1 / 3
-    """A second candidate with at least this share of the first one's posterior makes a chat ambiguous."""
+    """A chat that is not linked is ambiguous if its second candidate has at least this share of the first
+    one's posterior."""
     shortlist: int = 5
     phone_corrections: Mapping[str, float] = field(default_factory=dict)
     """Correction of each phone method's match weight, learned from verdicts."""

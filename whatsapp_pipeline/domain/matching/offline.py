@@ -118,7 +118,11 @@ class Tables:
                         self._by_last8[phone.key[-8:]].append(found)
 
     def phone_hits(self, phone: Phone | None, source: Source) -> list[PhoneHit]:
-        """Return the contacts that have the number; the area is unknown if either side lacks it."""
+        """Return the contacts that have the number.
+
+        The area is unknown if the title or the contact has no area code, and assumed if the default area code
+        was added to one of them.
+        """
         if phone is None or phone.key is None:
             return []
         key = phone.key

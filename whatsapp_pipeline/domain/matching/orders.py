@@ -1,10 +1,10 @@
 """Deciding the service order of a session, by an explicit number, otherwise by the order model.
 
-What belongs here: the decision, and the simpler rule of the original plan. What does not: match weights
+What belongs here: the decision, and the simpler rule `temporal_match`. What does not: match weights
 (order_model.py), fitting them (order_fitting.py), and reading tables.
 
-All orders of the contact near the session compete with each other and with "none of them", and their weights
-add up from the reasons.
+All orders of the contact near the session compete with each other and with "none of them". The score of an
+order is the sum of the match weights of its reasons.
 """
 
 from __future__ import annotations
@@ -264,7 +264,8 @@ def with_title(session: SessionToLink, orders: Sequence[Order]) -> SessionToLink
     """Add the number in the chat's title to the session's numbers, unless time contradicts it.
 
     Time contradicts it when the order with that number was opened long after the session, or is far away
-    while another order of the contact is near. An export shows the title that the chat had when it was made.
+    while another order of the contact is near. An export has the title that the chat had on the day of the
+    export, which may be long after the session.
     """
     number = session.title_number
     if not number:
@@ -288,7 +289,11 @@ def _is_candidate(session: SessionToLink, order: Order) -> bool:
 
 
 def _nearest_issued(session: SessionToLink, orders: Sequence[Order], flags: set[str]) -> OrderDecision:
-    """Apply the plan's rule: the nearest order issued within 15 days, preferring the title's device."""
+    """Apply the rule `temporal_match`: link the order that was opened nearest to the session.
+
+    Orders opened more than 15 days before or after it do not count. If orders for a device in the title are
+    among them, only these count.
+    """
     near = [
         (abs((order.opened - session.first_day).days), order)
         for order in orders

@@ -1,13 +1,13 @@
-"""People's decisions on a chat or a session: choosing the one in force, and applying it to the rules'
-decision.
+"""People's decisions on a chat or a session: which one is in force, and how it changes the rules' decision.
 
 What belongs here: the order of scopes, refusals, and the effect of a decision. What does not: reading
 decisions (store/links) and applying them to a month (steps/links/decide.py).
 
-A decision on one file or live conversation outranks one on a phone, which outranks one on a title. Within a
-scope, the newest decision is in force. Different people can have the same title. So a phone of another
-contact, and every refusal, outrank a decision on a title. A refusal of a contact outranks older decisions for
-that contact.
+A decision on one session outranks all others. A decision on one file or live conversation outranks one on a
+phone, which outranks one on a title. Within a scope, a decision on one chat of a file outranks one on the
+whole file; otherwise the newest decision is in force. Different people can have the same title. So a phone of
+another contact, and every refusal, outrank a decision on a title. A refusal of a contact outranks older
+decisions for that contact.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TARGET_DELETED = "override_contact_gone"
 class PersonDecision:
     """A decision on a chat or session that nobody withdrew.
 
-    `target` is the contact or order, or None for no one.
+    `target` is the contact or order; None if the person decided that it has none.
 
     `refuses`: the chat or session does not belong to the target. `deleted`: the target no longer exists.
     `of_session`, `of_chat`: the decision applies only to one session, or to one chat of its file.
@@ -112,8 +112,8 @@ def without_refused(evidence: Evidence, refused: Collection[int]) -> Evidence:
 def apply_overrides(settled: SettledOverrides, decision: LinkDecision) -> LinkDecision:
     """Apply people's decisions to the decision of the rules. The candidates of the rules are kept.
 
-    The rules decided without the refused contacts. If a person refused a contact, or if a decision on the
-    title contradicts the phone, the rules never link the chat: a person must decide.
+    The rules decided without the refused contacts (see `without_refused`). If a person refused a contact, or
+    if a decision on the title contradicts the phone, the rules never link the chat: a person must decide.
     """
     if settled.holds is not None:
         return _decided(settled.holds, decision)

@@ -3,14 +3,18 @@
 What belongs here: the sampling weights and the confidence sequence. What does not: the links and the verdicts
 of reviewers (store/links/precision_sample.py).
 
-Links are drawn one after the other without replacement; each draw takes a link with a probability
-proportional to its weight among those that are left. For each possible number of wrong links a gambler bets
-that there are fewer: the importance-weighted verdict of a draw has a known mean if that number is true, so
-the gambler's capital is a martingale that reaches 1 / (1 - confidence) with a probability of at most
-1 - confidence, ever (Ville's inequality). The numbers against which the capital was never that large are the
-confidence set; its largest member bounds the wrong links. The method is betting with weighted sampling
-without replacement (Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting";
-Shekhar et al., "Risk-limiting financial audits via weighted sampling without replacement").
+Links are drawn one after the other without replacement. Each draw takes a link with a probability
+proportional to its weight among those that are left.
+
+For each possible number of wrong links, a gambler bets that there are fewer. If that number is true, the
+importance-weighted verdict of a draw has a known mean, and the gambler's capital is a martingale. By Ville's
+inequality, the probability that it ever reaches 1 / (1 - confidence) is at most 1 - confidence. The numbers
+against which the capital was never that large are the confidence set. Its largest member bounds the wrong
+links.
+
+The method is betting with weighted sampling without replacement (Waudby-Smith and Ramdas, "Estimating means
+of bounded random variables by betting"; Shekhar et al., "Risk-limiting financial audits via weighted sampling
+without replacement").
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ def reliability_bands(
 ) -> tuple[tuple[ReliabilityBand, ...], float]:
     """Return the bands that contain posteriors, and the mean difference of predicted and observed shares.
 
+    The difference of a band counts as often as the band has posteriors.
+
     `observed` returns the share of right answers among the selected posteriors.
     """
     bands = []

@@ -13,7 +13,7 @@ Glossary:
     particle     da, de, do … between the words of a name
     weak word    a word of a title that may describe a device or job and be no part of a name
 
-    model = fit(contacts)                     # seconds; needs no labels, only the client's own table
+    model = fit_name_model(contacts)          # takes seconds; needs no labels, only the client's own table
     matches = NameIndex(contacts, model).match(["Zé Silva notebook", "Padaria Central"])
 """
 

@@ -44,6 +44,7 @@ class CleanName:
 
 
 _NAMELESS = CleanName((), (), ())
+# The number of a copy of a file, at the end of a title: `Maria (2)`.
 _COPY = re.compile(r"\(\s*\d{1,3}\s*\)\s*$")
 _ORDER = re.compile(
     r"(?:\bo\.?\s?s\.?|\bordem(?:\s+de\s+servico)?|\bped(?:ido)?\b\.?|\bprotocolo|\bnf\b|#)\s*[:#.\-]*\s*"

@@ -189,7 +189,7 @@ class _Evidence:
 
     @property
     def lacking(self) -> Bools:
-        """The name's words that the title does not have."""
+        """Flag the words of the name that the title does not have."""
         return np.asarray((np.arange(self.used.shape[1]) < self.length[:, None]) & ~self.used, dtype=np.bool_)
 
     @property
@@ -197,9 +197,9 @@ class _Evidence:
         return np.asarray((self.lacking & ~self.generation).sum(axis=1), dtype=np.int64)
 
     def rough_fit(self) -> Floats:
-        """A score without fitted weights.
+        """Return a score of each pair without fitted weights.
 
-        It shows which of a contact's names fits, and which contacts are near the best.
+        It decides which of a contact's two names is compared, and which contacts are near the best.
         """
         strength = np.array(STRENGTH, dtype=np.float32)[self.kind]
         missed_known = self.missed & (self.known > 0)

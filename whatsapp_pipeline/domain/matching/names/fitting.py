@@ -30,15 +30,16 @@ from whatsapp_pipeline.domain.matching.names.nobody import NONE_FEATURES
 from whatsapp_pipeline.domain.matching.names.simulation import SimulatedTitle, simulate_titles
 from whatsapp_pipeline.domain.matching.reliability import reliability_bands
 
+# Share of the contacts that are left out of the table.
 HIDDEN_SHARE = 0.15
 TITLES_PER_FIT = 14000
 HELD_OUT_SHARE = 0.2
 # Weight in the fit of a title that a person decided; a simulated title has the weight 1.
 EXAMPLE_IMPORTANCE = 5.0
 _TITLES_PER_BATCH = 300
-_PAIRS_TO_FIT = 40
-# Titles compared with their candidates; the index of each title's right pair, -1 for "none"; each title's
-# weight.
+_PAIRS_TO_FIT = 40  # candidates per title
+# Titles compared with their candidates, the index of each title's right pair (-1 for "none"), and the weight
+# of each title in the fit.
 _Batch: TypeAlias = tuple[Comparison, npt.NDArray[np.int64], Doubles]
 
 
@@ -62,26 +63,12 @@ def fit_name_model(
         examples: Pairs of a title and the id of the contact that a person chose; None if no contact fits.
         titles: Number of titles to simulate.
     """
-    rounds = max(1, min(4, 3000 // max(len(contacts), 1)))
-    batches: list[_Batch] = []
-    for number in range(rounds):
-        shown, hidden = _hide(contacts, titles // rounds, seed + number)
-        if not shown:
-            continue
-        table = ContactTable(shown)
-        simulated = simulate_titles(table, shown, hidden, titles // rounds, DEFAULT_PRIOR_NONE, seed + number)
-        batches.extend(starmap(_trim, _compare_examples(table, simulated, 1.0)))
-        decided = [SimulatedTitle(title, id_contato) for title, id_contato in examples]
-        batches.extend(starmap(_trim, _compare_examples(table, decided, EXAMPLE_IMPORTANCE / rounds)))
-    if not batches:
+    trained, held = _training_batches(contacts, examples, titles, seed)
+    if not trained:
         return _empty_model(seed)
-    step = round(1 / HELD_OUT_SHARE)
-    held = batches[1::step] or batches  # a single batch: there is nothing to hold out
-    trained = [batch for i, batch in enumerate(batches) if i % step != 1]
-    del batches
-    together = _join(trained)
+    joined = _join(trained)
     del trained  # features of a large table take 100 MB, so a second copy is not kept
-    candidate, none = fit_weights(*together)
+    candidate, none = fit_weights(*joined)
     bands, error = _reliability(held, candidate, none)
     return NameModel(
         dict(zip(CANDIDATE_FEATURES, candidate.tolist(), strict=True)),
@@ -93,6 +80,29 @@ def fit_name_model(
         error,
         bands,
     )
+
+
+def _training_batches(
+    contacts: Sequence[ContactName], examples: Sequence[tuple[str, int | None]], titles: int, seed: int
+) -> tuple[list[_Batch], list[_Batch]]:
+    """Return the batches of titles to fit on, and those to measure the calibration on.
+
+    In each round, other contacts are left out of the table. A small table has up to four rounds.
+    """
+    rounds = max(1, min(4, 3000 // max(len(contacts), 1)))
+    decided = [SimulatedTitle(title, id_contato) for title, id_contato in examples]
+    batches: list[_Batch] = []
+    for number in range(rounds):
+        shown, hidden = _hide(contacts, titles // rounds, seed + number)
+        if not shown:
+            continue
+        table = ContactTable(shown)
+        simulated = simulate_titles(table, shown, hidden, titles // rounds, DEFAULT_PRIOR_NONE, seed + number)
+        batches.extend(starmap(_trim, _compare_examples(table, simulated, 1.0)))
+        batches.extend(starmap(_trim, _compare_examples(table, decided, EXAMPLE_IMPORTANCE / rounds)))
+    step = round(1 / HELD_OUT_SHARE)
+    held = batches[1::step] or batches  # if there is only one batch, nothing can be held out
+    return [batch for i, batch in enumerate(batches) if i % step != 1], held
 
 
 def _empty_model(seed: int) -> NameModel:

@@ -31,8 +31,8 @@ _CONSONANT_ENDINGS = ("l", "r", "s", "n", "m")
 def differs_in_gender(one: str, other: str) -> bool:
     """Return whether two words are the male and the female form of one given name.
 
-    Variant spellings are equal (Thiago, Tiaga). A diminutive has a gender too: "fabinha" is not Fábio. Names
-    without a form of the other gender (Aline, Felipe) never differ.
+    The spelling does not matter: Thiago and Tiaga differ, too. A diminutive has a gender: "fabinha" is not
+    Fábio. Names without a form of the other gender (Aline, Felipe) never differ.
     """
     first, second = _normalize(one), _normalize(other)
     if first == second:

@@ -24,7 +24,7 @@ TOP = 5
 _BATCH = 300
 # A batch takes one byte for each pair of a word of its titles and a word of the table.
 _LIKENESS_BYTES = 64_000_000
-# Share of the chats whose title names a relative of a contact, but that belong to this contact.
+# Of the chats whose title may name only a relative of a contact, the share that belongs to this contact.
 OWN_SHARE = 0.6
 _GENDER = list(CANDIDATE_FEATURES).index("gender_differs")
 
@@ -111,9 +111,9 @@ class NameIndex:
         """
         distinct = list(dict.fromkeys(titles))
         shift = 0.0 if prior_none is None else prior_shift(prior_none, self._model.prior_none)
-        words_a_title = 4
+        words_per_title = 4
         size = max(
-            16, min(_BATCH, _LIKENESS_BYTES // (words_a_title * max(len(self._table.vocabulary.words), 1)))
+            16, min(_BATCH, _LIKENESS_BYTES // (words_per_title * max(len(self._table.vocabulary.words), 1)))
         )
         batches = [distinct[i : i + size] for i in range(0, len(distinct), size)]
         with ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:

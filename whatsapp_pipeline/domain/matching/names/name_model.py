@@ -81,9 +81,10 @@ class NameModel:
 
 @dataclass(frozen=True, slots=True)
 class Posteriors:
-    """Probabilities: `candidate[p]` of each pair of a Comparison, `none[t]` of each title.
+    """The probabilities of the pairs of a Comparison, and of "none" for each title, with their scores.
 
-    1 for each title.
+    `candidate[p]` and `score[p]` belong to pair p, `none[t]` and `none_score[t]` to title t. For each title,
+    the probabilities of its pairs and of "none" add up to 1.
     """
 
     candidate: Doubles

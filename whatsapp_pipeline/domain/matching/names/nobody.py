@@ -100,7 +100,9 @@ def none_values(
 def _best_candidates(
     information: Floats, start: npt.NDArray[np.int64], title: Ints, kind: Bytes, fit: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Return, by title, the information that the best candidates explain, the log of their number, and the
+    """Return three values per title about its best candidates, those whose rough score is near the best.
+
+    They are the largest information that one of them explains, the log of their number, and the smallest
     information of words that are alike but not equal.
     """
     count = len(information)

@@ -49,7 +49,7 @@ class Vocabulary:
     """The words of a table of names, and the search for those that are similar to a word."""
 
     def __init__(self, words: Sequence[str], frequency: Sequence[int]) -> None:
-        """`words` are distinct and folded; `frequency[i]` is the number of contacts with `words[i]`."""
+        """`words` are distinct and folded; `frequency[i]` is the number of names with `words[i]`."""
         self.words = list(words)
         self.number = {word: i for i, word in enumerate(self.words)}
         self._frequency = frequency

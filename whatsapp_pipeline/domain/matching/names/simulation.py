@@ -1,8 +1,7 @@
-"""Simulated titles: the names of contacts as a shop may have saved them. They are the labelled examples of a
-fit.
+"""Simulated titles: contacts' names as a shop may have saved them. A fit uses them as labelled examples.
 
-What belongs here: how people write a customer's name into a phone. What does not: the fit (fitting.py). Each
-title draws its own strength of noise, so the fitted weights suit tidy and careless address books.
+What belongs here: how people write a customer's name into a phone. What does not: the fit (fitting.py). The
+amount of noise is drawn for each title, so the fitted weights suit tidy and careless address books.
 """
 
 from __future__ import annotations
@@ -77,7 +76,10 @@ def simulate_titles(
 
 
 def _relative(rng: np.random.Generator, present: Sequence[ContactName]) -> ContactName | None:
-    """Return a person with the surnames of one contact and the given name of another; None for a company."""
+    """Return a person with the surnames of one contact and the given name of another.
+
+    None if one of the two is a company, if the first has no surname, or if both have the same given name.
+    """
     one, other = (clean_contact(present[int(rng.integers(len(present)))].nome) for _ in range(2))
     if one.is_company or other.is_company or len(one.words) < 2 or other.words[:1] == one.words[:1]:
         return None
@@ -88,7 +90,7 @@ def _relative(rng: np.random.Generator, present: Sequence[ContactName]) -> Conta
 
 
 class _TitleWriter:
-    """Writes titles, each with its own strength of noise."""
+    """Writes titles; the strength of the noise is drawn for each title."""
 
     def __init__(self, rng: np.random.Generator, table: ContactTable) -> None:
         self._rng = rng
