@@ -246,7 +246,7 @@ class BlockReader:
             ready = []
             self._next_chat(label)
         if is_last:
-            return [*runs, *self._careful_run(ready, at_end=not self._cut_off)], ""
+            return [*runs, *self._last_careful_run(ready)], ""
         held = ready.pop()
         return [*runs, *self._careful_run(ready)], held
 
@@ -257,11 +257,15 @@ class BlockReader:
         run = self._run(texts[0].encode(), at_end=at_end)
         lines = sum(text.count("\n") + 2 for text in texts) + run.left_out
         self._end_run(run, lines - (at_end and texts[-1].endswith("\n")))
+        return [_Careful(self, run, texts)]
+
+    def _last_careful_run(self, texts: list[str]) -> list[_Careful]:
+        """Return the last run of the file; the lines of a block that the end of the file cuts follow it."""
+        runs = self._careful_run(texts, at_end=not self._cut_off)
         if self._cut_off:
             self._open_chat.totals.lines[LineKind.EXCEPTION] += self._cut_off
             self._note(self._line - 1, "cut_off", "warning", "the file ends inside a block's first lines")
-            self._cut_off = 0
-        return [_Careful(self, run, texts)]
+        return runs
 
     def _next_chat(self, label: str | None) -> None:
         number = self._open_chat.totals.number + 1

@@ -376,6 +376,14 @@ def test_what_stands_before_the_first_block_and_what_is_cut_off_are_exceptions()
     assert result.lines[LineKind.EXCEPTION] == 5
 
 
+def test_lines_that_the_end_of_a_combined_file_cuts_off_belong_to_its_last_chat() -> None:
+    text = block(FROM, "oi", label="Ana") + block(FROM, "oi", label="Rita") + f"{RULE}\nRi"
+    result = parse(text, ParseOptions(combined=True))
+    assert [(f.kind, f.line) for f in result.findings] == [("cut_off", text.count("\n"))]
+    assert [summary.findings for summary in result.summaries] == [{}, {"cut_off": 1}]
+    assert [summary.line_count for summary in result.summaries] == [6, 8]
+
+
 @pytest.mark.parametrize(
     ("data", "encoding", "finding"),
     [
