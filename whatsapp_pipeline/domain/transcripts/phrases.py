@@ -215,8 +215,8 @@ _RARE_LENGTH = 4
 
 def _calls(languages: dict[str, dict[str, Any]]) -> str:
     """Return an expression for calls and their end: `Ligação de voz. 2 min`, `Chamada …, sem resposta`."""
-    calls = "|".join(_pattern(phrase) for phrase in _gather(languages, "texts", "call"))
-    ends = "|".join(_open_end(phrase) for phrase in _gather(languages, "texts", "call_ends"))
+    calls = "|".join(_pattern(phrase) for phrase in _collect(languages, "texts", "call"))
+    ends = "|".join(_open_end(phrase) for phrase in _collect(languages, "texts", "call_ends"))
     return rf"(?:{calls})[.,]\s*(?:{ends})"
 
 
@@ -228,15 +228,15 @@ def _words(data: object) -> set[str]:
     return {word for value in values for word in _words(value)}
 
 
-def _gather(languages: dict[str, dict[str, Any]], *path: str) -> dict[str, None]:
+def _collect(languages: dict[str, dict[str, Any]], *path: str) -> dict[str, None]:
     """Return the phrases of all languages at a place in their files, each once, in the order of the files."""
-    gathered: dict[str, None] = {}
+    collected: dict[str, None] = {}
     for data in languages.values():
         found: Any = data
         for step in path:
             found = found.get(step, {})
-        gathered.update(dict.fromkeys(found))
-    return gathered
+        collected.update(dict.fromkeys(found))
+    return collected
 
 
 def _kinds(languages: dict[str, dict[str, Any]], section: str) -> dict[str, str]:
@@ -248,15 +248,11 @@ def _kinds(languages: dict[str, dict[str, Any]], section: str) -> dict[str, str]
     }
 
 
-def _folded(phrases: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(fold_phrase(phrase) for phrase in phrases))
-
-
-def _gather_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
-    sections = [_gather(languages, "texts", kind) for kind in ("deleted", "call", "location")]
-    sections += [_gather(languages, "omitted", kind) for kind in _KINDS]
-    sections += [_gather(languages, "marks", kind) for kind in ("location", "poll", "event")]
-    sections.append(_gather(languages, "notifications", "encryption"))
+def _all_texts(languages: dict[str, dict[str, Any]]) -> list[str]:
+    sections = [_collect(languages, "texts", kind) for kind in ("deleted", "call", "location")]
+    sections += [_collect(languages, "omitted", kind) for kind in _KINDS]
+    sections += [_collect(languages, "marks", kind) for kind in ("location", "poll", "event")]
+    sections.append(_collect(languages, "notifications", "encryption"))
     return [phrase for section in sections for phrase in section]
 
 
@@ -275,71 +271,114 @@ def _time_words(languages: dict[str, dict[str, Any]]) -> TimeWords:
     periods = {
         fold_phrase(phrase): half
         for half in ("am", "pm", "night", "clock")
-        for phrase in _gather(languages, "time", half)
+        for phrase in _collect(languages, "time", half)
     }
-    return TimeWords(tuple(_gather(languages, "time", "joiners")), periods, months)
+    return TimeWords(tuple(_collect(languages, "time", "joiners")), periods, months)
 
 
 _KINDS = ("media", "image", "audio", "video", "gif", "sticker", "document", "contact")
 
 
+def _read_languages() -> dict[str, dict[str, Any]]:
+    """Return the content of each file in `languages/` by the name of the language."""
+    folder = files(__package__).joinpath("languages")
+    return {
+        path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.iterdir(), key=lambda path: path.name)
+        if path.name.endswith(".toml")
+    }
+
+
+def _left_out_lines(languages: dict[str, dict[str, Any]]) -> frozenset[str]:
+    return frozenset(
+        form + stop
+        for kind in _KINDS
+        for phrase in _collect(languages, "omitted", kind)
+        for form in (phrase, phrase[:1].upper() + phrase[1:])
+        for stop in ("", ".")
+    )
+
+
+def _title_patterns(languages: dict[str, dict[str, Any]]) -> tuple[re.Pattern[str], ...]:
+    titles = _collect(languages, "titles")
+    return tuple(re.compile(re.escape(title).replace(r"\*", "(.+)"), re.IGNORECASE) for title in titles)
+
+
+def _whole_texts(languages: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the type of each phrase that is a whole text and has no `*`, without full stops."""
+    found = _kinds(languages, "omitted")
+    for kind in ("deleted", "call", "location"):
+        found |= {fold_phrase(text): kind for text in _collect(languages, "texts", kind) if "*" not in text}
+    return {phrase.removesuffix("."): kind for phrase, kind in found.items()}
+
+
+def _text_patterns(languages: dict[str, dict[str, Any]]) -> re.Pattern[str]:
+    """Return an expression for the whole texts with variable parts; its groups are named by the type."""
+    deleted = "|".join(_open_end(text) for text in _collect(languages, "texts", "deleted") if "*" in text)
+    return re.compile(f"(?P<deleted>{deleted})|(?P<call>{_calls(languages)})", re.DOTALL)
+
+
+def _encryption_patterns(
+    languages: dict[str, dict[str, Any]],
+) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the language of each encryption notice, and an expression for the notice."""
+    notices = {name: data.get("notifications", {}).get("encryption") for name, data in languages.items()}
+    return tuple(
+        (name, re.compile("|".join(_pattern(phrase.rstrip("*")) for phrase in phrases)))
+        for name, phrases in notices.items()
+        if phrases
+    )
+
+
+_NOTICES = ("encryption", "call", "deleted", "group", "system")
+
+
+def _rare_parts(languages: dict[str, dict[str, Any]], *, are_words: bool) -> list[str]:
+    """Return the rare parts of notices that are whole words, or those that are not."""
+    notices = [notice for kind in _NOTICES for notice in _collect(languages, "notifications", kind)]
+    return list(dict.fromkeys(part for part, is_word in map(_rare_part, notices) if is_word is are_words))
+
+
 @cache
 def phrases() -> Phrases:
     """Return the tables of all files in `languages/`; the first call builds them."""
-    languages = {
-        path.name.removesuffix(".toml"): tomllib.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(files(__package__).joinpath("languages").iterdir(), key=lambda path: path.name)
-        if path.name.endswith(".toml")
-    }
-    texts = {kind: _gather(languages, "texts", kind) for kind in ("deleted", "call", "location")}
-    whole = _kinds(languages, "omitted")
-    whole.update({fold_phrase(p): kind for kind, found in texts.items() for p in found if "*" not in p})
-    whole = {phrase.removesuffix("."): kind for phrase, kind in whole.items()}
-    open_texts = {kind: [p for p in found if "*" in p] for kind, found in texts.items()}
-    deleted = "|".join(_open_end(phrase) for phrase in open_texts["deleted"])
-    notices = ("encryption", "call", "deleted", "group", "system")
-    parts = [_rare_part(phrase) for kind in notices for phrase in _gather(languages, "notifications", kind)]
+    languages = _read_languages()
+
+    def folded(*path: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(fold_phrase, _collect(languages, *path))))
+
+    omitted, prefixes = _kinds(languages, "omitted"), folded("attached", "prefixes")
+    texts = _all_texts(languages)
     return Phrases(
-        statuses=frozenset(_folded(_gather(languages, "statuses"))),
+        statuses=frozenset(folded("statuses")),
         attachment_kinds=_kinds(languages, "attachment_kinds"),
-        omitted=(omitted := _kinds(languages, "omitted")),
+        omitted=omitted,
         omitted_ends=frozenset(phrase[-LAST_LETTERS:] for phrase in omitted),
         omitted_words=frozenset(phrase.rstrip(">").split()[-1] for phrase in omitted if phrase[0] == "<"),
-        left_out_lines=frozenset(
-            form + stop
-            for kind in _KINDS
-            for phrase in _gather(languages, "omitted", kind)
-            for form in (phrase, phrase[:1].upper() + phrase[1:])
-            for stop in ("", ".")
-        ),
-        attached_suffixes=_folded(_gather(languages, "attached", "suffixes")),
-        attached_prefixes=(prefixes := _folded(_gather(languages, "attached", "prefixes"))),
+        left_out_lines=_left_out_lines(languages),
+        attached_suffixes=folded("attached", "suffixes"),
+        attached_prefixes=prefixes,
         attached_words=frozenset(prefix.rstrip(":") for prefix in prefixes),
-        articles=frozenset(_folded(_gather(languages, "articles"))),
-        streets=frozenset(_folded(_gather(languages, "streets"))),
-        edited=_folded(_gather(languages, "marks", "edited")),
-        location=_folded(_gather(languages, "marks", "location")),
-        poll=_folded(_gather(languages, "marks", "poll")),
-        event=_folded(_gather(languages, "marks", "event")),
-        you=frozenset(_folded(_gather(languages, "you"))),
-        titles=tuple(
-            re.compile(re.escape(title).replace(r"\*", "(.+)"), re.IGNORECASE)
-            for title in _gather(languages, "titles")
+        articles=frozenset(folded("articles")),
+        streets=frozenset(folded("streets")),
+        edited=folded("marks", "edited"),
+        location=folded("marks", "location"),
+        poll=folded("marks", "poll"),
+        event=folded("marks", "event"),
+        you=frozenset(folded("you")),
+        titles=_title_patterns(languages),
+        combined_title=re.compile("|".join(_collect(languages, "combined_titles"))),
+        whole_texts=_whole_texts(languages),
+        text_patterns=_text_patterns(languages),
+        notification_patterns=_one_of(
+            {kind: _collect(languages, "notifications", kind) for kind in _NOTICES}
         ),
-        combined_title=re.compile("|".join(_gather(languages, "combined_titles"))),
-        whole_texts=whole,
-        text_patterns=re.compile(f"(?P<deleted>{deleted})|(?P<call>{_calls(languages)})", re.DOTALL),
-        notification_patterns=_one_of({kind: _gather(languages, "notifications", kind) for kind in notices}),
-        notification_words=frozenset(part for part, is_word in parts if is_word),
-        notification_parts=tuple(dict.fromkeys(part for part, is_word in parts if not is_word)),
-        encryption=tuple(
-            (name, re.compile("|".join(_pattern(p.rstrip("*")) for p in data["notifications"]["encryption"])))
-            for name, data in languages.items()
-            if data.get("notifications", {}).get("encryption")
-        ),
+        notification_words=frozenset(_rare_parts(languages, are_words=True)),
+        notification_parts=tuple(_rare_parts(languages, are_words=False)),
+        encryption=_encryption_patterns(languages),
         vocabulary=frozenset(_words(list(languages.values()))),
         times=_time_words(languages),
-        text_starts=_starts([*_gather_texts(languages), "https", "http:"]),
-        folded_starts=frozenset(fold_phrase(text)[:3] for text in [*_gather_texts(languages), "https"]),
+        text_starts=_starts([*texts, "https", "http:"]),
+        folded_starts=frozenset(fold_phrase(text)[:3] for text in [*texts, "https"]),
         date_orders={name: data["date_order"] for name, data in languages.items() if "date_order" in data},
     )
