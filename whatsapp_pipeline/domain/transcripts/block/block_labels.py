@@ -76,21 +76,21 @@ def _after(data: bytes, part: bytes, start: int = 0) -> int:
     return found + len(part) if found >= 0 else 0
 
 
-def label_of_piece(piece: str, *, labelled: bool) -> str | None:
+def label_of_piece(piece: str, *, has_labels: bool) -> str | None:
     """Return the label of a piece that is a valid block ("" if blocks have none); None for other pieces."""
     first, _, rest = piece[: 4 * _LONGEST_LABEL].partition("\n")
-    if not labelled:
+    if not has_labels:
         return "" if is_header(first) else None
     fits = first.strip() and len(first) <= _LONGEST_LABEL and is_header(rest.partition("\n")[0])
     return first if fits else None
 
 
-def pasted_in(text: str, start: int, *, labelled: bool) -> Iterator[Finding]:
+def pasted_in(text: str, start: int, *, has_labels: bool) -> Iterator[Finding]:
     """Yield a finding for each piece of a message's text that looks like a block."""
     first, *rest = text.split(CUT)
     line = start + first.count("\n") + 2
     for piece in rest:
-        if label_of_piece(piece, labelled=labelled) is not None:
+        if label_of_piece(piece, has_labels=has_labels) is not None:
             detail = "a block of another label inside a message: kept as its text"
             yield Finding(line, "unknown_label", "warning", detail)
         elif any(map(is_header, piece.split("\n", 2)[:2])):

@@ -7,9 +7,9 @@ such a text (`bodies.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -71,63 +71,89 @@ class _Marked(NamedTuple):
         return self.kind in ("call", "deleted")
 
 
+_Verdict: TypeAlias = Body | _Marked | _Call | _Captioned | None
+
+
+class NativeTexts(NamedTuple):
+    """The texts of a window's messages."""
+
+    texts: pl.Series
+    may_be_more: Flags
+    """Which texts may name a file after their start."""
+    is_repeated: Flags
+    """Which texts begin with the name of their sender."""
+
+
 def parse_bodies(
-    texts: pl.Series,
-    is_notice: Flags,
-    may_be_more: Flags,
-    is_repeated: Flags,
-    notices_of: Callable[[int], UnknownNotices],
+    written: NativeTexts, is_notice: Flags, notices_of: Callable[[int], UnknownNotices]
 ) -> NativeBodies:
     """Parse the texts that may be more than text; those without a sender are notices.
 
     Args:
-        texts: The texts of a window.
+        written: The texts of a window.
         is_notice: True for texts without a sender.
-        may_be_more: True for texts that may name a file after their start.
-        is_repeated: True for texts that begin with the name of their sender.
         notices_of: Returns the notices of the file of a text, given by its place. They decide whether
             WhatsApp wrote a text that begins with a mark and reads like a notice, or a person pasted it.
     """
+    texts, may_be_more, is_repeated = written
     is_special = texts.str.contains(_special_starts()).to_numpy() | may_be_more | is_repeated
     special = np.flatnonzero(is_special & ~is_notice)
-    verdicts, numbers = each_once(texts.gather(special).to_list(), _special)
-    marked = [verdict if isinstance(verdict, _Marked) else None for verdict in verdicts]
-    bodies = [_own_body(verdict) for verdict in verdicts]
-    is_marked = np.array([mark is not None for mark in marked], bool)[numbers]
-    is_pasted = np.zeros(len(special), bool)
-    for at, number in zip(np.flatnonzero(is_marked).tolist(), numbers[is_marked].tolist(), strict=True):
-        of_file, mark = notices_of(place := int(special[at])), marked[number]
-        is_pasted[at] = not of_file.are_marked
-        if mark is not None and mark.needs_name:
-            is_pasted[at] |= not of_file.names_somebody(texts[place])
-    is_call = np.array([isinstance(verdict, _Call) for verdict in verdicts], bool)[numbers]
-    for at in np.flatnonzero(is_call).tolist():
-        is_pasted[at] = not notices_of(place := int(special[at])).is_call(texts[place])
-    is_captioned = np.array([isinstance(verdict, _Captioned) for verdict in verdicts], bool)[numbers]
-    for at in np.flatnonzero(is_captioned).tolist():
-        is_pasted[at] = not notices_of(int(special[at])).may_repeat
-    is_unknown = np.array([mark is not None and mark.kind is None for mark in marked], bool)[numbers]
-    is_senders = np.array([mark is not None and mark.names_sender for mark in marked], bool)[numbers]
-    is_own = np.array([verdict is None for verdict in verdicts], bool)[numbers]
-    is_own |= is_marked & ~is_pasted & ~is_senders
+    verdicts, numbers = each_once(texts.gather(special).to_list(), _parse_special)
+    is_pasted = _are_pasted(special, verdicts, numbers, notices_of)
+    is_own = _are_own(verdicts, numbers, is_pasted)
     # A notice may name its actor twice: `Ana: Ana changed this group's icon`.
     for at in np.flatnonzero(is_repeated[special]).tolist():
         is_own[at] |= phrases().notification(texts[int(special[at])]) in ("group", "system")
-    unknown = special[is_unknown]
+    is_unknown = np.array([isinstance(v, _Marked) and v.kind is None for v in verdicts], bool)[numbers]
     own = special[is_own]
-    is_plain = is_pasted & ~is_own
-    special, numbers, is_own = special[~is_plain], numbers[~is_plain], is_own[~is_plain]
     noticed = np.concatenate([np.flatnonzero(is_notice), own])
     notices, notice_numbers = each_once(texts.gather(noticed).to_list(), read_notice)
     is_of_group = np.array([notice.is_group for notice in notices], bool)[notice_numbers]
-    found = body_frame(bodies + [notice.body for notice in notices])
+    bodies = [*map(_own_body, verdicts), *(notice.body for notice in notices)]
+    is_kept = ~is_own & ~is_pasted
     return NativeBodies(
-        np.concatenate([special[~is_own], noticed]),
-        found[np.concatenate([numbers[~is_own], notice_numbers + len(bodies)])],
+        np.concatenate([special[is_kept], noticed]),
+        body_frame(bodies)[np.concatenate([numbers[is_kept], notice_numbers + len(verdicts)])],
         own,
         noticed[is_of_group],
-        np.intersect1d(own, unknown),
+        special[is_own & is_unknown],
     )
+
+
+def _are_pasted(
+    special: Ints,
+    verdicts: Sequence[_Verdict],
+    numbers: Ints,
+    notices_of: Callable[[int], UnknownNotices],
+) -> Flags:
+    """Return which of the `special` texts a person typed or pasted, although WhatsApp writes such texts.
+
+    `numbers` has the index of the verdict on each text.
+    """
+    is_doubtful = np.array([isinstance(v, _Marked | _Call | _Captioned) for v in verdicts], bool)[numbers]
+    found = np.zeros(len(special), np.bool_)
+    for at in np.flatnonzero(is_doubtful).tolist():
+        found[at] = _is_pasted(verdicts[numbers[at]], notices_of(int(special[at])))
+    return found
+
+
+def _is_pasted(verdict: _Verdict, notices: UnknownNotices) -> bool:
+    if isinstance(verdict, _Call):
+        return not notices.is_call(verdict.text)
+    if isinstance(verdict, _Captioned):
+        return not notices.may_repeat
+    if isinstance(verdict, _Marked):
+        is_named = not verdict.needs_name or notices.names_somebody(verdict.text)
+        return not notices.are_marked or not is_named
+    return False
+
+
+def _are_own(verdicts: Sequence[_Verdict], numbers: Ints, is_pasted: Flags) -> Flags:
+    """Return which texts WhatsApp wrote as notices; those about their sender keep the sender."""
+    is_certain = np.array([verdict is None for verdict in verdicts], bool)[numbers]
+    may_be = np.array([isinstance(v, _Marked) and not v.names_sender for v in verdicts], bool)[numbers]
+    found: Flags = is_certain | (may_be & ~is_pasted)
+    return found
 
 
 def may_be_captions(texts: pl.Series) -> Flags:
@@ -145,7 +171,7 @@ def _special_starts() -> str:
     return rf"\A(?:{'|'.join(whole)}|[{INVISIBLE}]|[A-Z]{{3}}-\d{{8}}-WA)"
 
 
-def _own_body(verdict: Body | _Marked | _Call | _Captioned | None) -> Body:
+def _own_body(verdict: _Verdict) -> Body:
     """Return the body of a message that keeps its sender; an empty body if there is none."""
     if isinstance(verdict, _Call):
         return Body(verdict.text, "call")
@@ -156,7 +182,7 @@ def _own_body(verdict: Body | _Marked | _Call | _Captioned | None) -> Body:
     return verdict or Body("")
 
 
-def _special(text: str) -> Body | _Marked | _Call | _Captioned | None:
+def _parse_special(text: str) -> _Verdict:
     """Parse the text of a person; None if WhatsApp wrote it, with or without a mark.
 
     iOS marks the lines that it writes itself, and names a person or the chat as their sender.

@@ -12,6 +12,7 @@ header shapes (`native_shapes.py`), parsing lines (`native_columns.py`) and bodi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from re import Match
 
@@ -22,8 +23,13 @@ from whatsapp_pipeline.domain.transcripts.chat_message import DateOrder, Finding
 from whatsapp_pipeline.domain.transcripts.chats import Journal
 from whatsapp_pipeline.domain.transcripts.columns import ROW_SCHEMA, rows_together, with_bodies
 from whatsapp_pipeline.domain.transcripts.decoding import TextChunks, lenient, line_count, with_last
-from whatsapp_pipeline.domain.transcripts.native.native_bodies import may_be_captions, parse_bodies
+from whatsapp_pipeline.domain.transcripts.native.native_bodies import (
+    NativeTexts,
+    may_be_captions,
+    parse_bodies,
+)
 from whatsapp_pipeline.domain.transcripts.native.native_columns import (
+    Headers,
     Ints,
     Times,
     end_in_phrase,
@@ -41,8 +47,9 @@ from whatsapp_pipeline.domain.transcripts.native.native_dates import (
     times,
 )
 from whatsapp_pipeline.domain.transcripts.native.native_notices import UnknownNotices
-from whatsapp_pipeline.domain.transcripts.native.native_senders import Senders, who_wrote
+from whatsapp_pipeline.domain.transcripts.native.native_senders import MessageSenders, Senders, who_wrote
 from whatsapp_pipeline.domain.transcripts.native.native_shapes import Layout, layouts, names_in
+from whatsapp_pipeline.domain.transcripts.oversized import LONGEST_TEXT, SkippedLines
 from whatsapp_pipeline.domain.transcripts.parts import Part
 from whatsapp_pipeline.domain.transcripts.phrases import phrases
 
@@ -51,9 +58,6 @@ _PIECE = 1 << 17
 _PIECES = 64
 _LANGUAGE_SAMPLE = 1 << 16
 _PART = 1 << 20
-# Longer text is not one message; its middle is skipped and a finding recorded.
-_MESSAGE_LIMIT = 1 << 22
-_KEPT = 65_536
 _NAMES = 2_000  # number of headers in which the owner and the customer are searched
 _VIEWERS_OWNER = ("ME",)  # the name that whatsapp-viewer gives the owner
 
@@ -74,9 +78,7 @@ class NativeReader:
         self.notices = UnknownNotices(layout)
         self.line = 1
         """The first line that is not read yet."""
-        self.left_out = 0
-        """Skipped lines of the message that is read next."""
-        self._is_shortened = False
+        self.skipped = SkippedLines()
         self._preamble: int | None = 0  # lines before the first message; None after it was found
         self._latest: np.datetime64 | None = None
 
@@ -156,18 +158,10 @@ class NativeReader:
         return None not in (dates_in(self.order)[match[group]], times()[match[3 - group]])
 
     def _shortened(self, held: bytes) -> bytes:
-        """Skip the middle of text that is too long for one message, and count its lines."""
-        if len(held) <= _MESSAGE_LIMIT:
+        """Skip the middle of text that is too long for one message."""
+        if len(held) <= LONGEST_TEXT:  # this many bytes are at most as many characters
             return held
-        text = self._text.mend(held, self.line + self.left_out).decode()
-        if len(text) <= _MESSAGE_LIMIT:
-            return text.encode()
-        start = text.rfind("\n", 0, _MESSAGE_LIMIT // 2) + 1 or _MESSAGE_LIMIT // 2
-        end = text.find("\n", len(text) - _KEPT) + 1 or len(text) - _KEPT
-        # A line break stays on both sides or on none.
-        self.left_out += text.count("\n", start, end)
-        self._is_shortened = True
-        return (text[:start] + text[end:]).encode()
+        return self.skipped.shorten(self.mend(held).decode()).encode()
 
     def note(self, finding: Finding) -> None:
         """Add a finding about the file."""
@@ -175,29 +169,29 @@ class NativeReader:
 
     def mend(self, data: bytes) -> bytes:
         """Return the next data as valid UTF-8 without NULs."""
-        return self._text.mend(data, self.line + self.left_out)
+        return self._text.mend(data, self.line + self.skipped.count)
 
     def take(self, part: Part[NativeReader], lines: int, times: Times) -> None:
-        """Count the lines of a part, without empty ones at the end of the file, and its times."""
+        """Continue after a part that was read, and count its lines.
+
+        `lines` does not contain the empty lines at the end of the file, which are counted here. `times` are
+        those of the part's messages.
+        """
         if part.is_last:
             ends = len(part.data) - len(part.data.rstrip(b"\n"))
             lines += max(ends - 1, 0)
-        lines += self.left_out
         counted = self.chat.totals.lines
         counted[LineKind.HEADER] += len(times)
-        counted[LineKind.EXCEPTION] += self.left_out
-        counted[LineKind.BODY] += lines - len(times) - self.left_out
-        if self._is_shortened:
-            detail = (
-                f"a message of more than {_MESSAGE_LIMIT} characters; {self.left_out} lines were left out"
-            )
-            self.note(Finding(self.line, "oversized_message", "error", detail))
+        counted[LineKind.EXCEPTION] += self.skipped.count
+        counted[LineKind.BODY] += lines - len(times)
+        lines += self.skipped.count
+        if (finding := self.skipped.end_message(self.line)) is not None:
+            self.note(finding)
         if len(times):
             if self._latest is not None and times[0] < self._latest:
                 self.note(_out_of_order(self.line))
             self._latest = times[-1]
         self.line += lines
-        self._is_shortened, self.left_out = False, 0
         if part.is_last:
             self._finish()
 
@@ -285,60 +279,102 @@ def read_native_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
     return rows_together(frames)
 
 
+@dataclass(frozen=True, slots=True)
+class _Messages:
+    """The messages of parts; each array has one value per message."""
+
+    headers: Headers
+    part_of: Ints
+    """The index of the part."""
+    times: Times
+    lines: Ints
+    """The line of the header in its file, from 1."""
+    more: Ints
+    """Number of lines after the line of the header."""
+
+
 def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
     """Read parts of one layout that are not empty."""
     whole, lines, counts = _lines_of(parts)
-    begins = np.cumsum(counts) - counts
-    headers = find_headers(lines, layout)
-    part_of = np.searchsorted(begins, headers.at, side="right") - 1
-    when = header_times(headers, part_of, [part.reader.order for part in parts])
-    numbers = _line_numbers(parts, headers.at, begins, part_of)
-    is_true = ~np.isnat(when)
-    if not is_true.all():
-        for at in np.flatnonzero(~is_true).tolist():
-            detail = "a header whose date or time does not exist: kept as text"
-            finding = Finding(int(numbers[at]), "invalid_date", "warning", detail)
-            parts[part_of[at]].reader.note(finding)
-        headers = headers.only(is_true)
-        part_of, when, numbers = part_of[is_true], when[is_true], numbers[is_true]
-    more = np.diff(headers.at, append=len(lines)) - 1
-    readers = [part.reader for part in parts]
-    senders = [reader.senders for reader in readers]
-    written = who_wrote(headers, part_of, more, senders, always_named=layout.always_named)
-    line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
-    texts = with_more_lines(written.texts, whole, line_ends, headers.at, more)
-    may_be_more = may_name_files(texts, whole, line_ends, headers.at, more)
-    if layout.always_named:
-        may_be_more |= end_in_phrase(lines, headers.at, more, phrases().left_out_lines)
-    is_unmarked = is_repeated = np.array([reader.notices.may_repeat for reader in readers])[part_of]
-    if is_unmarked.any():
-        is_repeated = is_unmarked & written.repeated_in(texts)
-        may_be_more |= is_unmarked & may_be_captions(texts)
-    bodies = parse_bodies(
-        texts,
-        written.numbers == 0,
-        may_be_more,
-        is_repeated,
-        lambda at: readers[part_of[at]].notices,
+    messages = _find_messages(parts, lines, counts, layout)
+    part_of, readers = messages.part_of, [part.reader for part in parts]
+    written = who_wrote(
+        messages.headers,
+        part_of,
+        messages.more,
+        [reader.senders for reader in readers],
+        always_named=layout.always_named,
     )
+    texts = _read_texts(whole, lines, messages, written, readers, layout)
+    bodies = parse_bodies(texts, written.numbers == 0, lambda at: readers[part_of[at]].notices)
     for at in bodies.unknown.tolist():
         reader = readers[part_of[at]]
-        if (finding := reader.notices.finding(int(numbers[at]), texts[at])) is not None:
+        finding = reader.notices.finding(int(messages.lines[at]), texts.texts[at])
+        if finding is not None:
             reader.note(finding)
     written.numbers[bodies.own] = 0
     for at in bodies.of_groups.tolist():
-        parts[part_of[at]].reader.senders.is_group = True
+        readers[part_of[at]].senders.is_group = True
     rows = pl.DataFrame(
         {
-            "chat": np.array([part.reader.chat.number for part in parts])[part_of],
-            "line": numbers,
-            "timestamp": when,
-            "body": texts,
+            "chat": np.array([reader.chat.number for reader in readers])[part_of],
+            "line": messages.lines,
+            "timestamp": messages.times,
+            "body": texts.texts,
             **written.columns(),
         }
     )
-    _take(parts, counts, part_of, when, numbers)
+    _take(parts, counts, messages)
     return with_bodies(rows, bodies.places, bodies.found).select(*ROW_SCHEMA)
+
+
+def _find_messages(
+    parts: Sequence[Part[NativeReader]], lines: pl.Series, counts: Ints, layout: Layout
+) -> _Messages:
+    """Find the headers with a valid date and time; note those with an invalid one, which are text.
+
+    `counts` has the number of lines of each part.
+    """
+    headers = find_headers(lines, layout)
+    begins = np.cumsum(counts) - counts
+    part_of = np.searchsorted(begins, headers.at, side="right") - 1
+    times = header_times(headers, part_of, [part.reader.order for part in parts])
+    numbers = _line_numbers(parts, headers.at, begins, part_of)
+    is_valid = ~np.isnat(times)
+    if not is_valid.all():
+        for at in np.flatnonzero(~is_valid).tolist():
+            detail = "a header whose date or time does not exist: kept as text"
+            finding = Finding(int(numbers[at]), "invalid_date", "warning", detail)
+            parts[part_of[at]].reader.note(finding)
+        headers = headers.only(is_valid)
+        part_of, times, numbers = part_of[is_valid], times[is_valid], numbers[is_valid]
+    more = np.diff(headers.at, append=len(lines)) - 1
+    return _Messages(headers, part_of, times, numbers, more)
+
+
+def _read_texts(
+    whole: bytes,
+    lines: pl.Series,
+    messages: _Messages,
+    written: MessageSenders,
+    readers: Sequence[NativeReader],
+    layout: Layout,
+) -> NativeTexts:
+    """Return the whole texts of messages, and which of them may have an attachment or be a notice.
+
+    `whole` is the text of all `lines`. `written` has the first line of each message without its sender.
+    """
+    at, more = messages.headers.at, messages.more
+    line_ends = np.cumsum(lines.str.len_bytes().to_numpy() + np.int64(1)) - 1
+    texts = with_more_lines(written.texts, whole, line_ends, at, more)
+    may_be_more = may_name_files(texts, whole, line_ends, at, more)
+    if layout.always_named:
+        may_be_more |= end_in_phrase(lines, at, more, phrases().left_out_lines)
+    is_unmarked = np.array([reader.notices.may_repeat for reader in readers])[messages.part_of]
+    if not is_unmarked.any():
+        return NativeTexts(texts, may_be_more, is_unmarked)
+    may_be_more |= is_unmarked & may_be_captions(texts)
+    return NativeTexts(texts, may_be_more, is_unmarked & written.repeated_in(texts))
 
 
 def _lines_of(parts: Sequence[Part[NativeReader]]) -> tuple[bytes, pl.Series, Ints]:
@@ -368,19 +404,18 @@ def _as_texts(data: Sequence[bytes]) -> pl.Series | None:
 def _line_numbers(parts: Sequence[Part[NativeReader]], at: Ints, begins: Ints, part_of: Ints) -> Ints:
     """Return the line of each header in its file."""
     first = np.array([part.reader.line for part in parts])
-    left_out = np.array([part.reader.left_out for part in parts])
+    left_out = np.array([part.reader.skipped.count for part in parts])
     own = at - begins[part_of]
     numbers: Ints = first[part_of] + own + np.where(own, left_out[part_of], 0)
     return numbers
 
 
-def _take(
-    parts: Sequence[Part[NativeReader]], counts: Ints, part_of: Ints, when: Times, numbers: Ints
-) -> None:
-    """Report lines and times of each part to its reader."""
-    is_earlier = (when[1:] < when[:-1]) & (part_of[1:] == part_of[:-1])
+def _take(parts: Sequence[Part[NativeReader]], counts: Ints, messages: _Messages) -> None:
+    """Pass the number of lines and the times of each part to its reader; note messages out of order."""
+    part_of, times = messages.part_of, messages.times
+    is_earlier = (times[1:] < times[:-1]) & (part_of[1:] == part_of[:-1])
     for at in (np.flatnonzero(is_earlier) + 1).tolist():
-        parts[part_of[at]].reader.note(_out_of_order(int(numbers[at])))
+        parts[part_of[at]].reader.note(_out_of_order(int(messages.lines[at])))
     firsts = np.searchsorted(part_of, np.arange(len(parts) + 1)).tolist()
     for part, count, (first, after) in zip(parts, counts.tolist(), pairwise(firsts), strict=True):
-        part.reader.take(part, count, when[first:after])
+        part.reader.take(part, count, times[first:after])
