@@ -12,7 +12,7 @@ customers.
 
 Glossary:
     source      a transcript to read, and its options
-    window      what is read together: many small sources, or a piece of a large one
+    window      the text that is read together: many small sources, or a piece of a large one
     chunk       some bytes of one source
     part        the lines of one source that a format reads together in one window
     block       a message of the block format: separator, label, header, body
@@ -20,7 +20,7 @@ Glossary:
     header      the line of a message with its time and sender
     body        the text of a message, with quotes, attachments and notices still in it
     row         a message before replies and identities are known (ROW_SCHEMA)
-    finding     something that was read with a doubt, or that could not be assigned
+    finding     a report about lines that were read with a doubt, or that could not be assigned
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def read(
 
     Each chat yields one ChatStart, its MessageBatches and Findings, and one ChatEnd. The line counts of all
     chats add up to the lines of the file. There is always at least one chat, which may be empty. A file that
-    is no transcript is a chat of format "unknown", and each of its lines is an exception. No bytes make this
-    function raise; errors of the stream pass through. `read_many` reads many small files much faster.
+    is no transcript is a chat of format "unknown", and each of its lines is an exception. No content makes
+    this function raise an error; errors of the stream are raised. `read_many` reads many small files much
+    faster.
     """
     for window in read_many([Source(stream, options)], identities=identities, window_bytes=window_bytes):
         yield from _events(window)

@@ -18,10 +18,10 @@ from whatsapp_pipeline.domain.transcripts.native.native_shapes import find_layou
 HEAD_BYTES = 1 << 16
 """Number of bytes that are read at the start of a file."""
 ENOUGH_FILES = 25
-"""Number of files with the same order that decide the order of the archive."""
+"""After this many files that decide an order, no more files of a group are read."""
 ENOUGH_NEAR = 5
-"""Number of near files with the same order that decide it, so that no others are read."""
-_CLEAR_SHARE = 0.8
+"""After this many files that decide an order, no further groups are read."""
+_CLEAR_SHARE = 0.8  # smallest share of these files that must have the same order
 
 
 def date_order_of(head: bytes) -> DateOrder | None:

@@ -80,9 +80,10 @@ MESSAGE_SCHEMA: Mapping[str, pl.DataType] = {
 
 
 class Finding(NamedTuple):
-    """Something that was read with a doubt, or that was not assigned: 1-based `line` (0: the file), reason.
+    """A report about lines that were read with a doubt, or that were not assigned to a message.
 
-    `detail` never holds message text, a name or a phone.
+    `line` is 1-based; 0 means the whole file. `detail` contains no name, no phone and no text of a person. It
+    may contain a phrase of WhatsApp.
     """
 
     line: int

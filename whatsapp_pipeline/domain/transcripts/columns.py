@@ -47,7 +47,7 @@ def rows_together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return frames[0] if len(frames) == 1 else pl.concat([NO_ROWS, *frames])
 
 
-# As in the check of times: WhatsApp began in February 2009, and a clock may be one day ahead.
+# WhatsApp began in February 2009, and a clock may be one day ahead.
 _EARLIEST, _AHEAD = datetime(2009, 2, 1), timedelta(days=1)
 _NO_MESSAGES = pl.DataFrame(schema=dict(MESSAGE_SCHEMA))
 
@@ -64,7 +64,8 @@ class Sender(NamedTuple):
     """The sender of a message, from its header.
 
     `phone` is the phone in the header. The block format never names staff, so a header with `to Maria` gives
-    no `name` but may give a `phone`. `identity` is equal for messages of the same sender.
+    no `sender_name` and no `sender_phone`, but it may give a `phone`, which is the customer's. `identity` is
+    equal for messages of the same sender.
     """
 
     direction: str | None
@@ -193,7 +194,10 @@ def _ordinals(chat: pl.Series, chats: Mapping[int, Chat]) -> pl.Series:
 
 
 class Clock(dict[int, int]):
-    """The offsets of a zone from UTC in microseconds by day since 1970; _CHANGES on a day of a change."""
+    """The offsets of a zone from UTC in microseconds, by day since 1970.
+
+    The value is _CHANGES for a day on which the offset changes, and for days in the first or last year.
+    """
 
     def __init__(self, zone: ZoneInfo) -> None:
         super().__init__()

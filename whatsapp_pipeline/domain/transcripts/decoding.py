@@ -19,14 +19,16 @@ _UTF16_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-b
 
 
 class TextChunks:
-    r"""A stream's text in chunks that end at a line end, the last one excepted.
+    r"""A stream's text in chunks that end at a line end.
+
+    Exceptions are the last chunk, and chunks of a line longer than 4 MiB, which is cut.
 
     The only line end is `\n`: `\r\n` is replaced, and `\r` in a file without any `\n`; U+2028 is text. A line
     that is not UTF-8 is read as Windows-1252. NULs, which PostgreSQL does not accept, become U+FFFD. Both are
-    in `findings` after the iteration. No bytes make it raise.
+    in `findings` after the iteration. No content makes the iteration raise an error.
 
-    Iterate to get text. `raw()` yields the same chunks as bytes that are not checked: readers cut them first,
-    which is faster than cutting text, and call `mend` for pieces that are not UTF-8.
+    Iterate to get text. `raw()` yields the same chunks as bytes that are not checked. Readers cut these
+    bytes, which is faster than cutting text, and call `mend` for pieces that have NULs or are not UTF-8.
     """
 
     def __init__(self, stream: BinaryIO, chunk_bytes: int = CHUNK_BYTES) -> None:
@@ -35,7 +37,7 @@ class TextChunks:
         self._chunk_bytes = chunk_bytes
         self._are_returns_ends = False  # the line ends of the file are carriage returns
         self._foreign: list[int] = [0, 0]  # first line, number of lines
-        self._nul: list[int] = [0, 0]
+        self._nul: list[int] = [0, 0]  # first line, number of NULs
 
     def __iter__(self) -> Iterator[str]:
         line = 1
@@ -44,7 +46,7 @@ class TextChunks:
             line += data.count(b"\n")
 
     def raw(self) -> Iterator[bytes]:
-        """Yield the chunks as bytes; pieces that are not UTF-8 need `mend`."""
+        """Yield the chunks as bytes; pieces that have NULs or are not UTF-8 need `mend`."""
         head = self._read()
         while _has_only_returns(head) and len(head) < _LONGEST_LINE and (more := self._read()):
             head += more

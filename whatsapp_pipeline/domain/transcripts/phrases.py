@@ -51,7 +51,7 @@ def visible(text: str) -> str:
 
 
 def fold_phrase(text: str) -> str:
-    """Fold a text to the form in which phrases are compared."""
+    """Return a text in the form in which phrases are compared."""
     return visible(text).strip().casefold()
 
 
@@ -79,11 +79,11 @@ class Phrases:
     attachment_kinds: dict[str, str]
     omitted: dict[str, str]
     omitted_ends: frozenset[str]
-    """The last LAST_LETTERS letters of each of these phrases."""
+    """The last LAST_LETTERS letters of each phrase in `omitted`."""
     omitted_words: frozenset[str]
-    """The last word of each of these phrases that is in angle brackets."""
+    """The last word of each phrase in `omitted` that is in angle brackets."""
     left_out_lines: frozenset[str]
-    """The same phrases as lines: as written, with and without a capital and a full stop."""
+    """The phrases in `omitted` as lines that are not folded: with and without a capital and a full stop."""
     attached_suffixes: tuple[str, ...]
     attached_prefixes: tuple[str, ...]
     attached_words: frozenset[str]

@@ -47,15 +47,15 @@ def read_many(
 
     The function requests a source after it read the one before to its end. Several sources may share a
     window. When it yields a window, every message of the sources before the last requested one has been
-    yielded. No bytes make it raise. An error of a stream ends its source, not the others.
+    yielded. No content makes it raise an error. An error of a stream ends only the source of that stream.
     """
     return _uncollected(_windows(sources, _Reading(window_bytes, identities=identities)))
 
 
 def _windows(sources: Iterable[Source], reading: _Reading) -> Iterator[Window]:
     for number, source in enumerate(sources):
-        yield from reading.take(number, source)
-    yield from reading.rest()
+        yield from reading.add(number, source)
+    yield from reading.flush()
 
 
 def _uncollected(windows: Iterator[Window]) -> Iterator[Window]:
@@ -78,10 +78,10 @@ class _Reading:
         self._waiting: list[Part[Any]] = []
         self._size = 0
 
-    def take(self, number: int, source: Source) -> Iterator[Window]:
-        """Read a source: at once if it is large, otherwise when enough small ones wait."""
+    def add(self, number: int, source: Source) -> Iterator[Window]:
+        """Read a source immediately if it is large, otherwise when enough small ones wait."""
         if self._zone != source.options.tzinfo:
-            yield from self.rest()
+            yield from self.flush()
             self._zone = source.options.tzinfo
         parts = self._parts(number, source)
         part = next(parts, None)
@@ -92,14 +92,14 @@ class _Reading:
                 yield self._window()
             return
         if part is not None:
-            yield from self.rest()
+            yield from self.flush()
         while part is not None:
             self._waiting.append(part)
             part = None  # it may be large, so only one is kept
             yield self._window()
             part = next(parts, None)
 
-    def rest(self) -> Iterator[Window]:
+    def flush(self) -> Iterator[Window]:
         """Read the sources that wait."""
         if self._waiting or not self._journal.is_empty:
             yield self._window()

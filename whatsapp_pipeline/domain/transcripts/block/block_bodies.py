@@ -7,8 +7,8 @@ r"""Bodies of blocks: quotes, attachments, places, phrases of WhatsApp.
     foto.jpg (Imagem)
     123.45 KB
 
-Most bodies are only text, which a few of their bytes show. The others are parsed one by one without a copy:
-the text that remains is a range of bytes.
+Most bodies are only text; their first and last bytes show this. The others are parsed one by one, without a
+copy of the text: the text that remains is a range of bytes.
 
 What belongs here: the shapes above. What does not: the words of a language (`languages/`), and the shapes of
 native exports (`native_bodies.py`).
@@ -137,7 +137,10 @@ def _phrased(lines: Lines, starts: Ints, ends: Ints, is_body: Flags) -> list[int
 
 
 def _plain_type(text: str) -> str:
-    """Return the type of a body without a file. Calls are notifications here: a person typed the word."""
+    """Return the type of a body without a file.
+
+    In this format a call is a notification. So a body that only names a call was typed by a person.
+    """
     kind = plain_body(text).type
     is_typed = kind == "call" and text[:1] not in INVISIBLE and not phrases().is_whole_call(text)
     return "text" if is_typed else kind

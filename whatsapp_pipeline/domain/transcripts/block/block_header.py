@@ -21,8 +21,6 @@ from whatsapp_pipeline.domain.transcripts.phrases import phrases, visible
 # The bracket at the end. A number in it may contain brackets: `Ana (+1 (415) 555-2671)`.
 _NAME_PHONE = re.compile(r"(.*?) ?\((\+? ?(?:\d|\(\d+\))(?:[^()]|\(\d+\))*)\)")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9+/_-]{8,}={1,2}")
-
-
 _HAS_DIGIT = re.compile(r"\d").search
 _MOST_EXTRAS = 3  # pieces at the end of a header among which the status is searched
 
@@ -39,7 +37,7 @@ def parse_who(text: str) -> Sender | None:
     name, status = _without_status(rest.strip())
     name, number, is_private = _name_and_number(name)
     if number and _OPAQUE_ID.fullmatch(name):
-        name = ""  # an identifier that the backup program made, not a name
+        name = ""  # the backup program's identifier of an unsaved contact
     if direction == "to":
         return Sender("to", None, None, status, number, ("to",))
     phone = None if is_private else number
@@ -114,7 +112,10 @@ _MONTHS = 10_000 * 12
 
 
 def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
-    """Return the times at places in microseconds since 1970, and which are valid; see `parse_header_time`."""
+    """Return the times at places in microseconds since 1970, and which of them are valid.
+
+    They are the same as those of `parse_header_time`.
+    """
     written = lines.bytes_at(places, TIME_LENGTH)
     found = _have_digits(written)
     digits = np.where(found, written - _LOWEST, 0).astype(np.int32)
@@ -129,7 +130,7 @@ def times_at(lines: Lines, places: Ints) -> tuple[Ints, Flags]:
 
 
 def like_times(lines: Lines, places: Ints) -> Flags:
-    """Return where the text has the shape of a time, also of a day that does not exist."""
+    """Return which places have text in the shape of a time, even if its day does not exist."""
     return _have_digits(lines.bytes_at(places, TIME_LENGTH))
 
 

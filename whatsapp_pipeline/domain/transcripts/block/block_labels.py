@@ -22,8 +22,6 @@ RULE = f"{SEPARATOR}\n"
 CUT = f"\n{SEPARATOR}\n"
 _LONGEST_LABEL = 1 << 10
 PEEK = 16 * _LONGEST_LABEL  # enough bytes for any label and header
-
-
 # Places in a separator from which groups of eight bytes cover all of it.
 _WORDS = (*range(0, len(SEPARATOR) - WORD_BYTES, WORD_BYTES), len(SEPARATOR) - WORD_BYTES)
 
@@ -31,7 +29,8 @@ _WORDS = (*range(0, len(SEPARATOR) - WORD_BYTES, WORD_BYTES), len(SEPARATOR) - W
 def separators(lines: Lines) -> Ints:
     """Return the lines that are separators, with line ends before and after them.
 
-    Of two consecutive separators only the first counts, because they share a line end.
+    Of two consecutive separators only the first is returned, as by `str.split`, because they share a line
+    end. The block below it then begins with a separator and is not valid.
     """
     found = np.flatnonzero(lines.lengths[1:-1] == len(SEPARATOR)) + 1
     is_rule = np.ones(len(found), np.bool_)
@@ -54,7 +53,7 @@ class Start(NamedTuple):
 
 
 def find_start(data: bytes) -> Start | None:
-    """Find the first block of a text; None if there is no block."""
+    """Return the start of the first block of a text; None if there is no block."""
     rule, cut = RULE.encode(), CUT.encode()
     at = len(rule) if data.startswith(rule) else _after(data, cut)
     while at:
@@ -100,8 +99,9 @@ def pasted_in(text: str, start: int, *, has_labels: bool) -> Iterator[Finding]:
 
 
 def same_title(title: str | None, label: str) -> bool:
-    """Return whether a file's title names the chat; it may have more words, or another format of its phone.
+    """Return whether a file's title names the chat with this label.
 
+    The title may have more words than the label, or the label's phone in another format.
     WhatsApp cuts long titles and puts a `-` at the end.
     """
     if title is None:

@@ -121,7 +121,7 @@ class BlockReader:
         """Return a part that looks plain without reading its fields; None if it is not plain."""
         data = part.data
         end = len(data) if part.is_last else self._end_of_plain(data)
-        # Of two consecutive rules only the second is a separator.
+        # If a person typed a rule directly above the last separator, the blocks must be checked one by one.
         if end < 0 or b"\x00" in data or data.endswith(_RULE_AT_END, 0, end):
             return None
         first = data[: data.find(_CUT)] if _CUT in data else data

@@ -130,7 +130,7 @@ class DateVotes:
         language: Callable[[], DateOrder | None] = lambda: None,
         context: Callable[[], DateContext] = DateContext,
     ) -> Decision:
-        """Return the order that most dates need, or else the order from other sources.
+        """Return the order that most dates need; if the dates decide nothing, the order from other sources.
 
         Args:
             language: Returns the order of the language of the file's notices; called if the dates do not

@@ -21,8 +21,9 @@ _PLACES = re.compile(r"\*(?:[\s,]*\*)+")
 
 
 class UnknownNotices:
-    """Decides for one file whether WhatsApp wrote a marked line, and reports each phrase once.
+    """The notices of one file that no language file knows, and the phrases that were reported.
 
+    The object decides whether WhatsApp wrote a line that begins with U+200E, and reports each phrase once.
     iOS begins the lines that it writes with U+200E. If the known notices of a file have no mark, the file was
     written without marks, and a mark before a text was pasted with it.
     """
@@ -45,7 +46,10 @@ class UnknownNotices:
 
     @property
     def are_marked(self) -> bool:
-        """Return whether the notices of the file begin with the mark; true if no notice is known."""
+        """Return whether the notices of the file begin with the mark; only those of iOS do.
+
+        True if the start of a file of iOS has no known notice.
+        """
         return self._layout.format == "ios" and self._is_mark_usual is not False
 
     def is_call(self, text: str) -> bool:

@@ -57,7 +57,7 @@ from whatsapp_pipeline.domain.transcripts.phrases import phrases
 _PIECE = 1 << 17
 _PIECES = 64
 _LANGUAGE_SAMPLE = 1 << 16
-_PART = 1 << 20
+_PART = 1 << 20  # largest number of bytes of a part, unless one message is longer
 _NAMES = 2_000  # number of headers in which the owner and the customer are searched
 _VIEWERS_OWNER = ("ME",)  # the name that whatsapp-viewer gives the owner
 
@@ -128,7 +128,7 @@ class NativeReader:
         data = self._text.mend(data, self.line)
         text = f"\n{data.decode()}"
         headers = self.layout.header.finditer(text)
-        first = next((match.start() for match in headers if self._is_true(match)), None)
+        first = next((match.start() for match in headers if self._has_valid_time(match)), None)
         before = len(data) if first is None else len(text[1 : first + 1].encode())
         lines = line_count(data[:before]) if is_last else data.count(b"\n", 0, before)
         self.line += lines
@@ -149,11 +149,11 @@ class NativeReader:
         while (at := data.rfind(b"\n", max(searched - 1, 0), at)) >= 0:
             end = data.find(b"\n", at + 1)
             match = self.layout.header.match(lenient(data[at : end if end >= 0 else len(data)]))
-            if match is not None and self._is_true(match):
+            if match is not None and self._has_valid_time(match):
                 return at + 1
         return 0
 
-    def _is_true(self, match: Match[str]) -> bool:
+    def _has_valid_time(self, match: Match[str]) -> bool:
         group = self.layout.date_group
         return None not in (dates_in(self.order)[match[group]], times()[match[3 - group]])
 
@@ -247,7 +247,7 @@ def _doubts(decision: Decision) -> Iterator[Finding]:
     """Yield the findings about how the order of dates was decided."""
     order = decision.order
     if decision.grounds == "mixed":
-        detail = f"dates speak for more than one order; {order} was taken, as most of them do"
+        detail = f"some dates need another order of day and month than others; most of them need {order}"
         yield Finding(0, "mixed_dates", "warning", detail)
     elif decision.grounds == "sorted":
         yield Finding(

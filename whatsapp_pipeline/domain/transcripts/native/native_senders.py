@@ -229,11 +229,12 @@ def who_wrote(
     return MessageSenders(texts, senders, numbers)
 
 
-# Matches `Bob:Oi`, but not `https://…`, a time or a quotation; names have no punctuation of sentences.
 _NOTICE_MARKS = ("\u200e", "\u200f")
 _FILE_STARTS = (*_NOTICE_MARKS, "<")
 # A contact's name may have the number of an order: `João OS:30123 saiu`.
 _ORDER_IN_NAME = re.compile(r"[^:\n]*\bo\.?s\.?:\d", re.IGNORECASE).match
+# A name without a blank after its colon: `Bob:Oi`, but not `https://…`, a time or a quotation. Names have no
+# punctuation of sentences.
 _TIGHT_NAME = re.compile(r"([^:\n“”\"!?]{1,60})(?:(?<!\d):|:(?!\d\d\b))(?!//)(?=\S)(.*)", re.DOTALL)
 
 

@@ -38,7 +38,11 @@ _Rare = Literal["ios_before_2018", "viewer", "bare"]
 
 
 def _date_with(mark: str) -> str:
-    """Digits of any script; years of four digits, two, Buddhist (2567) or of a Japanese era (R6)."""
+    """Return an expression for a date in numbers, with `mark` around its punctuation.
+
+    The digits may be of any script. The year has four digits or two, or is Buddhist (2567) or of a Japanese
+    era (R6).
+    """
     return rf"[RHS]?\d{{1,4}}{mark}[/.\-]{mark}\d{{1,2}}{mark}[/.\-]{mark}\d{{1,4}}"
 
 
@@ -50,7 +54,7 @@ _PLAIN_DATE, _PLAIN_TIME = _date_with(""), _time_with("")
 
 
 def _words(found: list[str]) -> str:
-    """Words as alternatives, the longest first, with any blank between them."""
+    """Return an expression for any of the words, the longest first, with any kind of blank in them."""
     escaped = (re.escape(word).replace(r"\ ", _SPACE) for word in sorted(found, key=len, reverse=True))
     return "|".join(escaped)
 
