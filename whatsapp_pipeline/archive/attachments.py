@@ -79,8 +79,9 @@ class AttachmentFiles:
             return False
 
     def open(self, chat_path: str, name: str) -> Attachment | None:
-        """Open the file; None if it is missing or unsafe to read, or if the zip has several files of that
-        name.
+        """Open the file; None if it is missing, if it is not safe to read, or if its name is not unique.
+
+        A zip may have several files of the same name in different folders.
         """
         if not self._root or not _is_plain(name):
             return None

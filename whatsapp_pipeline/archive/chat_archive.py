@@ -83,7 +83,8 @@ def _empty_listing() -> MonthListing:
 class ChatArchive:
     """The chat files under `root`, which is a folder or any URL that fsspec knows (`s3://…`, `memory://…`).
 
-    The object lists each folder of an object store only once. To see new files, create another object.
+    The object keeps its listings of an object store, up to a number of entries. So it may not see files that
+    are added later; another object does.
     """
 
     def __init__(self, root: str) -> None:
@@ -108,12 +109,12 @@ class ChatArchive:
 
     @property
     def is_shared(self) -> bool:
-        """True if another process can read the same files."""
+        """Return whether another process can read the same files."""
         return "memory" not in str(self.root.protocol)
 
     @property
     def request_bytes(self) -> int:
-        """Bytes of text that are scanned in the time that opening one more file takes the processor."""
+        """Bytes of text whose scan takes as much processor time as opening one more file; 0 for a folder."""
         return 0 if self._is_local else _REQUEST_BYTES
 
     def months(self) -> list[str]:
@@ -133,7 +134,7 @@ class ChatArchive:
         folder = f"{self._base}/{year}/{number}"
         if not self._leads_out(folder):
             for path, info in self._find(folder):
-                self._sort_in(listing, path, info, month)
+                self._add_to(listing, path, info, month)
         outside = self.outside()
         self._peek(outside)
         listing.files.extend(file for file in outside if self.month_of(file) == month)
@@ -157,13 +158,13 @@ class ChatArchive:
                 name = entry["name"].rstrip("/")
                 if entry["type"] == "directory" and name not in month_folders and name not in years:
                     for path, info in self._find(name):
-                        self._sort_in(listing, path, info, None)
+                        self._add_to(listing, path, info, None)
                 elif entry["type"] != "directory":
-                    self._sort_in(listing, name, entry, None)
+                    self._add_to(listing, name, entry, None)
         return listing
 
     def month_of(self, file: ArchiveFile) -> str | None:
-        """Return the month of a file's folder, name or first message; None if it has none of them."""
+        """Return the month of a file's folder, name or first message; None if none of them has a date."""
         if file.folder_month is not None:
             return file.folder_month
         named = parse_file_name(file.name)
@@ -300,7 +301,7 @@ class ChatArchive:
         """Yield every file below a folder with its details; nothing if the folder does not exist."""
         yield from self._listed(folder, is_deep=True).items()
 
-    def _sort_in(self, listing: MonthListing, full: str, info: dict[str, Any], month: str | None) -> None:
+    def _add_to(self, listing: MonthListing, full: str, info: dict[str, Any], month: str | None) -> None:
         path = full.removeprefix(self._base).lstrip("/")
         if info.get("islink") and self._leads_out(full):
             listing.links_outside.append(_printable(path))
@@ -335,7 +336,7 @@ def _month_in(path: str) -> str | None:
 
 
 def _months_between(one: str, other: str) -> int:
-    """Return how many months lie between two months."""
+    """Return the distance between two months, in months: 1 for neighbouring months."""
     (year, month), (other_year, other_month) = (map(int, text.split("-")) for text in (one, other))
     return abs((year - other_year) * 12 + month - other_month)
 

@@ -16,7 +16,9 @@ _HEAD_BYTES = 1 << 16
 
 
 def first_message_month(source: ChatSource) -> str | None:
-    """Return the month of the first message (`YYYY-MM`); None if the first 64 kB contain no message.
+    """Return the month of the first message (`YYYY-MM`); None if no message is in the first 64 kB.
+
+    A zip is searched transcript by transcript, in the first 64 kB of each.
 
     Raises UnreadableFileError when the file can't be read.
     """

@@ -18,8 +18,8 @@ from hashlib import blake2b
 from typing import BinaryIO, Literal, NamedTuple, Protocol
 
 HASH_BYTES = 20
-# Text shrinks to a fifth or a twentieth when it is zipped; deflate's limit is about 1030. A large member that
-# claims a higher ratio than this is a zip bomb, and so is a zip whose members together claim it.
+# Largest ratio of unpacked to packed size. Zipped text has a ratio of 5 to 20, and deflate's limit is about
+# 1030. A large member with a higher ratio is a zip bomb, and so is a zip whose members together have one.
 MAX_RATIO = 150
 MAX_RATIO_APPLIES_FROM = 16 << 20
 MAX_MEMBERS = 100_000
@@ -90,7 +90,7 @@ class Member:
 
 
 class ChatSource:
-    """An opened file: its transcripts and findings, and after reading the hash of their content."""
+    """An opened file: its transcripts, its findings and, after reading, the hash of its transcripts."""
 
     def __init__(self, members: list[Member], findings: list[SourceFinding]) -> None:
         self.members = members
@@ -138,7 +138,9 @@ def _reading_errors() -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise UnreadableFileError("zip_damaged", f"the zip is damaged ({type(error).__name__})") from error
     except (NotImplementedError, RuntimeError) as error:
-        raise UnreadableFileError("zip_unsupported", "the zip is packed in a way not supported") from error
+        raise UnreadableFileError(
+            "zip_unsupported", "the zip uses a compression or an encryption that is not supported"
+        ) from error
     except OSError as error:
         raise UnreadableFileError(
             "file_unreadable", f"the file can't be read ({error.strerror or type(error).__name__})"
@@ -154,7 +156,7 @@ def _opened(member: Member) -> BinaryIO:
 def open_source(name: str, open_raw: Callable[[], BinaryIO]) -> Iterator[ChatSource]:
     """Open the transcripts of the file `name` (the last part of its path); `open_raw` opens its bytes.
 
-    Raises UnreadableFileError for a zip that is damaged, is a zip bomb, or has no chat.
+    Raises UnreadableFileError for a zip that can't be opened, is a zip bomb, or has no chat.
     """
     if not name.lower().endswith(".zip"):
         yield ChatSource([Member(name, open_raw)], [])
@@ -172,7 +174,7 @@ def open_source(name: str, open_raw: Callable[[], BinaryIO]) -> Iterator[ChatSou
 def _zip_source(packed: zipfile.ZipFile, size: int) -> ChatSource:
     infos = [info for info in packed.infolist() if not info.is_dir()]
     if len(infos) > MAX_MEMBERS:
-        raise UnreadableFileError("zip_refused", f"the zip holds {len(infos)} files; refused as a bomb")
+        raise UnreadableFileError("zip_refused", f"the zip has {len(infos)} files, more than {MAX_MEMBERS}")
     findings: list[SourceFinding] = []
     chats: list[zipfile.ZipInfo] = []
     media = 0
@@ -189,7 +191,9 @@ def _zip_source(packed: zipfile.ZipFile, size: int) -> ChatSource:
         media += len(chats) - len(named)
         chats = named
     if sum(info.file_size for info in chats) > max(size * MAX_RATIO, MAX_RATIO_APPLIES_FROM):
-        raise UnreadableFileError("zip_refused", f"the chats claim over {MAX_RATIO} times the zip's size")
+        raise UnreadableFileError(
+            "zip_refused", f"the chats in the zip claim to be over {MAX_RATIO} times its size"
+        )
     if not chats:
         why = findings[0].detail if findings else "no .txt in it"
         raise UnreadableFileError("zip_without_chat", f"the zip holds no chat that can be read ({why})")

@@ -1,4 +1,6 @@
-"""GET requests to the ERP's API, repeated until the ERP answers or the time of the pass is used up.
+"""GET requests to the ERP's API, repeated after rate limits and failures.
+
+A request ends with an answer, after the seventh failure, or when the time of the pass is used up.
 
 What belongs here: timeouts, retries, rate limits, refused tokens, and the texts of errors. What does not:
 the choice of pages (`source`) and the meaning of items (`items`). A failure is never read as an empty last
@@ -81,7 +83,7 @@ class ErpClient:
         return found
 
     def get_or_none(self, path: str, params: Mapping[str, str | int]) -> Mapping[str, Any] | None:
-        """Return the JSON object at `path`, None when the ERP answers 404; raises ErpError."""
+        """Return the JSON object at `path`; None if the ERP answers 404. Raises ErpError and TokenError."""
         failures = limits = 0
         refused = False
         self._budget.begin()

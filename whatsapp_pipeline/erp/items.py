@@ -1,8 +1,8 @@
 """Contacts and orders read from the ERP's JSON, with the field names of API v2 or v3.
 
 What belongs here: field names, dates, amounts, and the items of a page. What does not: fetching pages
-(`client`, `source`) and fitting values into columns (store). A value is None where the item lacks the field,
-and "" where the ERP states that it is empty.
+(`client`, `source`) and fitting values into columns (store). A column whose field the item lacks is missing
+in the result. A value that the ERP states to be empty is "" in a contact and None in an order.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Identified:
 class ErpContact:
     """A contact: text by column of `contatos`, without the columns that its item lacks.
 
-    `rejected` has the columns whose value is no text: column → what the item has instead.
+    `rejected` has the columns whose value is neither text nor a number: column → what the item has instead.
     """
 
     id: int
@@ -190,7 +190,10 @@ def _order_value(column: str, raw: object, item: Item) -> str | Decimal | date |
 
 
 def items_of(page: object) -> list[Item]:
-    """Return the items of a page of v3 (`itens`) or v2 (`retorno`), or of a bare list; raises ItemError."""
+    """Return the items of a page of v3 (`itens`) or v2 (`retorno`), of a bare list, or a single item.
+
+    Raises ItemError for any other JSON.
+    """
     if isinstance(page, Mapping):
         if isinstance(page.get("itens"), list):
             return _items(page["itens"])

@@ -71,7 +71,10 @@ class SharedTokenStore:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Wait for the lock, which all hosts share; under it, the pair of this host's file is moved."""
+        """Wait for the lock, which all hosts share, and hold it until the block ends.
+
+        If the database has no pair, the pair of this host's token file is moved into it.
+        """
         with connect(self._url, application_name=_APPLICATION) as conn, contextlib.ExitStack() as stack:
             with _database_errors_explained():
                 stack.enter_context(erp_tokens.refresh_lock(conn))
@@ -219,6 +222,6 @@ def _database_errors_explained() -> Iterator[None]:
         ) from None
     except psycopg.Error as error:
         raise PipelineError(
-            f"the database did not take or give the ERP's tokens ({type(error).__name__}); "
+            f"the database failed to read or write the ERP's tokens ({type(error).__name__}); "
             "the saved ones are kept"
         ) from error

@@ -1,4 +1,4 @@
-"""A clock that also waits, so that a test can replace it and wait an hour at once."""
+"""A clock that also waits. A test replaces it by one that does not wait."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Protocol
 
 
 class WaitClock(Protocol):
-    """The time and the waits of a client."""
+    """The interface of clocks: the time, and waiting."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Return after `seconds`."""
+        """Wait for `seconds`."""
         ...
 
 
@@ -22,7 +22,7 @@ class SystemClock:
     """The machine's own time."""
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return time.time()
 
     def wait(self, seconds: float) -> None:

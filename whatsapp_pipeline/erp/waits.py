@@ -1,4 +1,4 @@
-"""Seconds to wait before the next request: from the headers of the ERP's answer, otherwise growing pauses."""
+"""The pauses before the next request: from the headers of the ERP's answer, otherwise growing ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
     """Return the seconds to wait after a 429.
 
     The value is Retry-After (seconds or a date), otherwise X-RateLimit-Reset (seconds from now, not an
-    epoch), otherwise 60.
+    epoch), otherwise 60 seconds. It is at most LONGEST_WAIT.
     """
     if text := headers.get("Retry-After", "").strip():
         try:

@@ -1,5 +1,4 @@
-"""The HTTP server, which limits the size of a body, checks the signature, writes the body to the spool and
-answers.
+"""The HTTP server: it checks the size and the signature of a body, writes the body to the spool and answers.
 
 What belongs here: the routes and the server around them. What does not: anything that reads the content of a
 body, and anything that would make an answer wait for the database.
@@ -54,7 +53,7 @@ PATH = "/api/whatsapp/webhook"
 _OK = b'{"ok": true}'
 # A body over MAX_BODY_BYTES is read up to this size and discarded, so that its sender can read the answer.
 _DISCARD_BYTES = 4 * MAX_BODY_BYTES
-# The signature of a larger body takes milliseconds.
+# Checking the signature of a larger body takes milliseconds.
 _LARGE_BYTES = 256 * 2**10
 
 
@@ -111,8 +110,9 @@ class Receiver:
     async def receive(self, request: Request) -> Response:
         """Accept a delivery and answer 200 once it is on disk.
 
-        The answer is 503 when the disk or the memory has no room, 413 for a body that is too large, and 408
-        for a body that takes too long to arrive.
+        A body with a bad signature is answered with 200, too, but it is kept in quarantine and not in the
+        spool. The answer is 503 when the disk or the memory has no room, 413 for a body that is too large,
+        and 408 for a body that takes too long to arrive.
         """
         with held_bytes(self._load, self._config.limits.held_bytes) as share:
             try:
@@ -128,7 +128,7 @@ class Receiver:
                 return self._busy
             except ClientDisconnect:
                 return Response(status_code=400)  # the client has left, so nobody reads this answer
-            return await self._take(request, body)
+            return await self._store(request, body)
 
     async def _body(self, request: Request, share: HeldBytes) -> bytes:
         """Read a body. Of a body without a signature, only the first `unsigned_bytes` are kept.
@@ -154,7 +154,8 @@ class Receiver:
     def _may_be_signed(self, request: Request) -> bool:
         return self._config.insecure or any(name == HEADER for name, _ in request.scope["headers"])
 
-    async def _take(self, request: Request, body: bytes) -> Response:
+    async def _store(self, request: Request, body: bytes) -> Response:
+        """Write a body to the spool, or to the quarantine if its signature is bad; return the answer."""
         if len(body) > _LARGE_BYTES:  # in a thread, so that other requests are answered meanwhile
             accepted = await asyncio.to_thread(self._accepts, request, body)
         else:
@@ -177,8 +178,8 @@ class Receiver:
     async def takes_deliveries(self) -> bool:
         """Return whether the next delivery will be accepted. After a refusal, a trial write decides.
 
-        A load balancer may send no deliveries here until /health is good, so waiting for the next delivery
-        would never end.
+        A load balancer may send no deliveries to this process until /health reports success. So the next
+        delivery can't be the trial.
         """
         if self._refusing:
             self._refusing = not await asyncio.to_thread(self._writer.takes)

@@ -29,7 +29,7 @@ from whatsapp_pipeline.webhook import records
 SEGMENT_BYTES = 16 * 2**20
 SUFFIX = ".seg"
 STRAY = "stray"
-_UNBORN = ".new"
+_NEW_SUFFIX = ".new"
 # The name is a time in nanoseconds. It must not have the highest possible value, because the next segment
 # needs a higher one.
 _SEGMENT_NAME = re.compile(r"[01]\d{19}-\d+\.seg", re.ASCII)
@@ -141,16 +141,16 @@ class _Segment:
         newest = max((path.name for path in segments(directory)), default="0")
         number = max(time.time_ns(), int(newest.split("-")[0].removesuffix(SUFFIX)) + 1)
         self.path = directory / f"{number:020d}-{os.getpid()}{SUFFIX}"
-        unborn = self.path.with_suffix(_UNBORN)
-        self._descriptor = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        new_path = self.path.with_suffix(_NEW_SUFFIX)
+        self._descriptor = os.open(new_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.size = 0
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            os.rename(unborn, self.path)
+            os.rename(new_path, self.path)
             _sync_directory(directory)
         except OSError:
             os.close(self._descriptor)
-            unborn.unlink(missing_ok=True)
+            new_path.unlink(missing_ok=True)
             raise
 
     def append(self, data: bytes) -> None:
@@ -190,8 +190,9 @@ def _probe(directory: Path) -> None:
 
 
 def _keep_hint(directory: Path) -> str:
-    """Return the part of an error message that explains how to make room without deleting segments; empty
-    without segments.
+    """Return the part of an error message that explains how to make room without deleting segments.
+
+    It is empty if there are no segments.
     """
     waiting = len(segments(directory))
     if not waiting:
@@ -223,7 +224,9 @@ class SpoolWriter:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             _probe(directory)
             move_strays(directory)
-            for orphan in directory.glob(f"*{_UNBORN}"):  # the writer was killed before it renamed the file
+            for orphan in directory.glob(
+                f"*{_NEW_SUFFIX}"
+            ):  # the writer was killed before it renamed the file
                 if orphan.stat().st_mtime < time.time() - 60:
                     orphan.unlink(missing_ok=True)
         except OSError as error:

@@ -34,10 +34,10 @@ Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 NAMES_PER_TITLE = 90  # names kept by blocking; a contact has up to two
-# A word is a given name if it is the first word in at least this share of the names that contain it.
+# A word is a given name if it is the first word in more than this share of the names that contain it.
 GIVEN_NAME_SHARE = 0.4
-# A word is no surname if it is the last word in a smaller share of the names that contain it: Hugo in Vitor
-# Hugo Souza.
+# A word is also a given name, such as Hugo in Vitor Hugo Souza, if at least four names contain it and it is
+# the last word in less than this share of them.
 SURNAME_SHARE = 0.12
 _LENGTH_PENALTY = 0.05  # of names that match equally well, shorter ones come first
 _PARTICLE_CODE = {particle: code for code, particle in enumerate(sorted(PARTICLES), start=1)}

@@ -87,9 +87,9 @@ class Layout:
     r"""One arrangement of punctuation around date and time.
 
     `header` starts with the `\n` before the line. `line` is the same expression for polars: it has no
-    look-ahead and starts with the line. `usual` matches most of these lines: the date ends at the first
-    space, and the header ends at the first `closing`. All other lines with a header contain the `hint`, which
-    is faster to search than `line`.
+    look-ahead and starts with the line. In both, `date_group` is the group of the date; the other group is
+    the time. `usual` matches most of these lines: the date ends at the first space, and the header ends at
+    the first `closing`. All other lines with a header match `hint`, which is faster to search than `line`.
     """
 
     name: Literal["android", "ios", "ios_time_first", "ios_before_2018", "viewer", "bare"]
@@ -107,7 +107,10 @@ class Layout:
 
     @property
     def is_rare(self) -> bool:
-        """Return whether the layout is tried only if no other matches the file."""
+        """Return whether the layout is rare.
+
+        `find_layout` uses a rare one only if the layouts before it match at most a third of the lines.
+        """
         return self.usual is None
 
     @property
