@@ -171,7 +171,7 @@ class NativeReader:
         """Return the next data as valid UTF-8 without NULs."""
         return self._text.mend(data, self.line + self.skipped.count)
 
-    def take(self, part: Part[NativeReader], lines: int, times: Times) -> None:
+    def end_part(self, part: Part[NativeReader], lines: int, times: Times) -> None:
         """Continue after a part that was read, and count its lines.
 
         `lines` does not contain the empty lines at the end of the file, which are counted here. `times` are
@@ -275,7 +275,7 @@ def read_native_parts(parts: Sequence[Part[NativeReader]]) -> pl.DataFrame:
             frames.append(_read(filled, layout))
         for part in mine:
             if not part.data:
-                part.reader.take(part, 0, np.empty(0, "datetime64[us]"))
+                part.reader.end_part(part, 0, np.empty(0, "datetime64[us]"))
     return rows_together(frames)
 
 
@@ -324,7 +324,7 @@ def _read(parts: Sequence[Part[NativeReader]], layout: Layout) -> pl.DataFrame:
             **written.columns(),
         }
     )
-    _take(parts, counts, messages)
+    _end_parts(parts, counts, messages)
     return with_bodies(rows, bodies.places, bodies.found).select(*ROW_SCHEMA)
 
 
@@ -410,7 +410,7 @@ def _line_numbers(parts: Sequence[Part[NativeReader]], at: Ints, begins: Ints, p
     return numbers
 
 
-def _take(parts: Sequence[Part[NativeReader]], counts: Ints, messages: _Messages) -> None:
+def _end_parts(parts: Sequence[Part[NativeReader]], counts: Ints, messages: _Messages) -> None:
     """Pass the number of lines and the times of each part to its reader; note messages out of order."""
     part_of, times = messages.part_of, messages.times
     is_earlier = (times[1:] < times[:-1]) & (part_of[1:] == part_of[:-1])
@@ -418,4 +418,4 @@ def _take(parts: Sequence[Part[NativeReader]], counts: Ints, messages: _Messages
         parts[part_of[at]].reader.note(_out_of_order(int(messages.lines[at])))
     firsts = np.searchsorted(part_of, np.arange(len(parts) + 1)).tolist()
     for part, count, (first, after) in zip(parts, counts.tolist(), pairwise(firsts), strict=True):
-        part.reader.take(part, count, times[first:after])
+        part.reader.end_part(part, count, times[first:after])
