@@ -143,8 +143,7 @@ def _is_pasted(verdict: _Verdict, notices: UnknownNotices) -> bool:
     if isinstance(verdict, _Captioned):
         return not notices.may_repeat
     if isinstance(verdict, _Marked):
-        is_named = not verdict.needs_name or notices.names_somebody(verdict.text)
-        return not notices.are_marked or not is_named
+        return not notices.are_marked or (verdict.needs_name and not notices.names_somebody(verdict.text))
     return False
 
 
