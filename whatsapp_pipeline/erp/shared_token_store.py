@@ -32,7 +32,7 @@ _APPLICATION: Final = "whatsapp-pipeline ERP tokens"
 
 
 class UnsavedTokensError(OSError):
-    """The database did not take the pair."""
+    """The database could not save the pair."""
 
 
 class SharedTokenStore:
