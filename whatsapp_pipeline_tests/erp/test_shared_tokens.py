@@ -246,7 +246,8 @@ def test_a_database_that_cannot_be_written_is_noticed_before_the_token_is_spent(
     standby = make_conninfo(hosts[0].database, options="-c default_transaction_read_only=on")
     host = hosts[1]
     host.database = standby
-    with pytest.raises(PipelineError, match=r"failed to read or write .*ReadOnlySqlTransaction.* saved ones are kept"):
+    message = r"failed to read or write .*ReadOnlySqlTransaction.* saved ones are kept"
+    with pytest.raises(PipelineError, match=message):
         host.tokens().renew("access-0")
     assert sandbox.token_requests == []
     assert hosts[0].tokens().renew("access-0") in sandbox.access_tokens
