@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
@@ -58,9 +58,12 @@ class Erased:
 
 
 def person_of_contact(conn: Connection, id_contato: int) -> Person:
-    """Find the conversations and names of a contact, including all numbers that the contact changed to.
+    """Find the conversations and canonical identities of a contact.
 
-    A number that another contact has too counts as this contact's if its conversation is linked to nobody.
+    They include the other numbers of the contact's conversations, so that a changed number is found. Another
+    contact may have the same number. A conversation with such a number belongs to this contact if it is
+    linked to this contact or to nobody. If a conversation with the number is linked to another contact, the
+    number's identity does not belong to this contact.
     """
     rows = conn.execute(
         """
@@ -70,82 +73,126 @@ def person_of_contact(conn: Connection, id_contato: int) -> Person:
         (id_contato,),
     ).fetchall()
     own = {key for key, is_shared in rows if not is_shared}
-    return _closure(conn, id_contato, own, also=[key for key, is_shared in rows if is_shared])
+    shared = {key for key, is_shared in rows if is_shared}
+    return _PersonSearch(conn, id_contato, keys=own, shared_keys=shared).person()
 
 
 def person_of_phone(conn: Connection, key: str) -> Person:
-    """Find the conversations and names for the key of a phone that no contact has."""
-    return _closure(conn, None, {key})
+    """Find the conversations and canonical identities for a phone key.
+
+    The phone must belong to no contact.
+    """
+    return _PersonSearch(conn, keys={key}).person()
 
 
 def person_of_conversation(conn: Connection, conversation_id: int) -> Person:
-    """Find the person of a conversation without a contact: all their conversations and names."""
-    return _closure(conn, None, set(), start=[conversation_id])
+    """Find the person of a conversation without a contact.
+
+    Return all conversations and canonical identities of this person.
+    """
+    return _PersonSearch(conn, ids={conversation_id}).person()
 
 
-def _closure(
-    conn: Connection,
-    id_contato: int | None,
-    own_keys: set[str],
-    *,
-    also: Iterable[str] = (),
-    start: Iterable[int] = (),
-) -> Person:
-    """Add the numbers of conversations and the conversations of numbers until nothing new is found."""
-    keys, names, ids = set(own_keys), set[str](), set(start)
-    while True:
-        found = conn.execute(
+@dataclass(slots=True)
+class _PersonSearch:
+    """The phone keys, canonical identities and conversation ids of one person that were found so far.
+
+    `keys` are phones that no other contact has. `shared_keys` are phones that another contact has, too.
+    """
+
+    conn: Connection
+    id_contato: int | None = None
+    keys: set[str] = field(default_factory=set)
+    shared_keys: set[str] = field(default_factory=set)
+    ids: set[int] = field(default_factory=set)
+    identities: set[str] = field(default_factory=set)
+
+    def person(self) -> Person:
+        """Search the tables and the inbox until neither has another identity of the person."""
+        self._search_tables()
+        while further := self._identities_in_inbox():
+            self.identities |= further
+            self._search_tables()
+        # A Brazilian number is often written without its area code. `xx` stands for the area code.
+        without_area = {f"wa:xx{key[2:]}" for key in self.keys if key.isdigit()}
+        return Person(
+            tuple(sorted(self.ids)), frozenset(self.identities | without_area), tuple(sorted(self.keys))
+        )
+
+    def _search_tables(self) -> None:
+        """Add conversations with the known identities, and the identities of these conversations.
+
+        Repeat this until a round adds nothing.
+        """
+        size = -1
+        while size != (size := len(self.ids) + len(self.keys) + len(self.identities)):
+            self.ids |= self._conversations()
+            rows = self.conn.execute(
+                """
+                SELECT i.canonical, i.phone_key, EXISTS (
+                           SELECT FROM contact_phones p
+                            WHERE p.key = i.phone_key AND p.id_contato IS DISTINCT FROM %(contact)s::bigint)
+                  FROM conversation_identities i WHERE i.conversation_id = ANY(%(ids)s)
+                """,
+                {"contact": self.id_contato, "ids": sorted(self.ids)},
+            ).fetchall()
+            self.keys |= {key for _, key, is_others in rows if key is not None and not is_others}
+            phones = {key for key in self.keys | self.shared_keys if not key.startswith("lid:")}
+            self.identities |= {name_of_key(key) for key in phones}
+            self.identities |= {canonical for canonical, _, _ in rows}
+            self.identities -= self._linked_to_others(self.identities)
+
+    def _conversations(self) -> set[int]:
+        """Return the conversations of the contact, and those of nobody with a known phone or identity."""
+        rows = self.conn.execute(
             """
             SELECT DISTINCT c.id
               FROM conversations c LEFT JOIN conversation_identities i ON i.conversation_id = c.id
              WHERE NOT c.is_group
                AND (c.id = ANY(%(ids)s) OR c.id_contato = %(contact)s
                     OR (c.id_contato IS NULL
-                        AND (i.phone_key = ANY(%(keys)s) OR i.canonical = ANY(%(names)s))))
+                        AND (i.phone_key = ANY(%(keys)s) OR i.canonical = ANY(%(identities)s))))
             """,
             {
-                "contact": id_contato,
-                "ids": sorted(ids),
-                "keys": sorted(keys.union(also)),
-                "names": sorted(names),
+                "contact": self.id_contato,
+                "ids": sorted(self.ids),
+                "keys": sorted(self.keys | self.shared_keys),
+                "identities": sorted(self.identities),
             },
         ).fetchall()
-        ids |= {row[0] for row in found}
-        more = conn.execute(
+        return {row[0] for row in rows}
+
+    def _linked_to_others(self, identities: set[str]) -> set[str]:
+        """Return the identities of conversations that are linked to another contact.
+
+        Numbers that only this person has are not among them.
+        """
+        rows = self.conn.execute(
             """
-            SELECT i.canonical, i.phone_key, EXISTS (
-                       SELECT FROM contact_phones p
-                        WHERE p.key = i.phone_key AND p.id_contato IS DISTINCT FROM %(contact)s::bigint)
-              FROM conversation_identities i WHERE i.conversation_id = ANY(%(ids)s)
+            SELECT DISTINCT i.canonical
+              FROM conversation_identities i JOIN conversations c ON c.id = i.conversation_id
+             WHERE NOT c.is_group AND i.canonical = ANY(%s)
+               AND c.id_contato IS NOT NULL AND c.id_contato IS DISTINCT FROM %s::bigint
             """,
-            {"contact": id_contato, "ids": sorted(ids)},
+            (sorted(identities), self.id_contato),
         ).fetchall()
-        before = (len(keys), len(names), len(ids))
-        names |= {canonical for canonical, _, _ in more}
-        keys |= {key for _, key, is_others in more if key is not None and not is_others}
-        names |= {name_of_key(key) for key in keys.union(also) if not key.startswith("lid:")}
-        names |= _names_in_waiting(conn, names) if before != (len(keys), len(names), len(ids)) else set()
-        if before == (len(keys), len(names), len(ids)):
-            break
-    # A Brazilian number is often written without its area code.
-    names |= {f"wa:xx{key[2:]}" for key in keys if key.isdigit()}
-    return Person(tuple(sorted(ids)), frozenset(names), tuple(sorted(keys)))
+        return {canonical for (canonical,) in rows} - {name_of_key(key) for key in self.keys}
 
-
-def _names_in_waiting(conn: Connection, names: set[str]) -> set[str]:
-    """Return the person's other names in deliveries that are not processed yet."""
-    found: set[str] = set()
-    for _, received_at, body in _bodies(conn, "status <> 'done'"):
-        try:
-            items = list(read_delivery(loads(body), received_at))
-        except UnreadableBodyError:
-            continue
-        for item in items:
-            if isinstance(item, DeliveredMessage) and item.identities[0].kind != "group":
-                own = {identity.canonical for identity in item.identities}
-                if own & names:
-                    found |= own
-    return found
+    def _identities_in_inbox(self) -> set[str]:
+        """Return further canonical identities of the person from deliveries that are not processed yet."""
+        found: set[str] = set()
+        for _, received_at, body in _bodies(self.conn, "status <> 'done'"):
+            try:
+                items = list(read_delivery(loads(body), received_at))
+            except UnreadableBodyError:
+                continue
+            for item in items:
+                if isinstance(item, DeliveredMessage) and item.identities[0].kind != "group":
+                    identities = {identity.canonical for identity in item.identities}
+                    if identities & self.identities:
+                        found |= identities
+        found -= self.identities
+        return found - self._linked_to_others(found)
 
 
 def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, Any, bytes]]:

@@ -5,6 +5,7 @@ Both have a row in every table. Each test changes them in a transaction that is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, connect
-from whatsapp_pipeline.store.operations import privacy, suppression
+from whatsapp_pipeline.store.operations import privacy, privacy_webhooks, suppression
 
 ANA, BIA = 1, 2
 KEYS = {ANA: "4199990001", BIA: "4199990002"}
@@ -322,6 +323,55 @@ def test_a_phone_that_another_contact_has_too_is_not_hers(two: Connection) -> No
         privacy.find_phone(two, KEYS[BIA])
     found = privacy.find_phone(two, "4199990077")
     assert (found.id_contato, found.phone_keys) == (None, ("4199990077", "xx99990077"))
+
+
+SHARED = "wa:55" + KEYS[BIA]
+# What a shared number's conversation is linked to, and whether an erasure of Ana includes the number.
+SHARED_NUMBERS = [(BIA, False), (None, True), (ANA, True)]
+
+
+@pytest.mark.parametrize(("linked_to", "is_hers"), SHARED_NUMBERS)
+def test_a_shared_number_is_erased_unless_its_conversation_is_linked_to_another(
+    two: Connection, linked_to: int | None, is_hers: bool
+) -> None:
+    body = json.dumps({"messages": [{"from": "55" + KEYS[BIA], "id": "w1", "text": {"body": "oi"}}]}).encode()
+    with two.transaction(force_rollback=True):
+        two.execute("INSERT INTO contact_phones VALUES (%s, 'telefone', 1, %s, 'mobile')", (ANA, KEYS[BIA]))
+        two.execute(
+            "UPDATE conversations SET id_contato = %s, match_status = %s WHERE id = 20000",
+            (linked_to, "linked" if linked_to else "unmatched"),
+        )
+        two.execute(
+            "INSERT INTO conversation_identities (phone_number_id, value, canonical, kind, phone_key,"
+            " conversation_id) VALUES ('acc', %s, %s, 'wa_id', %s, 20000)",
+            ("55" + KEYS[BIA], SHARED, KEYS[BIA]),
+        )
+        two.execute(
+            "INSERT INTO conversation_messages (conversation_id, role, text, sender_canonical, sent_at, type,"
+            " origin, phone_number_id, message_key)"
+            " VALUES (20000, 'user', 'oi', %s, now(), 'text', 'message', 'acc', 'w1')",
+            (SHARED,),
+        )
+        two.execute(
+            "INSERT INTO message_statuses (phone_number_id, provider_id, status, recipient, status_time)"
+            " VALUES ('acc', 'w2', 'read', %s, now())",
+            (SHARED,),
+        )
+        two.execute(
+            "INSERT INTO leads (wa_id, canonical, phone_number_id) VALUES (%s, %s, 'acc')",
+            ("55" + KEYS[BIA], SHARED),
+        )
+        two.execute(
+            "INSERT INTO webhook_inbox (delivery_id, received_at, status, body)"
+            " VALUES (gen_random_uuid(), now(), 'done', %s)",
+            (body,),
+        )
+        person = _subject(two).person
+        assert (SHARED in person.canonicals, 20000 in person.conversation_ids) == (is_hers, is_hers)
+        erased = privacy_webhooks.erase_webhook_data(two, person)
+        assert (erased.messages, erased.deliveries, erased.leads) == ((1, 1, 1) if is_hers else (0, 0, 0))
+        statuses = two.execute("SELECT count(*) FROM message_statuses").fetchone()
+        assert statuses == (0 if is_hers else 1,)
 
 
 def test_a_conversation_is_a_persons_where_no_contact_is_linked(two: Connection) -> None:
