@@ -10,6 +10,7 @@ can set the role back.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 
 import psycopg
@@ -29,6 +30,10 @@ LOGIN_ROLES = {
     "reviewer": grants.REVIEWER,
     "manager": grants.MANAGER,
 }
+# PostgreSQL cuts longer names.
+_MAX_NAME_BYTES = 63
+_MAX_DATABASE_BYTES = _MAX_NAME_BYTES - max(len(f"_console_{purpose}") for purpose in LOGIN_ROLES)
+_HASH_DIGITS = 12
 
 
 class LoginsRefusedError(PipelineError):
@@ -45,9 +50,15 @@ class LoginsRefusedError(PipelineError):
 def login_name(database: str, purpose: str) -> str:
     """Return the name of a login.
 
-    It contains the name of the database, because logins belong to the whole server.
+    It contains the name of the database, because logins belong to the whole server. Of a long name, it
+    contains the first bytes and a hash of the whole name.
     """
-    return f"{database[:40]}_console_{purpose}"
+    name = database.encode()
+    if len(name) > _MAX_DATABASE_BYTES:
+        digest = hashlib.sha256(name).hexdigest()[:_HASH_DIGITS]
+        beginning = name[: _MAX_DATABASE_BYTES - _HASH_DIGITS - 1].decode(errors="ignore")
+        database = f"{beginning}_{digest}"
+    return f"{database}_console_{purpose}"
 
 
 def login_urls(url: str, key: bytes) -> dict[str, str]:
