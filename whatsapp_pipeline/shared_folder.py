@@ -101,7 +101,7 @@ class StoreFolder:
         """Return the sorted names of the objects below: one listing for a thousand objects."""
         prefix = self._key("")
         # Some stores also list the prefix itself after its last object was deleted.
-        keys = (key for key in self._store.below(prefix.rstrip("/")) if key.startswith(prefix))
+        keys = (key for key in self._store.list_recursive(prefix.rstrip("/")) if key.startswith(prefix))
         found = (key.removeprefix(prefix) for key in keys)
         return sorted(name for name in found if fnmatch(name.rpartition("/")[2], pattern))
 
@@ -119,7 +119,7 @@ class StoreFolder:
 
     def delete_below(self, name: str) -> None:
         """Delete all objects of a prefix."""
-        for found in self._store.below(self._key(name)):
+        for found in self._store.list_recursive(self._key(name)):
             self._store.delete(found)
 
     def upload(self, path: Path, name: str) -> None:

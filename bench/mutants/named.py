@@ -30,7 +30,7 @@ _NAMED: tuple[tuple[str, str, str, str], ...] = (
     (f"{_DOMAIN}/orders.py", " and second < best * policy.runner_up", "", f"{_DOMAIN}/test_order*.py"),
     (
         "store/operations/privacy_webhooks.py",
-        "    _delete_statuses(conn, person.is_named, needles)\n",
+        "    _delete_statuses(conn, person.has_identity, patterns)\n",
         "",
         "webhook/test_privacy.py",
     ),

@@ -38,7 +38,7 @@ import sys, time
 from whatsapp_pipeline.archive.object_store import ObjectStore, open_store
 root = open_store(sys.argv[1])
 store = ObjectStore(root)
-paths = sorted(store.below(root.path))
+paths = sorted(store.list_recursive(root.path))
 started = time.perf_counter()
 with store.fetching(paths) as fetcher:
     for path in paths:

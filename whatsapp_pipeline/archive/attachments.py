@@ -26,7 +26,7 @@ from whatsapp_pipeline.archive.sources import UnreadableFileError, member_refusa
 from whatsapp_pipeline.errors import PipelineError
 
 _CHUNK = 1 << 18
-_PATIENCE_SECONDS = 5.0  # seconds of retries for an object store; short, because a person waits
+_RETRY_SECONDS = 5.0  # seconds of retries for an object store; short, because a person waits
 _PLAIN_NAME = re.compile(r"[^/\\:\x00-\x1f\x7f]{1,255}")
 
 
@@ -116,7 +116,7 @@ class AttachmentFiles:
             return stream, os.fstat(stream.fileno()).st_size
         from whatsapp_pipeline.archive.object_store import ObjectStore, open_store
 
-        store = ObjectStore(open_store(self._root), patience=_PATIENCE_SECONDS)
+        store = ObjectStore(open_store(self._root), retry_seconds=_RETRY_SECONDS)
         stream = opened.enter_context(store.open(open_store(full).path))
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)

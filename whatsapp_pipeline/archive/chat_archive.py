@@ -278,7 +278,7 @@ class ChatArchive:
         if key in self._kept:
             return self._kept[key]
         if is_deep:
-            listed = self._store.below(folder)
+            listed = self._store.list_recursive(folder)
         else:
             listed = {entry["name"]: entry for entry in self._store.entries(folder)}
         if sum(map(len, self._kept.values())) + len(listed) <= _MOST_KEPT:

@@ -3,8 +3,10 @@
 What belongs here: opening the store, retries, and fetching the next objects while the caller reads one. What
 does not belong here: the months of the archive (chat_archive.py), and what is inside a file (sources.py).
 
-A key of the archive contains a phone, and the errors of storage libraries quote keys. No error of this module
-quotes the error that caused it.
+An object key of the archive contains a phone number, and storage libraries quote keys in their errors. So an
+error that this module creates for a request contains at most the class name of its cause, and it is raised
+outside the `except` block, so that it has no context that quotes the key. A FileNotFoundError is raised
+unchanged, except where a method says otherwise.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ SMALL_BYTES = 512 << 10
 _WAITING_BYTES = 16 << 20
 # Number of bytes per request for a larger object.
 _BLOCK_BYTES = 4 << 20
-# Seconds of retries before a request has failed: longer than the restart of a store.
-PATIENCE_SECONDS = 90.0
+# Seconds during which a failed request is retried. A restart of the store takes less time.
+RETRY_SECONDS = 90.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 
-# Errors of storage libraries after which a request is retried and that are no OSError, by module and class.
+# Transient errors of storage libraries that are not subclasses of OSError, as (module, class).
 _TRANSIENT = (
     ("botocore.exceptions", "ConnectionError"),
     ("botocore.exceptions", "HTTPClientError"),
@@ -61,49 +63,60 @@ class StoreUnavailableError(PipelineError):
 
 
 def open_store(url: str) -> UPath:
-    """Return the path of a URL that fsspec knows, without the cache of listings, which would become stale."""
+    """Return a UPath for the URL of an object store.
+
+    The cache of listings is disabled, because it would become stale. Raises SettingError if fsspec does not
+    support the URL or if the library for it is missing.
+    """
     options: dict[str, Any] = {"use_listings_cache": False}
     scheme = url.partition(":")[0]
     if scheme in ("s3", "s3a"):
         from fsspec.config import conf
 
-        # There are as many connections as requests. The library retries only a few times, because its retries
-        # are slow; this module retries in addition.
+        # The connection pool has room for twice the number of parallel requests. By default botocore retries
+        # a request once, because its retries are slow. This module retries, too.
         configured = dict(conf.get(scheme, {}).get("config_kwargs", {}))
         configured.setdefault("max_pool_connections", 2 * IN_FLIGHT)
         configured.setdefault("retries", {"mode": "standard", "total_max_attempts": 2})
         options["config_kwargs"] = configured
     try:
         path: UPath = UPath(url, **options)
-        path.fs  # noqa: B018  # imports the library
+        _ = path.fs  # this imports the library
     except ImportError as error:
         raise SettingError(
-            f"an address begins with {scheme}://, but its library is not installed ({error}); for "
-            "s3:// run `pip install 'whatsapp-pipeline[s3]'`"
+            f"the Python library for {scheme}:// addresses is not installed ({error}); install it, for s3:// "
+            "with `pip install 'whatsapp-pipeline[s3]'`"
         ) from None
     except ValueError:
-        raise SettingError(f"no file system is known for an address that begins with {scheme}://") from None
+        raise SettingError(
+            f"fsspec does not support addresses that begin with {scheme}://; check the address in the "
+            "settings"
+        ) from None
     return path
 
 
 class ObjectStore:
-    """The objects under `root`. Its methods retry; a missing object is a FileNotFoundError."""
+    """The objects under `root`. Its methods retry transient errors.
+
+    For a missing object, `open` and `small_body` raise UnreadableFileError, and `entries` raises
+    FileNotFoundError.
+    """
 
     _consequence = "nothing was recorded about the files that were not read"
 
-    def __init__(self, root: UPath, *, patience: float | None = None) -> None:
+    def __init__(self, root: UPath, *, retry_seconds: float | None = None) -> None:
         self._fs: Any = root.fs
         self._base = root.path
         self._name = str(root)
-        self._patience = PATIENCE_SECONDS if patience is None else patience
+        self._retry_seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
 
     def entries(self, folder: str) -> list[dict[str, Any]]:
-        """List a folder with one request for each thousand entries."""
+        """List a folder with one request for each thousand entries. Raises FileNotFoundError."""
         entries: list[dict[str, Any]] = self._store_call(lambda: self._fs.ls(folder, detail=True))
         return entries
 
-    def below(self, folder: str) -> dict[str, dict[str, Any]]:
-        """List every object below a folder by its path; nothing if the folder does not exist."""
+    def list_recursive(self, folder: str) -> dict[str, dict[str, Any]]:
+        """Return every object below a folder by its path, or an empty dict if the folder does not exist."""
         found: dict[str, dict[str, Any]] = self._store_call(
             lambda: self._fs.find(folder, detail=True, withdirs=False)
         )
@@ -153,32 +166,33 @@ class ObjectStore:
         raise failure
 
     def _failure(self, error: Exception, stopped: threading.Event) -> Exception:
-        """Return the error for a failed object, or for the store if it can't list the object, either."""
+        """Return an UnreadableFileError; if listing the root fails, too, return a StoreUnavailableError."""
         reason = type(error).__name__
         try:
             if not stopped.is_set():
                 self._fs.ls(self._base, detail=False)
         except FileNotFoundError:
-            pass
-        except Exception as again:
-            return self._unavailable(again)
+            pass  # the store answered: no object is under the root
+        except Exception as listing_error:
+            return self._unavailable(listing_error)
         return UnreadableFileError("file_unreadable", f"the object store can't return the file ({reason})")
 
-    def _store_call(self, call: Callable[[], _T]) -> _T:
+    def _store_call(self, call: Callable[[], _T], consequence: str | None = None) -> _T:
+        """Call a function for a request. Raises StoreUnavailableError with `consequence` in its text."""
         try:
             return self._retried(call, threading.Event())
         except (FileNotFoundError, NotADirectoryError):
             raise
         except Exception as error:
-            failure = self._unavailable(error)
+            failure = self._unavailable(error, consequence)
         raise failure
 
-    def _unavailable(self, error: Exception) -> StoreUnavailableError:
+    def _unavailable(self, error: Exception, consequence: str | None = None) -> StoreUnavailableError:
         name = type(error).__name__
         if is_transient(error):
             return StoreUnavailableError(
-                f"the object store of {self._name} did not answer for {self._patience:g} s ({name}); "
-                f"{self._consequence}. Run again when it answers"
+                f"the object store of {self._name} did not answer for {self._retry_seconds:g} s ({name}); "
+                f"{consequence or self._consequence}. Run again when it answers"
             )
         return StoreUnavailableError(
             f"the object store of {self._name} refuses the request ({name}); check its address and the "
@@ -187,9 +201,10 @@ class ObjectStore:
         )
 
     def _retried(self, call: Callable[[], _T], stopped: threading.Event) -> _T:
-        """Call until it succeeds or the patience is used up, with growing random pauses.
+        """Call the function until it succeeds, fails with a permanent error, or the time for retries is over.
 
-        The patience starts at the first failure, so that a long upload is repeated, too.
+        The pauses are random and grow. The time, `retry_seconds`, counts from the first failure. So an upload
+        that takes longer than that is retried, too.
         """
         deadline: float | None = None
         pause = _FIRST_PAUSE
@@ -198,7 +213,7 @@ class ObjectStore:
                 return call()
             except Exception as error:
                 if deadline is None:
-                    deadline = monotonic() + self._patience
+                    deadline = monotonic() + self._retry_seconds
                 if not is_transient(error) or monotonic() >= deadline:
                     raise
             if stopped.wait(pause * random.uniform(0.5, 1)):  # noqa: S311  # spreads requests, no secret
@@ -210,16 +225,19 @@ class ObjectStore:
         try:
             body: bytes = self._fs.cat_file(path, start=0, end=SMALL_BYTES + 1)
         except OSError as error:
-            if error.errno != EINVAL or self._fs.info(path)["size"]:  # an empty object has no range of bytes
+            # Some stores answer EINVAL to a range request for an empty object.
+            if error.errno != EINVAL or self._fs.info(path)["size"]:
                 raise
             return b""
         return body
 
 
 class WritableStore(ObjectStore):
-    """The object store with requests that change it, retried like the others."""
+    """An object store with requests that change it. They are retried, too."""
 
-    _consequence = "the data to store there may be missing"
+    _consequence = "nothing was read"
+    _WRITE_CONSEQUENCE = "the data that was being written may be missing from the store"
+    _DELETE_CONSEQUENCE = "the object may not be deleted"
 
     def read(self, path: str) -> bytes:
         """Return an object of any size with one request."""
@@ -228,16 +246,16 @@ class WritableStore(ObjectStore):
 
     def write(self, path: str, content: bytes) -> None:
         """Replace an object with one request."""
-        self._store_call(lambda: self._fs.pipe_file(path, content))
+        self._store_call(lambda: self._fs.pipe_file(path, content), self._WRITE_CONSEQUENCE)
 
     def delete(self, path: str) -> None:
-        """Delete an object, if it is there."""
+        """Delete an object if it exists."""
         with suppress(FileNotFoundError):
-            self._store_call(lambda: self._fs.rm_file(path))
+            self._store_call(lambda: self._fs.rm_file(path), self._DELETE_CONSEQUENCE)
 
     def upload(self, source: Path, path: str) -> None:
         """Copy a file of this host to an object, in blocks. The object appears when it is complete."""
-        self._store_call(lambda: self._fs.put_file(str(source), path))
+        self._store_call(lambda: self._fs.put_file(str(source), path), self._WRITE_CONSEQUENCE)
 
     def download(self, path: str, target: Path) -> None:
         """Copy an object to a file of this host, in blocks."""
@@ -245,11 +263,15 @@ class WritableStore(ObjectStore):
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same request may succeed later: refused, reset, timed out, busy or cut off."""
+    """Return whether the same request may succeed later.
+
+    Examples are a timeout, a busy store, and a connection that was refused, reset or interrupted.
+    """
     if isinstance(error, _PERMANENT):
         return False
     if isinstance(error, TimeoutError | EOFError):
         return True
+    # s3fs raises FileExpired, an OSError, for an object that changed while it was read.
     if isinstance(error, OSError) and type(error).__name__ != "FileExpired":
         return error.errno not in _PERMANENT_NUMBERS
     # The library that raised an error is already loaded, so nothing is imported here.
@@ -277,11 +299,12 @@ class _RetryingFile(io.RawIOBase):
     def tell(self) -> int:
         return int(self._file.tell())
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer; BufferedReader passes a memoryview
-        place = self._file.tell()
+    # typeshed declares a Buffer here; BufferedReader passes a memoryview.
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        offset = self._file.tell()
 
         def read() -> bytes:
-            self._file.seek(place)
+            self._file.seek(offset)
             data: bytes = self._file.read(len(buffer))
             return data
 
@@ -300,24 +323,28 @@ class _Fetcher:
 
     def __init__(self, store: ObjectStore, paths: Sequence[str]) -> None:
         self._store, self._paths = store, paths
+        # By index in `paths`. None means that the object is larger than SMALL_BYTES.
         self._bodies: dict[int, bytes | Exception | None] = {}
         self._waiting = 0  # bytes in `_bodies`
-        self._next = 0  # the object that the next free thread fetches
-        self._opened = 0  # the object that the caller opens next
+        self._next = 0  # index of the object that the next free thread fetches
+        self._opened = 0  # index of the object that the caller opens next
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         for number in range(min(IN_FLIGHT, len(paths)) if len(paths) > 1 else 0):
-            threading.Thread(target=self._run, name=f"fetch-{number}", daemon=True).start()
+            threading.Thread(target=self._fetch_objects, name=f"fetch-{number}", daemon=True).start()
 
     def open(self, path: str) -> BinaryIO:
-        """Open the next object. An object out of order is fetched at once. Raises UnreadableFileError."""
+        """Open the next object. Raises UnreadableFileError.
+
+        If `path` is not the next one, the calling thread fetches it directly.
+        """
         if len(self._paths) == 1 or self._opened >= len(self._paths) or self._paths[self._opened] != path:
             return self._store.open(path)
-        place, self._opened = self._opened, self._opened + 1
+        index, self._opened = self._opened, self._opened + 1
         with self._changed:
-            while place not in self._bodies:
+            while index not in self._bodies:
                 self._changed.wait()
-            body = self._bodies.pop(place)
+            body = self._bodies.pop(index)
             self._waiting -= len(body) if isinstance(body, bytes) else 0
             self._changed.notify_all()
         if isinstance(body, Exception):
@@ -330,19 +357,19 @@ class _Fetcher:
         with self._changed:
             self._changed.notify_all()
 
-    def _run(self) -> None:
-        while (place := self._take()) is not None:
+    def _fetch_objects(self) -> None:
+        while (index := self._next_index()) is not None:
             body: bytes | Exception | None
             try:
-                body = self._store.small_body(self._paths[place], self._stopped)
+                body = self._store.small_body(self._paths[index], self._stopped)
             except Exception as error:  # raised again where the object is opened
                 body = error
             with self._changed:
-                self._bodies[place] = body
+                self._bodies[index] = body
                 self._waiting += len(body) if isinstance(body, bytes) else 0
                 self._changed.notify_all()
 
-    def _take(self) -> int | None:
+    def _next_index(self) -> int | None:
         """Wait for room, and return the next object to fetch; None at the end."""
         with self._changed:
             while self._waiting > _WAITING_BYTES and not self._stopped.is_set():

@@ -21,7 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 _MAX_LINE_CHARS = 2000  # the rest of a longer line is skipped
 _MAX_LINE_NUMBER = 2_000_000  # a higher line number is ignored
 # Seconds of retries when an object store does not answer. It is short, because a person waits for the page.
-_PATIENCE_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
 
 
 def lines_near(
@@ -92,6 +92,6 @@ def _open_raw(root: str, path: str) -> BinaryIO:
         return open(full, "rb", opener=partial(open_regular, folder))
     from whatsapp_pipeline.archive.object_store import ObjectStore, open_store  # slow to import
 
-    return ObjectStore(open_store(root), patience=_PATIENCE_SECONDS).open(
+    return ObjectStore(open_store(root), retry_seconds=_RETRY_SECONDS).open(
         open_store(f"{root.rstrip('/')}/{path}").path
     )

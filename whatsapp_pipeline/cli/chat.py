@@ -20,7 +20,7 @@ from whatsapp_pipeline.console import words
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection, use_time_zone
 from whatsapp_pipeline.store.conversations.chat_heads import ChatHead, chat_head
-from whatsapp_pipeline.store.conversations.message_stream import LocatedMessage, StreamScope, locate
+from whatsapp_pipeline.store.conversations.message_stream import LocatedMessage, StreamScope, locate_message
 from whatsapp_pipeline.templates.render import certainty, counted
 
 
@@ -85,7 +85,7 @@ def _find(conn: Connection, scope: StreamScope) -> tuple[StreamScope, ChatHead]:
 def _locate_in(conn: Connection, scope: StreamScope, around: str) -> LocatedMessage:
     """Return the place of the message. Raises PipelineError if the message is not in this conversation."""
     source, number = _parse_name(around, "--around", scope.kind)
-    found = locate(conn, source, number)
+    found = locate_message(conn, source, number)
     if found is None:
         raise PipelineError(
             f"there is no message {source}:{number}, or an export has this message under another name"

@@ -15,7 +15,7 @@ from whatsapp_pipeline.errors import PipelineError
 
 MAX_DEPTH = 100
 MAX_ID_LENGTH = 200
-_MAX_DIGITS = 4000  # Python refuses to convert longer integers
+_MAX_DIGITS = 4000  # below Python's default limit of 4,300 digits for the conversion of integers
 TOO_DEEP = "[nested too deep]"
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -26,20 +26,22 @@ class UnreadableBodyError(PipelineError):
     """The body is not one JSON document, so no item of it can be read."""
 
 
-def _integer(digits: str) -> int | str:
+def _parse_integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= _MAX_DIGITS else digits
 
 
-def _number(text: str) -> float | str:
+def _parse_float(text: str) -> float | str:
     value = float(text)
     return value if math.isfinite(value) else text
 
 
-def _constant(name: str) -> str:
+def _constant_as_text(name: str) -> str:
     return name
 
 
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_constant, strict=False)
+_DECODER = json.JSONDecoder(
+    parse_int=_parse_integer, parse_float=_parse_float, parse_constant=_constant_as_text, strict=False
+)
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), check_circular=False)
 
 
@@ -51,34 +53,40 @@ def loads(body: bytes) -> object:
     Raises UnreadableBodyError for anything that is not one JSON document.
     """
     text = body.decode("utf-8-sig", errors="replace")
+    # With fewer brackets, no value is nested too deep. Counting is faster than `_replace_deep`.
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        text = _cut_deep(text)
+        text = _replace_deep(text)
     try:
         return _DECODER.decode(text)
-    except RecursionError:  # deep and unclosed brackets; `_cut_deep` cuts only closed ones
-        raise UnreadableBodyError("the body is not JSON: brackets that never close") from None
+    except RecursionError:
+        # The body has many brackets that are never closed. `_replace_deep` replaces only closed ones.
+        raise UnreadableBodyError("the body is not JSON: it has brackets that are not closed") from None
     except ValueError as error:
         # The decoder's error text quotes no content. It says only what was expected and where.
         raise UnreadableBodyError(f"the body is not JSON: {error}") from None
 
 
-def _cut_deep(text: str) -> str:
+def _replace_deep(text: str) -> str:
+    """Replace each array or object that is nested deeper than MAX_DEPTH by the string TOO_DEEP.
+
+    Brackets inside strings are ignored.
+    """
     depth = 0
-    kept = 0
-    cut_from = 0
+    replaced_until = 0  # offset
+    deep_from = 0  # offset
     parts: list[str] = []
-    for token in _TOKEN.finditer(text):
-        char = token.group()
-        if char in "[{":
+    for match in _TOKEN.finditer(text):
+        token = match.group()  # a bracket or a whole string
+        if token in ("[", "{"):
             depth += 1
             if depth == MAX_DEPTH + 1:
-                cut_from = token.start()
-        elif char in "]}":
+                deep_from = match.start()
+        elif token in ("]", "}"):
             if depth == MAX_DEPTH + 1:
-                parts += (text[kept:cut_from], '"', TOO_DEEP, '"')
-                kept = token.end()
+                parts += (text[replaced_until:deep_from], '"', TOO_DEEP, '"')
+                replaced_until = match.end()
             depth -= 1
-    return "".join([*parts, text[kept:]]) if parts else text
+    return "".join([*parts, text[replaced_until:]]) if parts else text
 
 
 def dumps(value: object) -> str:

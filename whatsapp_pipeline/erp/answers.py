@@ -1,7 +1,7 @@
 """Parsing answers of the ERP: a JSON object, or the output of a proxy or a broken server.
 
-What belongs here: reading a body once, naming its kind without quoting it, and the error codes of API v2.
-What does not: the decision to ask again (`client`, `tokens`).
+What belongs here: reading a body once, describing it without quoting it, and the error codes of API v2.
+What does not: the decision to send a request again (`client`, `tokens`).
 """
 
 from __future__ import annotations
@@ -15,24 +15,29 @@ from typing import Any, Final
 
 import requests
 
-# Error codes of API v2: too many requests in this minute, too many at once. Waiting is enough for both.
+# Error codes of API v2 that mean a rate limit: 6 is too many requests per minute, 11 is too many parallel
+# requests. The client waits and sends the request again.
 _V2_LIMITS: Final = frozenset({"6", "11"})
 _V2_ADVICE: Final[dict[str, str]] = {
     "1": "it asks for a token of API v2: TINY_BASE_URL has to be the address of API v3",
     "2": "it asks for a token of API v2: TINY_BASE_URL has to be the address of API v3",
-    "5": "the account's access to the API is blocked: ask the ERP's support, or look at the plan there",
+    "5": "the account's access to the API is blocked: check the account's subscription in the ERP, or ask "
+    "the ERP's support",
     "8": "the company's account is blocked in the ERP: ask the ERP's support",
-    "99": "the ERP is under maintenance: run again later, it resumes",
+    "99": "the ERP is under maintenance: run the command again later; the next run resumes",
 }
-_LONGEST_INTEGER: Final = 4000  # digits; Python refuses to read more than 4300
+_LONGEST_INTEGER: Final = 4000  # digits; Python refuses to convert more than 4,300
 
 
 @dataclass(frozen=True, slots=True)
 class ErpAnswer:
-    """One answer. `body` is None unless the answer is a JSON object; `kind` describes the answer in words."""
+    """One answer.
+
+    `body` is None unless the answer is a JSON object. `description` names the answer in words.
+    """
 
     status: int
-    kind: str
+    description: str
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     is_html: bool = False
@@ -43,7 +48,9 @@ class ErpAnswer:
         retorno = self.body.get("retorno") if self.body else None
         if not isinstance(retorno, Mapping) or str(retorno.get("status", "")).lower() != "erro":
             return None
+        # Error messages quote the code, so a long value is cut.
         code = str(retorno.get("codigo_erro") or "").strip()[:10]
+        # "API Bloqueada" without a code means a rate limit.
         if not code and "bloquead" in json.dumps(retorno.get("erros", ""), ensure_ascii=False).lower():
             return "6"
         return code or "?"
@@ -62,11 +69,11 @@ class ErpAnswer:
 
 def v2_advice(code: str) -> str:
     """Return what the user should do about an error code of API v2."""
-    return _V2_ADVICE.get(code, "is TINY_BASE_URL the address of API v3?")
+    return _V2_ADVICE.get(code, "check that TINY_BASE_URL is the address of API v3")
 
 
 def read_answer(response: requests.Response) -> ErpAnswer:
-    """Read a response. An example of a `kind`: `HTTP 200 with a web page instead of JSON`."""
+    """Read a response. A description is, for example, `HTTP 200 with a web page instead of JSON`."""
     status = response.status_code
     body: object = None
     is_json = True
@@ -79,22 +86,23 @@ def read_answer(response: requests.Response) -> ErpAnswer:
     if isinstance(body, Mapping):
         return ErpAnswer(status, f"HTTP {status}", body, response.headers)
     if not response.content.strip():
-        kind = f"HTTP {status} with an empty body"
+        description = f"HTTP {status} with an empty body"
     elif is_html:
-        kind = f"HTTP {status} with a web page instead of JSON"
+        description = f"HTTP {status} with a web page instead of JSON"
     elif is_json:
-        kind = f"HTTP {status} with JSON that is not an object"
+        description = f"HTTP {status} with JSON that is not an object"
     else:
-        kind = f"HTTP {status} with a body that is not JSON"
-    return ErpAnswer(status, kind, None, response.headers, is_html)
+        description = f"HTTP {status} with a body that is not JSON"
+    return ErpAnswer(status, description, None, response.headers, is_html)
 
 
-def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requests.Response:
-    """Return the response to `ask` with its body read; raises requests.Timeout after `seconds` in total.
+def call_with_deadline(seconds: float, ask: Callable[[], requests.Response]) -> requests.Response:
+    """Call `ask` in a thread and return its response.
 
-    The `timeout` of `requests` limits each read, not the whole request. A server that sends one byte at a
-    time could block the caller forever. So a daemon thread sends the request; it ends when its connection
-    ends.
+    Raises requests.Timeout if `ask` takes longer than `seconds` in total. The `timeout` of `requests` limits
+    each read, not the whole request. A server that sends one byte at a time could block the caller forever.
+    So a daemon thread sends the request. After a timeout the thread continues until its connection ends, but
+    its response is not used.
     """
     responses: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
@@ -117,6 +125,7 @@ def respond_within(seconds: float, ask: Callable[[], requests.Response]) -> requ
 def _integer(digits: str) -> int | str:
     """Return an integer, or its digits if there are too many digits for Python to convert.
 
-    The digits make one item unreadable; an exception would make the whole page unreadable.
+    As text, the number makes at most one item of the page invalid. An exception would make the whole page
+    invalid.
     """
     return int(digits) if len(digits) <= _LONGEST_INTEGER else digits

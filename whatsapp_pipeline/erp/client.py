@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import requests
 
-from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within, v2_advice
+from whatsapp_pipeline.erp.answers import ErpAnswer, call_with_deadline, read_answer, v2_advice
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.tokens import AUTHORIZE_AGAIN, AccessTokens
 from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
@@ -94,7 +94,9 @@ class ErpClient:
                 # API v2 sends no header; its limit counts requests per minute.
                 seconds = retry_after(answer.headers) if answer.status == 429 else DEFAULT_LIMIT_WAIT
                 # A server may repeatedly give a time in the past. Pause anyway.
-                self._wait(max(seconds, backoff(limits, 0)), path, f"too many requests ({answer.kind})")
+                self._wait(
+                    max(seconds, backoff(limits, 0)), path, f"too many requests ({answer.description})"
+                )
                 limits += 1
             elif answer.v2_error is not None:
                 code = answer.v2_error
@@ -117,11 +119,11 @@ class ErpClient:
                 if failures >= _ATTEMPTS:
                     wall = f". {_BEHIND_A_WALL}" if answer.is_html else ""
                     raise ErpAddressError(
-                        f"the ERP failed {failures} times at {path} ({answer.kind}); {RESUMES}{wall}"
+                        f"the ERP failed {failures} times at {path} ({answer.description}); {RESUMES}{wall}"
                     )
                 seconds = backoff(failures - 1, random.random())  # noqa: S311  # spreads retries
                 asked = retry_after(answer.headers) if "Retry-After" in answer.headers else 0.0
-                self._wait(max(seconds, asked, self._pause), path, answer.kind)
+                self._wait(max(seconds, asked, self._pause), path, answer.description)
 
     def _ask(self, path: str, params: Mapping[str, str | int], token: str) -> ErpAnswer:
         """Send one request, after the pause that the last answer requested. Status 0 means no answer."""
@@ -137,7 +139,7 @@ class ErpClient:
             self._pause = 0.0
         self._check_budget(0.0, path, "its answers took all of that time")
         try:
-            response = respond_within(
+            response = call_with_deadline(
                 min(_ANSWER_SECONDS, self._budget.left()),
                 lambda: self._session.get(
                     self._base_url + path,
@@ -181,7 +183,7 @@ class ErpClient:
 def _refusal(path: str, answer: ErpAnswer) -> ErpError:
     """Return the error for a refused request. It names fields only: the ERP's text may quote values."""
     if answer.is_html and answer.status in {403, 406, 407, 451}:
-        return ErpError(f"reading {path} was refused: {answer.kind}. {_BEHIND_A_WALL}")
+        return ErpError(f"reading {path} was refused: {answer.description}. {_BEHIND_A_WALL}")
     if answer.status == 403:
         return ErpError(
             f"the ERP does not allow reading {path} (HTTP 403); give the application that permission there"

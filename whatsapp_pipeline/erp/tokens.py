@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from whatsapp_pipeline.erp.answers import ErpAnswer, read_answer, respond_within
+from whatsapp_pipeline.erp.answers import ErpAnswer, call_with_deadline, read_answer
 from whatsapp_pipeline.erp.budget import PassBudget
 from whatsapp_pipeline.erp.token_store import KeptAnswer, TokenRoom, Tokens, TokenStorage
 from whatsapp_pipeline.erp.wait_clock import SystemClock, WaitClock
@@ -291,7 +291,7 @@ class AccessTokens:
         for attempt in range(_ATTEMPTS):
             pause = backoff(attempt, random.random())  # noqa: S311  # spreads retries, guards nothing
             try:
-                response = respond_within(
+                response = call_with_deadline(
                     _ANSWER_SECONDS,
                     lambda: _kept(
                         room, self._session.post(credentials.token_url, data=body, timeout=_TIMEOUT)
@@ -308,19 +308,19 @@ class AccessTokens:
                 elif 400 <= answer.status < 500:
                     if answer.oauth_error == "invalid_grant":
                         return None
-                    raise TokenError((_WALL if answer.is_html else _REFUSED).format(answer.kind))
+                    raise TokenError((_WALL if answer.is_html else _REFUSED).format(answer.description))
             waited += pause
             # The time limit of the pass applies to pauses only: an answer may contain a new pair.
             if attempt == _ATTEMPTS - 1 or waited > _WAIT_SECONDS or pause >= self._budget.left():
                 break
             _log.warning(
                 "ERP: its token endpoint: %s, trying again in %.0f s",
-                answer.kind,
+                answer.description,
                 pause,
-                extra=fields(reason=answer.kind, wait_seconds=round(pause, 1)),
+                extra=fields(reason=answer.description, wait_seconds=round(pause, 1)),
             )
             self._clock.wait(pause)
-        raise TokenError((_WALL if answer.is_html else _BROKEN).format(answer.kind))
+        raise TokenError((_WALL if answer.is_html else _BROKEN).format(answer.description))
 
 
 def _kept(room: TokenRoom, response: requests.Response) -> requests.Response:

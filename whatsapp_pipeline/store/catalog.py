@@ -1,7 +1,8 @@
 """Reading the database's catalog: columns with their comments, and row counts.
 
-What belongs here: reading the catalog. What does not: the comments, which are in the migrations. A comment
-that begins with `[pii]` marks a column with personal data.
+What belongs here: reading the catalog. What does not: the comments, which are in the migrations.
+
+A comment that begins with `[pii]` marks a column with personal data.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ PII_MARK = "[pii]"
 
 @dataclass(frozen=True, slots=True)
 class CatalogColumn:
-    """One column of a table, with its comment."""
+    """One column of a table.
+
+    `description` is its comment without the mark, and `pii` is whether it has the mark.
+    """
 
     name: str
     type: str

@@ -22,9 +22,9 @@ _Row = TypeVar("_Row")
 
 MINIMUM_SERVER_VERSION = 150000
 # With these limits, client and server notice after a minute that the other host is lost. Until then the
-# server keeps the locks of its runs. Keepalives test an idle connection; by default they start after two
-# hours. They do not test a connection on which sent bytes wait for an answer. The user timeout (milliseconds)
-# ends that wait; by default it takes 15 minutes.
+# server keeps the locks of the lost host's runs. Keepalives (seconds) test an idle connection. By default
+# they start after two hours. They do not test a connection on which sent bytes wait for an acknowledgement.
+# The user timeout (milliseconds) ends that wait. By default it takes about 15 minutes.
 _LOST_HOST = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
@@ -34,13 +34,16 @@ _LOST_HOST = {
 
 
 def _lost_host_limits(url: str) -> dict[str, str]:
-    """Return the limits after which each side gives up a lost host; the URL's own values win."""
+    """Return the time limits after which each side closes the connection to a lost host.
+
+    Values in the URL take precedence.
+    """
     given = conninfo_to_dict(url)
     return {name: str(given.get(name, value)) for name, value in _LOST_HOST.items()}
 
 
 def with_lost_host_limits(url: str) -> str:
-    """Return the URL with the time limits after which the client gives up a lost server.
+    """Return the URL with the time limits after which the client closes the connection to a lost server.
 
     Parameters that the URL already has are not changed.
     """
@@ -66,8 +69,9 @@ def describe(url: str) -> str:
 def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterator[Connection]:
     """Open a connection in autocommit mode and close it after the block.
 
-    Raises PipelineError if the server can't be reached or is older than PostgreSQL 15, or if the database is
-    not encoded in UTF-8.
+    The session has the time zone of the settings, and both sides have the time limits for a lost host. Raises
+    PipelineError if the server can't be reached or is older than PostgreSQL 15, or if the database is not
+    encoded in UTF-8.
     """
     place = describe(url)
     try:
@@ -94,7 +98,7 @@ def connect(url: str, *, application_name: str = "whatsapp-pipeline") -> Iterato
                 f"the database at {place} is encoded in {encoding}, which can't store every message; use one "
                 "created with ENCODING 'UTF8' (TEMPLATE template0)"
             )
-        # Local times are those of the archive's zone and not of the server or the role.
+        # The session uses the archive's time zone, not that of the server or the role.
         limits = {f"tcp_{name.removeprefix('tcp_')}": value for name, value in _lost_host_limits(url).items()}
         session = {"TimeZone": settings.load_settings().zone, **limits}
         conn.execute(
@@ -124,8 +128,8 @@ def prepare_console_connection(conn: Connection, *, zone: str) -> None:
 def clone(conn: Connection) -> AbstractContextManager[Connection]:
     """Open another connection to the server and database of `conn`, with its user and application name.
 
-    All parameters of `conn` are used, including defaults, because the environment may have changed. If the
-    URL names several servers, the clone connects to the one that `conn` is connected to.
+    The clone uses all parameters of `conn`, including defaults, because the environment variables may have
+    changed. If the URL names several servers, the clone connects to the server of `conn`.
     """
     given = {option.keyword.decode(): option.val.decode() for option in conn.pgconn.info if option.val}
     info = conn.info

@@ -1,8 +1,10 @@
 """The schema of databases from before checksums were stored, and comparing a database with it.
 
-What belongs here: fingerprints of tables, views and functions, and the frozen list of the fingerprints of
-each version. What does not: applying migrations (`migrate`). Migrations 0001 to 0013 were edited during
-development, so a database that applied an earlier form of one has the same version and another schema.
+What belongs here: fingerprints of tables, indexes, views and functions, and the frozen list of the
+fingerprints of each version. What does not: applying migrations (`migrate`).
+
+Migrations 0001 to 0013 were edited during development. So a database that applied an earlier form of one of
+them has the same version and another schema.
 
 A fingerprint depends on names, types and literals. It does not depend on the server's formatting of an
 expression, which differs between versions of PostgreSQL and after a restore. Not included are the user's own
@@ -32,7 +34,7 @@ _USERS_OWN: Final = frozenset({"contatos", "ordens_servico", "pipeline_migration
 
 
 class Known(NamedTuple):
-    """The fingerprint of an object in the versions from `first` to `last`, both included."""
+    """The fingerprint of an object in the schema versions from `first` to `last`, both included."""
 
     name: str
     first: str
@@ -56,20 +58,20 @@ def fingerprints(conn: Connection) -> dict[str, str]:
 
 @cache
 def early_objects() -> tuple[Known, ...]:
-    """Return the frozen list."""
+    """Return the frozen list of fingerprints from LIST_FILE."""
     lines = LIST_FILE.read_text(encoding="utf-8").splitlines()
     return tuple(Known(*line.split("\t")) for line in lines)
 
 
 def schema_differences(conn: Connection, version: str) -> list[str]:
-    """Return the objects that a database at `version` lacks, or that differ from those of its migrations."""
+    """Return the names of objects that a database at `version` lacks or has in another form."""
     return list(_different(fingerprints(conn), version))
 
 
-def _different(there: Mapping[str, str], version: str) -> Iterable[str]:
+def _different(actual: Mapping[str, str], version: str) -> Iterable[str]:
     for one in early_objects():
         # Ignore an index that a later migration drops or replaces.
         if one.name.startswith("index ") and one.last != LAST_VERSION:
             continue
-        if one.first <= version <= one.last and there.get(one.name) != one.fingerprint:
+        if one.first <= version <= one.last and actual.get(one.name) != one.fingerprint:
             yield one.name

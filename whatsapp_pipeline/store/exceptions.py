@@ -14,7 +14,10 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class ExceptionRow(NamedTuple):
-    """One finding. `line` counts from 1, None means the whole file; `severity` is info, warning or error."""
+    """One finding. `severity` is info, warning or error.
+
+    `line` counts from 1. None means that the finding is about the whole file or chat.
+    """
 
     stage: str
     file_path: str
@@ -36,7 +39,7 @@ _CHOSEN = """(%(month)s::text IS NULL OR month = %(month)s) AND (%(kind)s::text 
 def replace_for_files(
     conn: Connection, stage: str, paths: Sequence[str], rows: Iterable[ExceptionRow]
 ) -> int:
-    """Replace the findings of `stage` about the files at `paths` by `rows`. Return the number of rows."""
+    """Replace the findings of `stage` about the files at `paths` by `rows`. Return how many distinct rows."""
     # The index has the hash of the path, because a path may be longer than a row of an index.
     scope = "e.stage = %s AND md5(e.file_path) = ANY(ARRAY(SELECT md5(p) FROM unnest(%s::text[]) AS p))"
     return _replace(conn, rows, scope, (stage, list(paths)))
@@ -81,7 +84,7 @@ def _replace(conn: Connection, rows: Iterable[ExceptionRow], scope: str, values:
 
 
 def list_findings(conn: Connection, *, month: str | None, kind: str | None, limit: int) -> list[ExceptionRow]:
-    """Return at most `limit` findings, the most severe first, then by file and line."""
+    """Return at most `limit` findings, the most severe first, then by month, file, chat and line."""
     rows = conn.execute(
         f"""SELECT {_COLUMNS} FROM exceptions
             WHERE {_CHOSEN}
@@ -94,7 +97,7 @@ def list_findings(conn: Connection, *, month: str | None, kind: str | None, limi
 
 
 def details(conn: Connection, stage: str, path: str) -> list[str]:
-    """Return the details of a stage's findings about one file or row, the oldest first."""
+    """Return the details of a stage's findings about `path` (a file or a row), the oldest first."""
     rows = conn.execute(
         "SELECT detail FROM exceptions WHERE stage = %s AND md5(file_path) = md5(%s) ORDER BY id",
         (stage, path),
@@ -103,7 +106,7 @@ def details(conn: Connection, stage: str, path: str) -> list[str]:
 
 
 def kinds(conn: Connection, *, month: str | None) -> dict[str, int]:
-    """Count the findings of each kind, the most frequent first."""
+    """Return the number of findings by kind, the most frequent kind first."""
     rows = conn.execute(
         "SELECT kind, count(*) FROM exceptions WHERE %(month)s::text IS NULL OR month = %(month)s"
         " GROUP BY kind ORDER BY count(*) DESC, kind",
@@ -122,7 +125,11 @@ def count_findings(conn: Connection, *, month: str | None, kind: str | None) -> 
 
 
 class UnreadFile(NamedTuple):
-    """A file of the archive with findings. `kinds` are the kinds of its findings, most severe first."""
+    """A file of the archive with warnings or errors.
+
+    `findings` is their number, `lines` the number of those that name a line, `severity` the highest one, and
+    `kinds` their kinds in alphabetical order.
+    """
 
     file_path: str
     month: str | None
@@ -156,7 +163,7 @@ def unread_files(conn: Connection, *, month: str | None, after: str | None, limi
 
 
 def findings_of_file(conn: Connection, path: str, *, limit: int) -> list[ExceptionRow]:
-    """Return the first findings about one file of the archive, those about the whole file first."""
+    """Return up to `limit` warnings and errors about a file, those about the whole file first."""
     rows = conn.execute(
         f"""SELECT {_COLUMNS} FROM exceptions WHERE {_OF_FILES} AND file_path = %s
              ORDER BY line NULLS FIRST, chat_number, id LIMIT %s""",

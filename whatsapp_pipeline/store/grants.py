@@ -18,12 +18,15 @@ READER, ANALYST, WRITER = "whatsapp_reader", "whatsapp_analyst", "whatsapp_write
 REVIEWER = "whatsapp_reviewer"
 """The role of analysts who may also decide on links and give verdicts."""
 CONSOLE = "whatsapp_console"
-"""The role with which the web console logs people in.
+"""The role of the login with which the console reads users and manages their sessions.
 
-It may read only users, sessions, login links and tokens.
+It may read and write only the tables of `_CONSOLE_RIGHTS`.
 """
 MANAGER = "whatsapp_manager"
-"""The role of programs that manage tenants and business numbers. It may read nothing else."""
+"""The role of programs that manage tenants and business numbers.
+
+Of other tables, it may read and set only the tenants of conversations and leads.
+"""
 ROLES = (READER, ANALYST, REVIEWER, WRITER, CONSOLE, MANAGER)
 
 # The tables that a reader may read: customers' summaries and metrics, and results of the pipeline. They have
@@ -84,8 +87,8 @@ _READER_COLUMNS = {
     ),
     "qa_results": ("check_name", "month", "examined", "failing", "severity", "run_id", "evaluated_at"),
 }
-# The console's own tables. No role that reads customers' data may read them, and the console's role may read
-# nothing else.
+# The console's own tables. Of the roles that read customers' data, only the writer may read them. The
+# console's role may read nothing else.
 _CONSOLE_RIGHTS = {
     "console_users": "SELECT",
     "console_sessions": "SELECT, INSERT, UPDATE, DELETE",
@@ -98,7 +101,7 @@ _CONSOLE_RIGHTS = {
 _MANAGER_RIGHTS = {"tenants": "SELECT, INSERT", "whatsapp_accounts": "SELECT, INSERT, UPDATE"}
 _TENANTED = ("conversations", "leads")
 _UNPARK = sql.SQL("unpark_deliveries(text)")
-# The rights of people to change rows in the console, by level.
+# The rights to change rows that people of each level have in the console.
 _ANALYST_WRITES = {"customer_notes": "INSERT, UPDATE, DELETE", "handled_cases": "INSERT, UPDATE, DELETE"}
 _REVIEWER_WRITES = {
     **_ANALYST_WRITES,
@@ -110,7 +113,7 @@ _REVIEWER_WRITES = {
     "link_runs": "INSERT",
     "chat_rereads": "INSERT, UPDATE",
 }
-# A decision changes links at once, but no other columns of a chat or a session.
+# A decision changes links at once, so a reviewer may update these columns.
 _REVIEWER_COLUMNS = {
     "chat_files": (
         "parse_options",
@@ -142,8 +145,8 @@ _REVIEWER_COLUMNS = {
     ),
     "review_verdicts": ("withdrawn_at",),
 }
-# Functions that the views of dashboards need. A function in a view runs with the rights of the role that
-# queries the view.
+# Functions that the views of dashboards call. A role that queries such a view needs the right to execute
+# them.
 _VIEW_FUNCTIONS = sql.SQL("view_contacts(), view_orders()")
 _RECORD_VIEWS = sql.SQL("console_record_views(bytea, text, bytea[])")
 _REFRESH = sql.SQL("refresh_review_queue(text, bigint[]), repair_review_queue(text, text)")
@@ -153,7 +156,8 @@ _REGISTER = sql.SQL(
     "register_data_file(uuid, text, text, text, text, bytea, text, text), "
     "finish_data_file(uuid, bigint, bigint)"
 )
-# Tables that even an analyst may not read: raw deliveries, the ERP's tokens, and the tables for erasures.
+# Tables that analysts and reviewers may not read: raw deliveries, the ERP's tokens, the tables for erasures,
+# the registered files, the logs of actions and views, and the console's own tables.
 _NO_ANALYST = {
     "webhook_inbox",
     "webhook_events",
@@ -175,7 +179,7 @@ _ADOPTED = {"contatos", "ordens_servico"}
 
 
 def statements(conn: Connection) -> list[str]:
-    """Return the SQL that creates the roles and grants, in order. Running it twice changes nothing."""
+    """Return the SQL that creates the roles and sets their rights, in order. It can be executed again."""
     tables = _pipeline_tables(conn)
     made: list[sql.Composable] = [_create(role) for role in ROLES]
     row = one_row(conn.execute("SELECT current_database(), current_schema()"))
@@ -218,7 +222,11 @@ def statements(conn: Connection) -> list[str]:
 
 
 def apply(conn: Connection) -> list[str]:
-    """Create the roles and grants. Return the statements that the server refused, for an administrator."""
+    """Create the roles and set their rights.
+
+    If the server refuses one of the statements, nothing changes, and all statements are returned for an
+    administrator. Otherwise the list is empty.
+    """
     todo = statements(conn)
     try:
         with conn.transaction():
@@ -242,7 +250,7 @@ def _reader(tables: list[str]) -> list[sql.Composable]:
 
 
 def _console(tables: list[str]) -> list[sql.Composable]:
-    """Return the grants for the console's own login, and for rows that people may change in it."""
+    """Return the grants for the console's role, managers, and rows that people change in the console."""
     given = [
         (CONSOLE, _CONSOLE_RIGHTS),
         (ANALYST, _ANALYST_WRITES),
@@ -281,11 +289,12 @@ def _console(tables: list[str]) -> list[sql.Composable]:
 
 
 def _manager() -> list[sql.Composable]:
-    """Return the grants for checking tokens, and the grants of a manager on single columns and functions."""
-    manager, both = sql.Identifier(MANAGER), sql.SQL(", ").join(map(sql.Identifier, (MANAGER, WRITER)))
+    """Return the grants for checking API tokens, and for a manager's work on single columns and functions."""
+    manager = sql.Identifier(MANAGER)
+    manager_and_writer = sql.SQL(", ").join(map(sql.Identifier, (MANAGER, WRITER)))
     return [
         sql.SQL("GRANT UPDATE (last_used_at) ON api_tokens TO {}").format(sql.Identifier(CONSOLE)),
-        sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_UNPARK, both),
+        sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(_UNPARK, manager_and_writer),
         *(
             sql.SQL("GRANT SELECT (id, phone_number_id, tenant_id), UPDATE (tenant_id) ON {} TO {}").format(
                 sql.Identifier(table), manager

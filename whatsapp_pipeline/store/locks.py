@@ -1,4 +1,4 @@
-"""Advisory locks, by which two runs over the same month wait for each other, and retries after deadlocks.
+"""Advisory locks, with which runs of the same month wait for each other, and retries after deadlocks.
 
 What belongs here: taking and freeing locks. What does not: the work under a lock.
 """
@@ -22,10 +22,10 @@ _PAUSE = 0.1  # maximum pause in seconds after the first deadlock
 
 
 def in_transaction(conn: Connection, work: Callable[[], _T]) -> _T:
-    """Do `work` in a transaction, or in a savepoint of one, and repeat it after a deadlock.
+    """Call `work` in a transaction or a savepoint, and call it again after a deadlock. Return its result.
 
     Deadlocks happen because loading, linking, flagging duplicates and erasing lock rows in different orders.
-    Raises DeadlockDetected if it happens in every attempt.
+    Raises DeadlockDetected if all five attempts end in a deadlock.
     """
     for attempt in range(1, _ATTEMPTS):
         try:
@@ -59,7 +59,7 @@ def named_lock(conn: Connection, name: str, *, on_wait: Callable[[], None] | Non
 
 
 def hold_if_free(conn: Connection, name: str) -> bool:
-    """Take the lock `name` until the connection ends; return False if another session holds it."""
+    """Take the lock `name` until the connection ends. Return False if another session holds it."""
     row = conn.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (_key(name),)).fetchone()
     return row is not None and bool(row[0])
 
@@ -74,10 +74,10 @@ def still_answers(conn: Connection) -> bool:
 
 
 @contextmanager
-def free_lock(conn: Connection, name: str) -> Iterator[bool]:
-    """Yield whether the lock `name` is free, without waiting; no session can take it until the block ends.
+def lock_is_free(conn: Connection, name: str) -> Iterator[bool]:
+    """Yield whether the lock `name` is free, without waiting. If it is, no session can take it in the block.
 
-    Several sessions may ask at the same time; asking does not count as holding.
+    Several sessions may call this for the same lock at the same time, and all get True.
     """
     key = _key(name)
     row = conn.execute("SELECT pg_try_advisory_lock_shared(hashtextextended(%s, 0))", (key,)).fetchone()
@@ -108,7 +108,7 @@ def hold_as_writer(conn: Connection, asset: str, month: str) -> None:
 def await_writers(
     conn: Connection, asset: str, month: str, *, on_wait: Callable[[], None] | None = None
 ) -> None:
-    """Wait, under the month's lock, until no writer of a killed run is executing a statement."""
+    """Wait until the connections of a killed run's writers have ended. The caller holds the month's lock."""
     with named_lock(conn, _writers(asset, month), on_wait=on_wait):
         pass
 
@@ -118,11 +118,10 @@ def _writers(asset: str, month: str) -> str:
 
 
 def _unlock(conn: Connection, key: str, *, shared: bool = False) -> None:
-    """Free a lock.
+    """Free a lock, unless the connection accepts no statement.
 
-    If the connection accepts no statement, the server frees the lock when the connection ends.
-
-    Ctrl-C during a statement leaves such a connection, and an error here would hide the interrupt.
+    Ctrl-C during a statement leaves such a connection, and an error here would hide the interrupt. The server
+    frees the lock when the connection ends.
     """
     ready = (TransactionStatus.IDLE, TransactionStatus.INTRANS)
     if not conn.closed and not conn.broken and conn.info.transaction_status in ready:

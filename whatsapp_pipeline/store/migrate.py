@@ -1,4 +1,4 @@
-"""Migrating a database to the current schema, by dbmate with the files of `sql/migrations/`.
+"""Migrating a database to the current schema with dbmate and the files of `sql/migrations/`.
 
 What belongs here: applying migrations, and refusing a database that they do not fit. What does not: the first
 migration of a database with tables of other programs (store/operations/first_migration.py).
@@ -81,10 +81,11 @@ def _client_search_path(conn: Connection) -> str | None:
 
 
 def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
-    """Apply the missing migrations of `directory` to `url`; return their file names, in order.
+    """Apply the missing migrations of `directory` to the database. Return their file names, in order.
 
-    Raises PipelineError with the server's message if one fails, which is rolled back. Raises it before
-    applying anything if an applied file has been edited or is missing.
+    Raises PipelineError with the server's message if a migration fails. The failed migration is rolled back,
+    and earlier ones stay applied. Raises PipelineError before applying anything if an applied file has been
+    edited or is missing, or if the database has another schema than its version says.
     """
     with connect(url) as conn:
         _refuse_other_schema(conn)
@@ -115,7 +116,7 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
     ]
     if result.returncode != 0:
         reason = (result.stderr or result.stdout).strip().splitlines()[-1]
-        raise PipelineError(f"migrating {describe(url)} failed and was rolled back: {reason}")
+        raise PipelineError(f"a migration of {describe(url)} failed and was rolled back: {reason}")
     with connect(url) as conn:
         _store_checksums(conn, directory)
     return applied
@@ -124,7 +125,7 @@ def migrate(url: str, directory: Path = MIGRATIONS_DIR) -> list[str]:
 def apply_within(conn: Connection) -> list[str]:
     """Apply every migration in the current transaction of `conn`, and record each as dbmate does.
 
-    It serves a database without migrations, in which other work must succeed or fail together with them.
+    Use it for a database without migrations, if other work must succeed or fail together with them.
     """
     conn.execute("SELECT set_config('timezone', %s, true)", (settings.load_settings().zone,))
     conn.execute(f"CREATE TABLE {MIGRATIONS_TABLE} (version character varying(128) NOT NULL PRIMARY KEY)")
@@ -137,7 +138,7 @@ def apply_within(conn: Connection) -> list[str]:
 
 
 def pending_migrations(url: str) -> list[str]:
-    """Return the migration files that are not applied to `url`, in order.
+    """Return the names of the migration files that are not applied to `url`, in order.
 
     Raises PipelineError if an applied file has been edited or is missing, or if the pipeline's tables are in
     another schema than the one of `url`.
@@ -201,7 +202,7 @@ def _refuse_changed_files(conn: Connection, directory: Path) -> None:
 def _refuse_early_schema(conn: Connection, directory: Path) -> None:
     """Raise PipelineError for a database whose applied migrations were edited during development.
 
-    This concerns only databases from before checksums were stored.
+    Only databases from before checksums were stored are checked.
     """
     applied = _applied(conn)
     if not applied or max(applied) > early_schema.LAST_VERSION:

@@ -46,9 +46,9 @@ class Programs:
 
 
 def environment(url: str) -> dict[str, str]:
-    """Return the environment of a client program with the URL's parts.
+    """Return the environment variables with which a client program connects to the URL.
 
-    Arguments would be in process lists.
+    The password is not passed as an argument, because other users can see the arguments of a process.
     """
     parts = conninfo_to_dict(url)
     libpq = {variable: str(parts[name]) for name, variable in _VARIABLES.items() if parts.get(name)}
@@ -60,8 +60,8 @@ def environment(url: str) -> dict[str, str]:
 def find_programs(server_major: int, folder: Path | None = None) -> Programs:
     """Return the programs for a server: those of its major version, otherwise of the next newer one.
 
-    `folder` (the setting PG_BIN_DIR) is the only place to search, if given. Raises PipelineError if every
-    pg_dump is older than the server, because pg_dump refuses newer servers.
+    If `folder` (the setting PG_BIN_DIR) is given, only this folder is searched. Raises PipelineError if no
+    pg_dump is found or every one is older than the server, because pg_dump refuses newer servers.
     """
     found = [Programs(place, major) for place in _folders(folder) if (major := _major(place)) is not None]
     fitting = sorted((p for p in found if p.major >= server_major), key=lambda programs: programs.major)

@@ -13,9 +13,9 @@ QUERIES_DIR = PROJECT_ROOT / "sql" / "queries"
 
 @cache
 def load(name: str) -> LiteralString:
-    """Return the statement in `sql/queries/<name>.sql`: one statement per file, with psycopg placeholders.
+    """Return the statement in `sql/queries/<name>.sql`, which has psycopg placeholders.
 
-    `{message_order}` and `{chat_order}` are replaced by the order of messages and of chat_messages.
+    `{message_order}` and `{chat_order}` are replaced by the sort keys MESSAGE_ORDER and CHAT_ORDER.
     """
     # The files belong to the project, and values come only through placeholders, so LiteralString is right.
     text = (QUERIES_DIR / f"{name}.sql").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ def may_read(conn: Connection, table: str) -> bool:
 
 
 def readable_columns(conn: Connection, table: str, wanted: Sequence[str]) -> list[str]:
-    """Return the columns of `wanted` that the role may read, in the same order."""
+    """Return those columns of `wanted` that the role may read, in the order of `wanted`."""
     rows = conn.execute(
         "SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS w (name, place)"
         " WHERE has_column_privilege(to_regclass(%s), name, 'SELECT') ORDER BY place",

@@ -1,10 +1,12 @@
 """Statistics of the server's planner for tables that a step has just filled.
 
 What belongs here: ANALYZE before such tables are joined, and VACUUM after an erasure. What does not: keeping
-statistics current, which autovacuum does. It runs once a minute. Until then the planner uses old statistics,
-for example a thousand messages where there are a million, and chooses plans that sort all contacts or read
-all messages once per contact. Autovacuum can also look at a table while its first rows are being written: it
-counts only committed rows, so the planner assumes an empty table until the next run of autovacuum.
+statistics current, which autovacuum does.
+
+Autovacuum runs once a minute by default. Until then the planner uses old statistics, for example for a
+thousand messages instead of a million. It then chooses plans that sort all contacts or read all messages once
+per contact. Autovacuum can also analyze a table while its first rows are being written. It counts only
+committed rows, so the planner assumes an empty table until the next run of autovacuum.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
-    """Analyze the tables that were never analyzed, were empty then, or have grown by a fifth since.
+    """Analyze the tables that have grown by a fifth since the last ANALYZE.
 
-    `columns` maps each table to the columns that plans depend on; () means all. A table is skipped if another
-    session has locked it or if the role may not analyze it.
+    Tables that were never analyzed, or were empty then, are analyzed, too. `columns` maps each table to the
+    columns that plans depend on. () means all columns. A table is skipped if another session has locked it or
+    if the role may not analyze it.
     """
     rows = conn.execute(
         """SELECT relname FROM pg_class
@@ -37,7 +40,7 @@ def refresh(conn: Connection, columns: Mapping[str, tuple[str, ...]]) -> None:
 def analyze_sample(conn: Connection, table: str) -> None:
     """Analyze a large temporary table from 3,000 of its rows, which takes a tenth of the usual time.
 
-    Call it inside a transaction, whose later ANALYZE statements have the same limit.
+    Call it inside a transaction. Later ANALYZE statements of this transaction have the same limit.
     """
     statements = sql.SQL("SET LOCAL default_statistics_target = 10; ANALYZE {}")
     conn.execute(statements.format(sql.Identifier(table)))

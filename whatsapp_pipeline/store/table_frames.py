@@ -1,7 +1,6 @@
-"""Reading the rows of a table, a view or a query as polars frames, in chunks, with the right type of each
-column.
+"""Reading the rows of a table, a view or a query as polars frames, in chunks, with the right column types.
 
-What belongs here: the polars type for each PostgreSQL type, and the rows that belong to a month. What does
+What belongs here: the polars type for each PostgreSQL type, and the condition for rows of a month. What does
 not: pandas (resources/table_frames.py) and files (steps/operations/export.py).
 """
 
@@ -23,7 +22,7 @@ from whatsapp_pipeline.store.readable import readable_columns
 CHUNK_BYTES = 16 * 2**20
 """Approximate size of COPY's text for one chunk."""
 
-# The rows of some months, for the tables that the monthly assets fill.
+# SQL conditions for the rows of `months`, for the tables that the monthly assets fill.
 _IN_MONTHS = {
     "chat_files": "month = ANY(%(months)s)",
     "chat_sessions": "id_chat_file IN (SELECT id FROM chat_files WHERE month = ANY(%(months)s))",
@@ -35,7 +34,11 @@ _MICROSECONDS = "CASE WHEN isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000
 
 @dataclass(frozen=True, slots=True)
 class _TypeRule:
-    """The rule for a type: how the server writes it, how polars parses it, and the type in the frame."""
+    """How values of a PostgreSQL type get into a frame.
+
+    `written` is the SQL expression of the value in COPY's text, `read_as` is the type with which polars
+    parses it, and `finish` converts the column to its final type.
+    """
 
     written: str
     read_as: pl.DataType
@@ -100,15 +103,16 @@ def read_table(
         table: A table or view of the pipeline.
         columns: The columns to return, in this order. With None, all columns except those of the full-text
             search.
-        months: Only rows of these months, `YYYY-MM`, for a table whose rows belong to months.
+        months: Return only rows of these months (`YYYY-MM`). `is_monthly` must be true for the table.
         zone: The time zone in which instants are shown, such as `America/Sao_Paulo`.
 
     Returns:
-        One row per row of the table, in the order of the primary key if there is one. Instants carry `zone`,
-        local times carry none, arrays are lists, `numeric` is a double, JSON is text.
+        One row per row of the table, in the order of the primary key if there is one. Instants have the time
+        zone `zone`, and local times have none. Arrays are lists, `numeric` is a double, and JSON is text.
 
     Raises:
-        PipelineError: The table or a column does not exist, or the role may not read it.
+        PipelineError: The table or a column does not exist, the role may not read it, or `months` is given
+            for a table whose rows do not belong to months.
     """
     try:
         chunks = list(read_chunks(conn, table, columns=columns, months=months, zone=zone))
@@ -118,7 +122,7 @@ def read_table(
 
 
 def _unreadable(conn: Connection, table: str) -> str:
-    """Return the error for a role that may not read all of a table."""
+    """Return the error message for a role that may not read every column of a table."""
     (role,) = one_row(conn.execute("SELECT current_user"))
     allowed = readable_columns(conn, table, _columns(conn, table, None))
     choice = f"choose columns of these: {', '.join(allowed)}; or " if allowed else ""
@@ -150,7 +154,7 @@ def read_query(
 ) -> Iterator[pl.DataFrame]:
     """Return the rows of any SELECT as `read_chunks` returns those of a table."""
     rules = _rules_of(conn, query, parameters)
-    null = f"null-{uuid4().hex}"  # a value that no text of a person equals
+    null = f"null-{uuid4().hex}"  # a random text, which no value equals
     statement = sql.SQL(
         "COPY (SELECT {} FROM ({}) AS q) TO STDOUT (FORMAT csv, ENCODING 'UTF8', NULL {})"
     ).format(

@@ -1,4 +1,7 @@
-"""Export and erasure of one person in the webhook's files: spool, quarantine, damaged segments, strays.
+"""Export and erasure of a person's data in the webhook's files.
+
+These are quarantined bodies, damaged segments, and files that the receiver did not create. The spool is moved
+into the inbox table first.
 
 What belongs here: finding these files and rewriting them. What does not: the webhook's tables
 (store/operations/privacy_webhooks.py) and the order of an erasure (steps/operations/privacy.py).
@@ -20,11 +23,11 @@ from whatsapp_pipeline.webhook.drainer import damaged, drain_now
 from whatsapp_pipeline.webhook.spool import list_stray
 
 
-def empty_spool(conn: Connection, spool_dir: Path) -> None:
+def drain_spool(conn: Connection, spool_dir: Path) -> None:
     """Drain the spool into the inbox before a person is exported or erased.
 
-    Raises PipelineError when the spool stays non-empty, for example because the receiver can't reach the
-    database. Later draining would bring erased data back.
+    Raises PipelineError if the current records could not be moved within 10 seconds, for example because the
+    receiver can't reach the database. If they were moved later, erased data would come back.
     """
     if not drain_now(spool_dir, conn):
         raise PipelineError(
@@ -36,35 +39,37 @@ def empty_spool(conn: Connection, spool_dir: Path) -> None:
 def export_webhooks(
     conn: Connection, person: tables.Person, spool_dir: Path
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows about a person by table, and under `webhook_files` the person's data in the webhook's
-    files.
-    """
-    held = tables.export_webhook_data(conn, person)
-    held["webhook_files"] = [
+    """Return all rows about a person by table. The key `webhook_files` has the person's data in the files."""
+    exported = tables.export_webhook_data(conn, person)
+    exported["webhook_files"] = [
         {"file": path.name, "received_at": f"{received_at}", "raw_json": dumps(item)}
-        for path in _kept_files(spool_dir)
+        for path in _files(spool_dir)
         for _, received_at, body in records.read_file(path)
-        for item in tables.items_about(body, person.is_named)
+        for item in tables.items_about(body, person.has_identity)
     ]
-    return held
+    return exported
 
 
 def rewrite_files(spool_dir: Path, is_person: NameTest) -> None:
-    """Remove a person from quarantined bodies, damaged segments and strays."""
-    for path in _kept_files(spool_dir):
+    """Remove a person from quarantined bodies, damaged segments, and files of other origin."""
+    for path in _files(spool_dir):
         _rewrite_file(path, is_person)
 
 
-def _kept_files(spool_dir: Path) -> list[Path]:
+def _files(spool_dir: Path) -> list[Path]:
     quarantined = quarantine.files(quarantine.quarantine_directory(spool_dir))
     strays = [path for path in list_stray(spool_dir) if path.is_file() and not path.is_symlink()]
     return [*quarantined, *damaged(spool_dir), *strays]
 
 
 def _rewrite_file(path: Path, is_person: NameTest) -> None:
-    """Rewrite a file without the person if it names them. Only complete records are kept."""
+    """If the file names the person, remove the person's data and write the file again.
+
+    Incomplete or damaged records are then dropped.
+    """
     kept = []
-    # The person may be named only in the damaged part of the file, outside the complete records.
+    # The text of the whole file is checked: the person's number can be in a damaged part and in no complete
+    # record.
     text = tables.text_of_body(path.read_bytes())
     changed = scrub_text(text, is_person) != text
     for delivery_id, received_at, body in records.read_file(path):

@@ -177,7 +177,7 @@ def test_a_store_that_stays_away_ends_the_run_and_blames_no_file(
 ) -> None:
     root = _write_archive(tmp_path / "gone")
     _uploaded(store, root)
-    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(object_store, "RETRY_SECONDS", 1.0)
     archive = ChatArchive(f"s3://{BUCKET}/gone")
     left = threading.Event()
 
@@ -206,7 +206,7 @@ def test_an_object_that_vanishes_or_never_comes_is_an_exception_and_the_others_a
     store: Store, db: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = _write_archive(tmp_path / "vanished", files=20)
-    monkeypatch.setattr(object_store, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(object_store, "RETRY_SECONDS", 1.0)
     archive = _uploaded(store, root)
     assert len(archive.listing(MONTH).files) == 20
     store.server.delete(f"vanished/2025/01/{_name(root, 7)}")

@@ -12,10 +12,10 @@ from whatsapp_pipeline.errors import SettingError
 
 @pytest.mark.skipif(find_spec("gcsfs") is not None, reason="gcsfs is installed")
 def test_an_address_whose_library_is_missing_is_named() -> None:
-    with pytest.raises(SettingError, match="gs://, but its library is not installed"):
+    with pytest.raises(SettingError, match="library for gs:// addresses is not installed"):
         open_store("gs://bucket/chats")
 
 
 def test_an_address_that_no_library_knows_is_named() -> None:
-    with pytest.raises(SettingError, match="no file system is known"):
+    with pytest.raises(SettingError, match="fsspec does not support addresses that begin with nonsense://"):
         open_store("nonsense://bucket/chats")

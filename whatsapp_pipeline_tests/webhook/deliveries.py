@@ -16,7 +16,7 @@ from whatsapp_pipeline.steps.conversations.process_webhooks import ProcessOption
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import inbox
 from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_webhook_data, person_of_contact
-from whatsapp_pipeline.webhook.privacy import empty_spool, rewrite_files
+from whatsapp_pipeline.webhook.privacy import drain_spool, rewrite_files
 
 LOG = logging.getLogger(__name__)
 RECEIVED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -173,9 +173,9 @@ def shuffled_copies(payloads: Iterable[Any], seed: int) -> list[Any]:
 
 def erase_contact(conn: Connection, id_contato: int, spool_dir: Path) -> Erased:
     """Erase a contact from the webhook's tables and files, as an erasure does."""
-    empty_spool(conn, spool_dir)
+    drain_spool(conn, spool_dir)
     person = person_of_contact(conn, id_contato)
     with conn.transaction():
         erased = erase_webhook_data(conn, person)
-    rewrite_files(spool_dir, person.is_named)
+    rewrite_files(spool_dir, person.has_identity)
     return erased

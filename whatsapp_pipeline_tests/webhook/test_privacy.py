@@ -14,7 +14,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations.privacy_webhooks import cleaned_body, person_of_contact
 from whatsapp_pipeline.webhook import quarantine, records, spool
 from whatsapp_pipeline.webhook.drainer import CORRUPT
-from whatsapp_pipeline.webhook.privacy import empty_spool, export_webhooks
+from whatsapp_pipeline.webhook.privacy import drain_spool, export_webhooks
 from whatsapp_pipeline.webhook.quarantine import quarantine_directory
 from whatsapp_pipeline_tests.webhook.deliveries import (
     SENDER,
@@ -42,7 +42,7 @@ def spool_dir(conn: Connection, tmp_path: Path) -> Iterator[Path]:
 
 
 def export_contact(conn: Connection, id_contato: int, spool_dir: Path) -> dict[str, Any]:
-    empty_spool(conn, spool_dir)
+    drain_spool(conn, spool_dir)
     return export_webhooks(conn, person_of_contact(conn, id_contato), spool_dir)
 
 

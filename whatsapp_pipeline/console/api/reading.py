@@ -61,7 +61,7 @@ from whatsapp_pipeline.store.conversations.message_stream import (
     ScopeKind,
     StreamMessage,
     StreamScope,
-    locate,
+    locate_message,
     messages_around,
 )
 from whatsapp_pipeline.store.links.order_sessions import sessions_of_order
@@ -230,7 +230,7 @@ class ReadingApi:
         """Return one message. For a copy in another export, the original message is returned."""
         source, number = parse_ref_of(ref)
         with self._server.page(request) as page:
-            found = locate(page.conn, source, number)
+            found = locate_message(page.conn, source, number)
             chat = None if found is None else (found.id_chat_file or found.conversation_id)
             if found is None or chat is None:
                 raise ApiError("not_found")
@@ -314,7 +314,7 @@ class ReadingApi:
         """Return one page of messages. With `is_blind`, they have no customer and no order."""
         place = END if order == "newest" else _START
         if cursor is not None:
-            located = locate(page.conn, *parse_ref_of(cursor))
+            located = locate_message(page.conn, *parse_ref_of(cursor))
             if located is None:
                 raise ApiError("not_found")
             place = located.place

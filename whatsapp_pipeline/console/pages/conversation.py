@@ -147,7 +147,7 @@ def _wanted_part(
         return _found_part(page, scope, path, hidden, find)
     for name in ("around", "before", "after"):
         if ref := page.text(name):
-            located = store.locate(page.conn, *parse_ref(ref))
+            located = store.locate_message(page.conn, *parse_ref(ref))
             if located is None:
                 raise PageError("not_found")
             if name == "around":

@@ -9,12 +9,12 @@ from whatsapp_pipeline.console.error_pages import PageError
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import parse_ref, read_conversation, seen_in
 from whatsapp_pipeline.store.conversations.chat_heads import chat_head
-from whatsapp_pipeline.store.conversations.message_stream import StreamScope, locate
+from whatsapp_pipeline.store.conversations.message_stream import StreamScope, locate_message
 
 
 def message(page: Page) -> Response:
     """Open the customer's page at a message, or the page of the chat if it has no customer."""
-    found = locate(page.conn, *parse_ref(page.request.path_params["ref"]))
+    found = locate_message(page.conn, *parse_ref(page.request.path_params["ref"]))
     if found is None:
         raise PageError("not_found")
     ref = f"{found.source}:{found.message_id}"

@@ -33,7 +33,7 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
     or label is added to the list of erased people by file and number. So loading the rest of a combined file
     skips this chat.
     """
-    is_erased = suppression.name_test(conn)
+    is_erased = suppression.identity_test(conn)
     if is_erased is None:
         return scans, 0
     erased = suppression.suppressed_chats(conn, _marks(scans))
@@ -66,7 +66,7 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
 
 def path_test(conn: Connection) -> Callable[[str], bool]:
     """Return a function that tests whether a path contains the number of an erased person."""
-    is_erased = suppression.name_test(conn)
+    is_erased = suppression.identity_test(conn)
     if is_erased is None:
         return lambda path: False
     return lambda path: any(map(is_erased, names_in_path(path)))

@@ -40,7 +40,7 @@ class BatchLoader:
 
     def __init__(self, conn: Connection, month: str, reader: ReadAhead) -> None:
         self._conn, self._month, self._reader = conn, month, reader
-        self._is_erased = suppression.name_test(conn)
+        self._is_erased = suppression.identity_test(conn)
 
     def load(self, files: Sequence[FileToLoad], problems: Sequence[FileProblemError]) -> Counter[str]:
         """Load `files` in a transaction, store `problems`, and return counts by the field names of

@@ -43,7 +43,7 @@ def counts_of_same(conn: Connection, resource: Resource, state: dict[str, object
     The database is compared, too: since the last pass, a row may have been deleted, a person erased or
     removed from the list of erased people, a column widened, or a backup restored.
     """
-    last = erp_passes.last_like(conn, resource, state) if state["pages"] is not None else None
+    last = erp_passes.last_equal_pass(conn, resource, state) if state["pages"] is not None else None
     if last is None or last.get("rows") != erp.version(conn, _TABLES[resource]):
         return None
     counts: dict[str, int] = last["counts"]

@@ -163,7 +163,7 @@ def _process_leased(
 ) -> None:
     report.deliveries += len(leased)
     try:
-        is_erased = suppression.name_test(conn)
+        is_erased = suppression.identity_test(conn)
         reads = [_read(delivery, options, is_erased) for delivery in leased]
         try:
             with conn.transaction():

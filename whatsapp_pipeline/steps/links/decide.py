@@ -453,7 +453,7 @@ def _show_live(conn: Connection, decision: Override, conversations: Sequence[int
         _show_sessions(conn, live_links.stage_sessions(conn, conversations), decision.session_number)
         live_review.decide_orders_again(conn, conversations)
         return tuple(conversations)
-    rows = to_chats(live_links.stage(conn, conversations), None)  # staged with negative ids
+    rows = to_chats(live_links.stage_conversations(conn, conversations), None)  # staged with negative ids
     phones = phone_evidence(conn, rows)
     settled = settled_by_people(conn, {row.id: Evidence(phones=phones[row.id]) for row in rows})
     decided: list[DecisionRow] = []

@@ -62,7 +62,7 @@ class MonthLinking(ABC):
             same = link_parts.orders_version(conn) == self._orders
             orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
             parts = {**self.parts(conn, month, before), "orders": orders}
-            link_parts.keep_parts(conn, self.stage, month, parts)
+            link_parts.store_parts(conn, self.stage, month, parts)
         elif differing := queue_refresh.repair_month(conn, month):
             self._log.warning(
                 "%s: repaired the review queue's rows of %s chats, which differed from their links",

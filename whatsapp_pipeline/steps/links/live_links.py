@@ -87,11 +87,11 @@ class LiveLinking:
         if not due:
             return 0
         profile = {-row.id: row.profile_name for row in due}
-        rows = store.stage(conn, [row.id for row in due])
+        rows = store.stage_conversations(conn, [row.id for row in due])
         decided = {decision.id_chat_file: decision for decision in self._contacts.decide_staged(conn, rows)}
         doubtful = [-id_ for id_, decision in decided.items() if _needs_name(decision, profile[id_])]
         if doubtful:
-            staged = store.stage(conn, doubtful)
+            staged = store.stage_conversations(conn, doubtful)
             named = [
                 row._replace(title=profile[row.id], name=parse_title(profile[row.id]).name) for row in staged
             ]

@@ -77,7 +77,7 @@ def _effect(conn: Connection, offer: ScopeOffer, kind: DecisionKind, contact: in
         staged = contact_links.stage_chats(conn, [chat.id_chat_file for chat in chats])
         outcomes |= _outcomes(conn, staged, decision)
     if live:
-        outcomes |= _outcomes(conn, live_links.stage(conn, [one.id for one in live]), decision)
+        outcomes |= _outcomes(conn, live_links.stage_conversations(conn, [one.id for one in live]), decision)
     held = [places[place] for place, outcome in outcomes.items() if outcome == "holds"]
     count = Counter(outcomes.values())
     return ScopeEffect(

@@ -40,7 +40,7 @@ def stale_months(
     """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=_LOG)
     orders = OrderLinking(OrderLinkOptions(), log=_LOG)
-    kept = link_parts.kept_parts(conn, months)
+    kept = link_parts.stored_parts(conn, months)
     for month in months:
         reasons: dict[str, None] = {}
         orders_now = link_parts.orders_part(conn, month)

@@ -59,8 +59,8 @@ def apply_erasures(
     """
 
     def erase_own() -> dict[str, int]:
-        webhooks.empty_spool(conn, spool_directory(settings))
-        is_contact, is_name = suppression.contact_test(conn), suppression.name_test(conn)
+        webhooks.drain_spool(conn, spool_directory(settings))
+        is_contact, is_name = suppression.contact_test(conn), suppression.identity_test(conn)
         return local_copies.erase_own_files(settings, is_contact, is_name)
 
     def erase_shared() -> dict[str, int]:

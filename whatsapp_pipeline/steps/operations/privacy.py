@@ -43,7 +43,7 @@ from whatsapp_pipeline.store.operations.erasure_queue import (
     has_queue,
     queue_erasure,
 )
-from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_listed_webhooks
+from whatsapp_pipeline.store.operations.privacy_webhooks import Erased, erase_listed_people
 from whatsapp_pipeline.store.operations.privacy_webhooks import erase_webhook_data as erase_from_tables
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
@@ -106,7 +106,7 @@ def export_person(conn: Connection, settings: Settings, find: FindSubject) -> di
     """
     spool = spool_directory(settings)
     with _as_writer("export a person"):
-        webhooks.empty_spool(conn, spool)
+        webhooks.drain_spool(conn, spool)
         subject = find(conn)
         held = privacy.export_rows(conn, subject)
         held.update(webhooks.export_webhooks(conn, subject.person, spool))
@@ -145,7 +145,7 @@ def erase_person(
     """
     spool = spool_directory(settings)
     with _as_writer("erase a person"):
-        webhooks.empty_spool(conn, spool)
+        webhooks.drain_spool(conn, spool)
         subject = find(conn)
         if subject.id_contato is None:
             _refuse_nobody(
@@ -161,7 +161,9 @@ def erase_person(
             suppression.add_entries(conn, privacy.suppression_entries(conn, subject))
             from_webhooks = erase_from_tables(conn, subject.person)
             removed = privacy.erase_rows(conn, subject, keep_contact_row=keep_contact_row)
-            removed[_OTHERS] = _erase_named_files(conn, subject.person.is_named, subject.person.needles())
+            removed[_OTHERS] = _erase_named_files(
+                conn, subject.person.has_identity, subject.person.like_patterns()
+            )
             key = suppression.key_in_use(conn)
             hashed = _audit_subject(key, subject)
             privacy.add_audit_row(conn, "privacy.erase", hashed, removed)
@@ -209,12 +211,12 @@ def _erase_files(conn: Connection, settings: Settings, log: logging.Logger) -> d
         ) from error
 
 
-def _erase_named_files(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+def _erase_named_files(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
     """Erase other people's chats whose file names contain the person's number; return how many.
 
     A file is found by its path, so the path can't be kept without the number. The caller opens a transaction.
     """
-    chats = privacy_chats.chats_of_named_files(conn, is_person, needles, ())
+    chats = privacy_chats.chats_of_named_files(conn, is_person, patterns, ())
     suppression.add_entries(conn, [("file", suppression.file_value(*chat)) for chat in chats])
     return privacy.delete_chats(conn, chats)
 
@@ -342,7 +344,7 @@ def _recall(
     if with_files and here and has_hosts:
         apply_erasures(conn, settings, register=False, log=log)
     elif with_files and here:
-        is_contact, is_name = suppression.contact_test(conn), suppression.name_test(conn)
+        is_contact, is_name = suppression.contact_test(conn), suppression.identity_test(conn)
         local_copies.erase_own_files(settings, is_contact, is_name)
         local_copies.erase_shared_files(settings, is_contact)
     if count:
@@ -387,10 +389,10 @@ def _erase_listed(conn: Connection) -> int:
         removed = privacy.erase_rows(conn, subject, keep_contact_row=False)
         if any(removed.values()) or from_webhooks.conversations:
             count += 1
-    listed = suppression.suppressed_chats(conn, privacy.chats_known_by(conn))
-    if (is_erased := suppression.name_test(conn)) is not None:
+    listed = suppression.suppressed_chats(conn, privacy.chat_identifiers(conn))
+    if (is_erased := suppression.identity_test(conn)) is not None:
         # People who are no contact, and numbers that the restored tables link to no person.
-        rest = erase_listed_webhooks(conn, is_erased)
+        rest = erase_listed_people(conn, is_erased)
         count += rest.conversations + rest.messages + rest.deliveries + rest.leads
         count += privacy_chats.erase_mentions(conn, is_erased, None, ())
         count += privacy_texts.erase_from_texts(conn, is_erased, None)

@@ -1,8 +1,9 @@
 """The tables `chat_files`, `chat_sessions` and `chat_phones`: the archive's chats and their evidence.
 
 What belongs here: the rows that chat_file_index and chat_messages write. What does not: links to contacts and
-orders (store/links/), and messages (messages.py). Rows are never deleted: a missing file gets the status
-`vanished`.
+orders (store/links/), and messages (messages.py).
+
+A run deletes no chat: a missing file gets the status `vanished`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LONGEST_PATH = 2_600  # bytes in UTF-8
 class ChatRow(NamedTuple):
     """One chat of the index. The fields are columns of `chat_files` with the same names.
 
-    `parse_options` is JSON text and is only used for a new row. `content_hash` is None for a file that could
+    `parse_options` is JSON text and is used only for a new row. `content_hash` is None for a file that could
     not be read. An existing row then keeps its values and gets the status `failed`.
     """
 
@@ -56,7 +57,8 @@ class ChatRow(NamedTuple):
     processing_status: str
 
 
-# Frames of sessions of chats (`file_path`, `chat_number`); times are local and naive.
+# Frames with one row per session of a chat (`file_path`, `chat_number`). Times are local, without a time
+# zone.
 SESSION_SCHEMA: Mapping[str, pl.DataType] = {
     "file_path": pl.String(),
     "chat_number": pl.Int64(),
@@ -68,7 +70,7 @@ SESSION_SCHEMA: Mapping[str, pl.DataType] = {
     "devices": pl.List(pl.String()),
     "stages": pl.List(pl.String()),
 }
-# Frames of phones in the headers of chats.
+# Frames with one row per phone in the headers of a chat.
 PHONE_SCHEMA: Mapping[str, pl.DataType] = {
     "file_path": pl.String(),
     "chat_number": pl.Int64(),
@@ -106,7 +108,7 @@ _CHAT_SCHEMA: Mapping[str, pl.DataType] = {
 }
 
 
-# Statements that write the evidence of chats, some of which may be known.
+# Statements that write the sessions and phones of chats, some of which may already have rows.
 _EVIDENCE: Sequence[LiteralString] = (
     "sessions_gone",
     "sessions_update",
@@ -117,7 +119,7 @@ _EVIDENCE: Sequence[LiteralString] = (
 
 
 class KnownFile(NamedTuple):
-    """The stored data of a file, from which a run sees whether the file has changed."""
+    """The stored data of a file, with which a run decides whether the file has changed."""
 
     file_path: str
     month: str
@@ -130,7 +132,7 @@ class KnownFile(NamedTuple):
 
 
 class LoadRow(NamedTuple):
-    """A chat in the index, for loading its messages."""
+    """An indexed chat whose messages can be loaded."""
 
     id: int
     file_path: str
@@ -147,7 +149,7 @@ class LoadRow(NamedTuple):
 
 
 class IndexCounts(NamedTuple):
-    """The numbers of changed rows of chat_files, and the chats whose duplicates must be flagged again."""
+    """How many rows of chat_files changed, and the keys of chats whose duplicates must be flagged again."""
 
     inserted: int
     updated: int
@@ -168,7 +170,7 @@ def known_files(conn: Connection, month: str, paths: Sequence[str]) -> dict[str,
 
 
 def paths_with_content(conn: Connection, hashes: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """Return (content hash, path) of files with these hashes, which may have been moved."""
+    """Return (content hash, path) of files with these hashes, to find files that were moved."""
     return conn.execute(
         """SELECT DISTINCT content_hash, file_path FROM chat_files
            WHERE content_hash = ANY(%s) ORDER BY content_hash, file_path""",
@@ -191,15 +193,14 @@ def move(conn: Connection, moves: Sequence[tuple[str, str]]) -> None:
 def write_index(
     conn: Connection, chats: Sequence[ChatRow], sessions: pl.DataFrame, phones: pl.DataFrame
 ) -> IndexCounts:
-    """Write the rows of the files in `chats` that differ. Call it inside a transaction.
+    """Write the rows of `chats`, `sessions` and `phones` that differ. The caller opens a transaction.
 
-    `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA.
-
-    A chat is matched with its row by the number in the file or, if the order of chats in a combined file has
-    changed, by the chat's key. A chat that is no longer in its file gets the status `vanished`.
+    `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA. A chat is matched with its row by
+    the number in the file or, if the order of chats in a combined file has changed, by the chat's key. A chat
+    that is no longer in its file gets the status `vanished`.
     """
     _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
-    if not _knows_any(conn):
+    if not _has_known_path(conn):
         inserted = conn.execute(queries.load("chats/index_insert")).rowcount
         _write_evidence(conn, sessions, phones, ("sessions_insert", "phones_upsert"))
         return IndexCounts(inserted, 0, [])
@@ -214,8 +215,11 @@ def write_index(
     return IndexCounts(inserted, updated, [row[0] for row in changed])
 
 
-def _knows_any(conn: Connection) -> bool:
-    """Return whether a row has the path of an incoming chat. The first index of an archive has none."""
+def _has_known_path(conn: Connection) -> bool:
+    """Return whether any incoming chat has a path that chat_files has.
+
+    The first index of an archive has none.
+    """
     row = conn.execute(
         """SELECT EXISTS (
                SELECT FROM incoming_chats i
@@ -234,7 +238,7 @@ def _write_evidence(
 
 
 def _renumber(conn: Connection) -> None:
-    """Update the numbers of chats in combined files that changed their order, by key."""
+    """In combined files whose chats changed their order, update the chat numbers by the chats' keys."""
     moved = conn.execute(queries.load("chats/index_renumbered")).fetchall()
     if not moved:
         return
@@ -250,7 +254,10 @@ def _renumber(conn: Connection) -> None:
 
 
 def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> None:
-    """Create the temporary table of `rows`, with column types of `table` or of the chat's key."""
+    """Create a temporary table of `rows`.
+
+    Its columns have the types that they have in `table` or chat_files.
+    """
     columns = ", ".join(rows.columns)
     named = "(SELECT file_path, chat_number FROM chat_files) AS named"
     source = table if table == "chat_files" else f"{table}, {named}"
@@ -267,7 +274,10 @@ def _copy(conn: Connection, temporary: str, table: str, rows: pl.DataFrame) -> N
 
 
 def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[str]:
-    """Set the chats of missing files to `vanished`. Return the keys of those chats that were loaded."""
+    """Set the status of missing files' chats to `vanished`.
+
+    Return the keys of those chats that were loaded.
+    """
     rows = conn.execute(
         """UPDATE chat_files SET processing_status = 'vanished', updated_at = now()
            WHERE month = %s AND file_path = ANY(%s) AND processing_status <> 'vanished'
@@ -278,7 +288,7 @@ def mark_vanished(conn: Connection, month: str, paths: Sequence[str]) -> list[st
 
 
 def to_load(conn: Connection, month: str) -> list[LoadRow]:
-    """Return the readable chats of `month`, by path and number."""
+    """Return the chats of `month` that have messages and are not vanished, by path and number."""
     rows = conn.execute(
         """SELECT id, file_path, chat_number, title, chat_key, content_hash, loaded_hash, parse_options,
                   coalesce(message_count, 0), coalesce(size_bytes, 0), processing_status, indexed_hash
@@ -292,7 +302,7 @@ def to_load(conn: Connection, month: str) -> list[LoadRow]:
 
 
 def existing(conn: Connection, ids: Sequence[int]) -> set[int]:
-    """Return the ids of chats that still exist; erasing a contact deletes its chats."""
+    """Return those of `ids` that still exist. Erasing a contact deletes its chats."""
     return {row[0] for row in conn.execute("SELECT id FROM chat_files WHERE id = ANY(%s)", (list(ids),))}
 
 
@@ -313,7 +323,10 @@ def mark_loaded(conn: Connection, loaded: Sequence[tuple[int, bytes]]) -> None:
 
 
 def mark_failed(conn: Connection, paths: Sequence[str]) -> None:
-    """Set the chats of files that could not be loaded to `failed`. The next run tries them again."""
+    """Set the status of chats of files that could not be loaded to `failed`.
+
+    The next run tries them again.
+    """
     conn.execute(
         """UPDATE chat_files SET processing_status = 'failed', updated_at = now()
            WHERE file_path = ANY(%s) AND processing_status NOT IN ('failed', 'vanished')""",

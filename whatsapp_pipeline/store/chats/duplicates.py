@@ -1,9 +1,11 @@
 """Flagging duplicates: messages of a chat that are in several files.
 
 What belongs here: setting `duplicate_of` on messages and files. What does not: deleting duplicates, which are
-kept. Messages in the first file of a chat (existing before vanished, then by month, path and number) have no
-`duplicate_of`. Equal messages in later files refer to them. So the rows without `duplicate_of` contain every
-message once.
+kept.
+
+The files of a chat are sorted: existing before vanished, then by month, path and number. Messages in the
+first file have no `duplicate_of`. Equal messages in later files refer to them. So the rows without
+`duplicate_of` contain every message once.
 """
 
 from __future__ import annotations
@@ -15,20 +17,20 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 def lock(conn: Connection) -> None:
-    """Wait for other transactions that flag duplicates, and block them until this one ends."""
+    """Wait for other transactions that hold this lock, and hold it until the current transaction ends."""
     conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:duplicates', 0))")
 
 
 def shared_keys(conn: Connection, chat_keys: Sequence[str]) -> list[str]:
-    """Return the keys of chats with several files whose times overlap, loaded or not.
+    """Return those of `chat_keys` whose chats have several files that overlap in time, loaded or not.
 
-    Most files of one chat do not overlap in time, and then have no common message.
+    Most files of one chat do not overlap in time, so they have no common message.
     """
     return [row[0] for row in conn.execute(queries.load("chats/duplicates_shared"), (list(chat_keys),))]
 
 
 def mark(conn: Connection, chat_keys: Sequence[str]) -> int:
-    """Update the duplicates of the chats `chat_keys`; return the number of changed messages.
+    """Flag the duplicates of the chats `chat_keys` again. Return the number of changed messages.
 
     Call it inside a transaction, after `lock`.
     """

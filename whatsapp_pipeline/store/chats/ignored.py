@@ -1,4 +1,4 @@
-"""Files of the archive that a person excluded because they are no chats.
+"""The table `ignored_files`: files of the archive that a person excluded because they are not chats.
 
 What belongs here: the list of these files, and deleting their rows. What does not: leaving them out of a run
 (steps/chats/index_chats.py).
@@ -43,7 +43,7 @@ def loaded_messages(conn: Connection, path: str) -> int:
 
 
 def is_known(conn: Connection, path: str) -> bool:
-    """Return whether a file has a row or a finding."""
+    """Return whether a file has a row in `chat_files` or a finding."""
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM chat_files WHERE file_path = %(path)s)"
         " OR EXISTS (SELECT FROM exceptions WHERE file_path = %(path)s)",
@@ -53,9 +53,9 @@ def is_known(conn: Connection, path: str) -> bool:
 
 
 def ignore_file(conn: Connection, path: str, *, reason: str, made_by: str) -> None:
-    """Ignore a file from now on, and delete its row and its findings.
+    """Ignore a file from now on, and delete its rows and its findings.
 
-    No messages of the file may be loaded.
+    The caller makes sure that no message of the file is loaded.
     """
     with conn.transaction():
         conn.execute(
@@ -71,5 +71,5 @@ def ignore_file(conn: Connection, path: str, *, reason: str, made_by: str) -> No
 
 
 def stop_ignoring(conn: Connection, path: str) -> bool:
-    """Stop ignoring a file; return whether it was ignored."""
+    """Stop ignoring a file. Return whether it was ignored."""
     return conn.execute("DELETE FROM ignored_files WHERE file_path = %s", (path,)).rowcount == 1

@@ -18,9 +18,11 @@ from whatsapp_pipeline.store.connection import Connection, one_row
 from whatsapp_pipeline.store.frames import COPY_OPTIONS, csv_text
 from whatsapp_pipeline.store.locks import named_lock
 
+# Columns that checks and pages join and filter.
 _JOINED = ("id", "id_chat_file", "ordinal", "message_timestamp", "direction", "reply_to_id", "duplicate_of")
 
-# Columns of the table → their names in frames of messages (MESSAGE_SCHEMA). Generated columns are not listed.
+# The names of the columns in frames of messages (MESSAGE_SCHEMA), by column of the table. Generated columns
+# are not listed.
 _MESSAGE_COLUMNS: Mapping[str, str] = {
     "id_chat_file": "id_chat_file",
     "ordinal": "ordinal",
@@ -47,9 +49,9 @@ WriteFrame: TypeAlias = Callable[[pl.DataFrame], None]
 
 
 class MergeCounts(NamedTuple):
-    """The numbers of messages that a merge of changed files changed.
+    """The number of messages that a merge of changed files inserted, updated and deleted.
 
-    `gone` counts deleted messages by chat_files id.
+    `gone` has the number of deleted messages by id of chat_files.
     """
 
     inserted: int
@@ -59,7 +61,7 @@ class MergeCounts(NamedTuple):
 
 def reserve_ids(conn: Connection, count: int) -> int:
     """Reserve `count` consecutive message ids and return the first, so that replies can refer to ids."""
-    with named_lock(conn, "message_ids"):  # otherwise the ids of parallel reservations would be mixed
+    with named_lock(conn, "message_ids"):  # without the lock, parallel reservations would get mixed ids
         while True:
             row = one_row(
                 conn.execute(
@@ -71,15 +73,15 @@ def reserve_ids(conn: Connection, count: int) -> int:
                 )
             )
             first, last = row
-            if last - first + 1 == count:  # otherwise another session took ids from the range: try again
+            if last - first + 1 == count:  # if not, a session without the lock took an id: try again
                 return int(first)
 
 
 @contextmanager
 def copy_new(conn: Connection) -> Iterator[WriteFrame]:
-    """Open the COPY for messages of new files; yields a function that takes frames of them.
+    """Open the COPY for messages of new files. Yields a function that takes frames.
 
-    They have MESSAGE_SCHEMA's columns and `id`, `id_chat_file` and `reply_to_id`.
+    The frames have the columns of MESSAGE_SCHEMA and `id`, `id_chat_file` and `reply_to_id`.
     """
     columns = {"id": "id", **_MESSAGE_COLUMNS, "reply_to_id": "reply_to_id"}
     with _copy(conn, "chat_messages", columns) as write:
@@ -155,7 +157,7 @@ def merge_changed(conn: Connection, file_ids: Sequence[int]) -> MergeCounts:
 
 
 def refresh_statistics(conn: Connection) -> None:
-    """Analyze the columns that checks and pages join and filter, if the table has grown much."""
+    """Analyze the columns that checks and pages join and filter, if the table has grown by a fifth."""
     statistics.refresh(conn, {"chat_messages": _JOINED})
 
 

@@ -15,9 +15,9 @@ from whatsapp_pipeline.store.connection import Connection
 def set_parse_options(
     conn: Connection, options: Mapping[str, Any], *, path: str | None, month: str | None
 ) -> list[tuple[str, str]]:
-    """Store options of reading a file, or all files of a month; return (month, path) of the files.
+    """Store reading options for a file or for all files of a month. Return (month, path) of these files.
 
-    An option that is None is removed, so that the reader decides again.
+    An option that is None is removed, so that the reader decides again. Vanished files are left out.
     """
     kept = json.dumps({name: value for name, value in options.items() if value is not None})
     forgotten = [name for name, value in options.items() if value is None]

@@ -1,7 +1,8 @@
-"""Files for which a person chose other reading options, and whether a load has used these options.
+"""The table `chat_rereads`: files for which a person chose other reading options.
 
-What belongs here: storing the choices, listing those that wait, and recording what a load has done. What does
-not: reading files (steps/chats/) and the options alone (parse_options.py), which `reparse` stores too.
+What belongs here: storing the choices, listing those that wait, and recording what index and load have done.
+What does not: reading files (steps/chats/) and the options alone (parse_options.py), which `reparse` stores,
+too.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class Reread(NamedTuple):
-    """The last choice for a file: the person, the time, and the time when a run used it (None: it still
-    waits).
+    """The last choice for a file. `read_at` is the time when a run used it, or None if it still waits.
 
     `can_be_read` is False if the file is missing from the archive, or could not be opened or loaded.
     """
@@ -49,9 +49,8 @@ class WaitingMonth(NamedTuple):
 def request_reread(conn: Connection, path: str, options: Mapping[str, Any], *, requested_by: str) -> bool:
     """Store reading options for a file, and that the file waits to be read with them.
 
-    Return whether the file is indexed.
-
-    An option that is None is removed, so that the reader decides again.
+    An option that is None is removed, so that the reader decides again. Return False, and change nothing, if
+    no chat of the file is indexed.
     """
     with conn.transaction():
         if not set_parse_options(conn, options, path=path, month=None):
@@ -71,7 +70,7 @@ def request_reread(conn: Connection, path: str, options: Mapping[str, Any], *, r
 
 
 def reread_of_file(conn: Connection, path: str) -> Reread | None:
-    """Return the last choice for a file; None if nobody made one."""
+    """Return the last choice for a file, or None if nobody made one."""
     with conn.cursor(row_factory=class_row(Reread)) as cursor:
         return cursor.execute(
             """
@@ -85,7 +84,7 @@ def reread_of_file(conn: Connection, path: str) -> Reread | None:
 
 
 def waiting_files(conn: Connection, limit: int) -> list[str]:
-    """Return the paths of files that wait to be read again, those that wait longest first."""
+    """Return the paths of up to `limit` files that wait to be read again, those that wait longest first."""
     rows = conn.execute(
         """
         SELECT f.file_path FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
@@ -97,7 +96,7 @@ def waiting_files(conn: Connection, limit: int) -> list[str]:
 
 
 def waiting_choices(conn: Connection, *, after: str | None, limit: int) -> list[tuple[str, Reread]]:
-    """Return the files that wait to be read again, each with the last choice.
+    """Return (path, last choice) of up to `limit` files that wait to be read again.
 
     They are sorted by path and begin after `after`.
     """
@@ -127,7 +126,7 @@ def waiting_months(conn: Connection) -> list[WaitingMonth]:
 
 
 def waiting_rereads(conn: Connection, month: str) -> list[WaitingReread]:
-    """Return the waiting choices of the month. Call it before reading the options that a run uses."""
+    """Return the waiting choices of the month. A run calls this before it reads the options."""
     rows = conn.execute(
         """
         SELECT r.id_chat_file, r.requested_at FROM chat_rereads r JOIN chat_files f ON f.id = r.id_chat_file
@@ -139,10 +138,9 @@ def waiting_rereads(conn: Connection, month: str) -> list[WaitingReread]:
 
 
 def record_indexed(conn: Connection, seen: Sequence[WaitingReread]) -> None:
-    """Record that a run with these choices has indexed their files.
+    """Store that a run with these choices has indexed their files.
 
-    For a file that is missing, could not be opened or has no message, the wait ends now, because loading
-    skips such a file.
+    A file that is missing, could not be opened or has no message no longer waits, because loading skips it.
     """
     conn.execute(
         """
@@ -158,7 +156,7 @@ def record_indexed(conn: Connection, seen: Sequence[WaitingReread]) -> None:
 
 
 def record_read(conn: Connection, seen: Sequence[WaitingReread]) -> None:
-    """Record that a load with these choices has read their files.
+    """Store that a load with these choices has read their files.
 
     A file that was not indexed after the choice still waits, because its sessions and evidence come from the
     previous reading.
@@ -175,4 +173,4 @@ def record_read(conn: Connection, seen: Sequence[WaitingReread]) -> None:
 
 
 def _columns(seen: Sequence[WaitingReread]) -> tuple[list[int], list[datetime]]:
-    return [one.id_chat_file for one in seen], [one.requested_at for one in seen]
+    return [choice.id_chat_file for choice in seen], [choice.requested_at for choice in seen]

@@ -28,7 +28,8 @@ Only the beginning of a long text is compared.
 class SearchQuery:
     """A search: words as typed into a search box (`"a phrase"`, `or`, `-not`), and filters.
 
-    `since` is inclusive, `until` exclusive, both local; `direction` is `from` (the customer), `to` or None.
+    `since` is inclusive, `until` exclusive, and both are local times. `direction` is `from` (the customer),
+    `to` or None (both).
     """
 
     words: str
@@ -56,7 +57,7 @@ class SearchHit(NamedTuple):
 
 
 def search_messages(conn: Connection, query: SearchQuery) -> list[SearchHit]:
-    """Return the best matches, most relevant first and newest first among equals."""
+    """Return up to `query.limit` messages, the most relevant first. Equally relevant ones: newest first."""
     with conn.cursor(row_factory=class_row(SearchHit)) as cursor:
         return cursor.execute(
             """
@@ -86,10 +87,9 @@ SearchSort: TypeAlias = Literal["rank", "date"]
 class MessageSearch:
     """The words and filters of a page of hits.
 
-    `words` are as in SearchQuery; they may be '' only with a customer or an order.
-
-    `since` is inclusive, `until` exclusive, both local. `attachment` is a kind such as `image`. `after` is
-    the last hit of the previous page.
+    `words` are as in SearchQuery. They may be '' only with a customer or an order. `since` is inclusive,
+    `until` exclusive, and both are local times. `attachment` is a kind such as `image`. `after` is (score,
+    source, message id) of the last hit of the previous page.
     """
 
     words: str
@@ -124,8 +124,8 @@ class PageHit(NamedTuple):
     nome: str | None
 
 
-# Characters of the private use area: no message is expected to contain them, and a page shows nothing for
-# them.
+# Characters of Unicode's private use area. No message is expected to contain them, and a page that does not
+# replace them shows nothing for them.
 MARK_START, MARK_END = "\ue000", "\ue001"
 _COLUMNS: LiteralString = (
     "source, message_id, id_contato, coalesce(id_chat_file, conversation_id) AS chat, at, file, ordinal, "
@@ -134,7 +134,7 @@ _COLUMNS: LiteralString = (
 
 
 class ParsedWords(NamedTuple):
-    """The full-text query for the words, and a pattern that each hit must match, too."""
+    """A full-text query for the words, and a pattern (`recheck`) that each hit must match, too."""
 
     query: str
     recheck: str | None
@@ -165,9 +165,8 @@ def find_messages(
 ) -> list[PageHit]:
     """Return one page of hits, best or newest first.
 
-    If there is a next page, the result has one hit more than `limit`.
-
-    `parsed` is the result of `parse_words`, if the caller already has it.
+    If there is a next page, the result has one hit more than `limit`. `parsed` is the result of
+    `parse_words`, if the caller already has it.
     """
     parsed = parsed or parse_words(conn, search.words)
     has_words = bool(search.words)
@@ -190,7 +189,7 @@ def find_messages(
 
 
 def _filled(name: str, **parts: str) -> str:
-    """Return a query with its parts filled in. No part is text of a user."""
+    """Return a statement of sql/queries with its parts filled in. No part may be a text of a user."""
     statement: str = queries.load(name)
     for part, text in parts.items():
         statement = statement.replace(f"{{{part}}}", text)
@@ -226,9 +225,9 @@ _TEXTS: dict[str, str] = {
     "live": "SELECT w.text FROM conversation_messages w WHERE w.id = found.message_id",
 }
 _TIED = "UNION ALL SELECT source, message_id, score FROM ({} UNION ALL {}) tied"
-# Most messages with the words match the pattern. The planner would expect that one in 200 matches, and so
-# would read all messages with a common word instead of the newest ones. For a CASE, it expects that one in
-# two is true.
+# Most messages with the words match the pattern. For a plain comparison, the planner would expect that one in
+# 200 matches. It would then read all messages with a common word instead of the newest ones. For a CASE, it
+# expects that one in two is true.
 _FITS = f"CASE WHEN {COMPARED} ~ %(recheck)s THEN true ELSE false END"
 
 

@@ -1,4 +1,6 @@
-"""The distinct words of messages, in which typing errors and parts of numbers are looked up.
+"""The table `search_words`: the distinct words of messages.
+
+Misspelled words and parts of numbers of a search are looked up in it.
 
 What belongs here: filling and querying search_words. What does not: searching (search.py and search_query).
 """
@@ -52,9 +54,12 @@ UNKNOWN_WORDS: LiteralString = """
                         WHERE s.word = btrim(to_tsquery('portuguese_unaccent', w)::text, ''''))
      ORDER BY w
 """
-"""The typed words of the query `w` that no message contains."""
+"""SQL for the words of the query `w` that no message contains.
+
+Only words of at least three letters are checked. The result is empty if `search_words` was never filled.
+"""
 
 
 def unknown_words(conn: Connection, words: str) -> list[str]:
-    """Return the typed words of a query that no message contains."""
+    """Return the words of a query that no message contains, as UNKNOWN_WORDS defines them."""
     return [word for (word,) in conn.execute(UNKNOWN_WORDS, {"w": words})]

@@ -33,7 +33,8 @@ def customers_like(
     Args:
         conn: A connection of the level that the page is for.
         name: Words in any order, without regard to accents and capitals.
-        phone_parts: Digits that a phone's key contains. If it is empty, phones are not searched.
+        phone_parts: Groups of digits. A phone's key must contain one of them. If there is none, phones are
+            not searched.
         with_phones: Whether the level may read phones and trade names.
         limit: Maximum number of results. Contacts with the latest conversation come first.
     """
@@ -80,7 +81,7 @@ def customer_names(conn: Connection, ids: Sequence[int]) -> dict[int, str | None
 
 
 def _every_word(field: str, count: int) -> str:
-    """Return the condition that a field has every word.
+    """Return the SQL condition that a field contains every word.
 
     The condition of each word can use the trigram index.
     """
@@ -125,10 +126,10 @@ _FOLLOWING = """(coalesce(o.data_emissao, '-infinity'), o.id) <
 def orders_page(
     conn: Connection, *, number: str | None, after: int | None, with_device: bool, limit: int
 ) -> list[OrderListed]:
-    """Return a page of orders, newest first: those with the number (None: all) that come after the order
-    `after`.
+    """Return up to `limit` orders that come after the order `after`, newest first.
 
-    The result is empty if the order `after` does not exist.
+    With `number`, only orders with this number are returned. The result is empty if the order `after` does
+    not exist.
     """
     wanted = {_NUMBERED: number is not None, _FOLLOWING: after is not None}
     condition = " AND ".join(part for part, is_wanted in wanted.items() if is_wanted) or "true"
@@ -146,7 +147,7 @@ def _bare(number: str) -> str:
 def customers_and_orders(
     conn: Connection, name: str, phone_parts: Sequence[str], number: str, *, with_private: bool, limit: int
 ) -> tuple[list[CustomerFound], list[OrderListed]]:
-    """Return the results of `customers_like` and `orders_numbered`, by one statement.
+    """Return the results of `customers_like` and `orders_numbered` with one statement.
 
     Args:
         conn: A connection of the level that the page is for.
@@ -176,7 +177,7 @@ def _dated(row: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def order_by_id(conn: Connection, id_order: int, *, with_device: bool) -> OrderListed | None:
-    """Return one order."""
+    """Return an order by its id, or None."""
     found = _orders(conn, "o.id = %(value)s", id_order, with_device=with_device, limit=1)
     return found[0] if found else None
 

@@ -1,8 +1,9 @@
-"""The tables `contact_sources` and `order_sources`: data of the ERP that the user's tables have no columns
-for.
+"""The tables `contact_sources` and `order_sources`: what the ERP sent last.
 
-What belongs here: storing hashes of the ERP's rows, and finding those that changed. What does not: the rows
-(`erp_rows`) and passes (`erp_passes`).
+They have hashes of the ERP's items, and fields that the user's tables lack.
+
+What belongs here: storing these sources, and finding items that changed. What does not: the rows of the
+user's tables (`erp_rows`) and passes (`erp_passes`).
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from whatsapp_pipeline.store.row_hashes import sum_of_hashes
 
 Table: TypeAlias = Literal["contatos", "ordens_servico"]
 OPEN_ORDER_STATUSES = ("0", "1", "2", "5", "6")
-# Table → the stage of its findings.
+# The stage of the findings, by table.
 STAGES: Final[dict[Table, str]] = {"contatos": "tiny_contacts", "ordens_servico": "tiny_orders"}
-# Stored sources of rows that still exist.
-_REMEMBERED: Final[dict[Table, LiteralString]] = {
+# FROM clauses for the stored sources of rows that still exist, by table.
+_LIVE_SOURCES: Final[dict[Table, LiteralString]] = {
     "contatos": "FROM contact_sources s WHERE EXISTS (SELECT FROM contatos t WHERE t.id = s.id_contato)",
     "ordens_servico": """FROM order_sources s
         WHERE EXISTS (SELECT FROM ordens_servico t WHERE t.id = s.id_ordem_servico)""",
@@ -32,7 +33,8 @@ _REMEMBERED: Final[dict[Table, LiteralString]] = {
 class ContactSource(NamedTuple):
     """The stored source of a contact.
 
-    Phones are complete, also if columns of the user's table are too short.
+    The phones are complete, even if the columns of the user's table are too short for them. `truncated` has
+    the columns whose value was not stored completely.
     """
 
     id_contato: int
@@ -46,7 +48,11 @@ class ContactSource(NamedTuple):
 
 
 class OrderSource(NamedTuple):
-    """The stored source of an order: hashes of its list item and of its details (None: never read)."""
+    """The stored source of an order: hashes of its list item and of its details.
+
+    `detail_hash` is None if the details were never read. `truncated` has the columns whose value was not
+    stored completely.
+    """
 
     id_ordem_servico: int
     item_hash: bytes
@@ -55,9 +61,9 @@ class OrderSource(NamedTuple):
 
 
 def unchanged_contacts(conn: Connection, hashes: Mapping[int, bytes]) -> dict[int, str]:
-    """Return the ids whose item has not changed, was not truncated, and is still in `contatos`.
+    """Return the contacts whose item has not changed, was not truncated, and is still in `contatos`.
 
-    The value of each id is the version of the API that named the fields.
+    The keys are ids. The values are the versions of the API that named the fields.
     """
     rows = conn.execute(
         """SELECT s.id_contato, s.field_names FROM unnest(%s::bigint[], %s::bytea[]) AS i (id, hash)
@@ -88,13 +94,13 @@ def known_orders(conn: Connection, ids: Sequence[int]) -> dict[int, OrderSource]
 def version(conn: Connection, table: Table) -> str:
     """Return a hash of the data that decides whether items would be written again.
 
-    The data are: the stored sources of rows that are still in `table`, the columns of `table`, the list of
-    erased people, and the findings. Values that other programs write to the rows are not included, because a
-    pass ignores them, too.
+    The data are the stored sources of rows that are still in `table`, the columns of `table`, the erased
+    contacts, and the findings of the stage. Values that other programs write to the rows are not included,
+    because a pass ignores them, too.
     """
     row = conn.execute(
         f"""SELECT
-            (SELECT count(*) || ':' || coalesce({sum_of_hashes("s")}, 0) {_REMEMBERED[table]}),
+            (SELECT count(*) || ':' || coalesce({sum_of_hashes("s")}, 0) {_LIVE_SOURCES[table]}),
             (SELECT count(*) || ':' || coalesce({sum_of_hashes("ROW(key_hash)")}, 0)
              FROM privacy_suppressions WHERE kind = 'contact'),
             (SELECT count(*) || ':'
@@ -153,9 +159,10 @@ def _plain(value: bytes | datetime) -> str:
 
 
 def open_orders(conn: Connection, *, issued_before: date | None, after: int, limit: int) -> list[OrderSource]:
-    """Return orders that are still open and were issued before the period that a pass has read.
+    """Return up to `limit` orders that are still open and were issued before `issued_before`.
 
-    They are sorted by id, with ids above `after`, at most `limit`; none if the period has no beginning.
+    They are sorted by id, with ids above `after`. `issued_before` is the start of the period that a pass has
+    read. If it is None, the result is empty.
     """
     rows = conn.execute(
         """SELECT s.id_ordem_servico, s.item_hash, s.detail_hash, s.truncated

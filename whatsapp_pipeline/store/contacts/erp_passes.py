@@ -15,9 +15,9 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from whatsapp_pipeline.store.connection import Connection, one_row
-from whatsapp_pipeline.store.locks import free_lock
+from whatsapp_pipeline.store.locks import lock_is_free
 
-# The lock that a run holds while it reads a resource.
+# The name of the lock that a run holds while it reads a resource, by resource.
 LOCKS: Final = {"contatos": "tiny_contacts", "ordem-servico": "tiny_orders"}
 
 
@@ -30,10 +30,7 @@ _READ_THE_SAME: Final = """cursor_state ->> 'source' = %(source)s
 
 @dataclass(slots=True)
 class Pass:
-    """A running pass.
-
-    `state` has the data to resume it after a kill, and `resumed` shows that it was resumed.
-    """
+    """A running pass. `state` has the data to resume it, and `resumed` is whether it was resumed."""
 
     id: int
     resource: str
@@ -43,18 +40,19 @@ class Pass:
 
 
 def nobody_reads(conn: Connection, resource: str) -> AbstractContextManager[bool]:
-    """Yield whether no run reads the resource now. If it is true, no run can begin until the block ends.
+    """Yield whether no run reads the resource now. If so, no run can begin until the block ends.
 
-    If it is true, a pass with the status `running` was killed. Otherwise another run is working on it.
+    A pass with the status `running` was then killed. Otherwise another run is working on it.
     """
-    return free_lock(conn, LOCKS[resource])
+    return lock_is_free(conn, LOCKS[resource])
 
 
 def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
     """Return the time, by the ERP's clock, up to which the last complete pass has read every change, or None.
 
-    It is also None if the watermark is later than its own pass. An earlier version of the program took such a
-    watermark from a date in the future. Later passes then read nothing, so everything must be read again.
+    It is also None if the watermark is more than a day later than the start of its pass. An earlier version
+    of the program took such a watermark from a date in the future. Later passes then read nothing, so
+    everything must be read again.
     """
     row = conn.execute(
         f"""SELECT CASE WHEN watermark <= {_BEGAN} + interval '1 day' THEN watermark END FROM erp_passes
@@ -67,7 +65,11 @@ def watermark(conn: Connection, resource: str, source: str) -> datetime | None:
 
 
 def is_unfinished(conn: Connection, resource: str, scope: str, source: str) -> bool:
-    """Return whether the newest pass of this resource has this scope and would be resumed by `begin`."""
+    """Return whether the newest pass of this resource has this scope and source, and can be resumed.
+
+    It must be incomplete and have begun less than a day ago. `begin` also compares the period and saved
+    pages.
+    """
     row = conn.execute(
         """SELECT scope = %s AND status <> 'complete' AND started_at > now() - interval '1 day'
                   AND cursor_state ->> 'source' = %s
@@ -77,8 +79,11 @@ def is_unfinished(conn: Connection, resource: str, scope: str, source: str) -> b
     return bool(row and row[0])
 
 
-def last_like(conn: Connection, resource: str, state: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the state of the newest pass of this resource if it is complete and read what `state` names."""
+def last_equal_pass(conn: Connection, resource: str, state: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the state of the newest pass of this resource, or None.
+
+    It is None if that pass is not complete, or if its source, period or saved pages differ from `state`.
+    """
     row = conn.execute(
         f"""SELECT cursor_state FROM erp_passes
             WHERE id = (SELECT max(id) FROM erp_passes WHERE resource = %(resource)s)
@@ -129,7 +134,7 @@ def advance(conn: Connection, run: Pass, listing: str, sweep: int, ids: Iterable
 
 
 def seen(conn: Connection, run: Pass, listing: str, sweep: int) -> set[int]:
-    """Return the ids seen in one reading of a listing."""
+    """Return the ids that were seen in one sweep (one reading) of a listing."""
     rows = conn.execute(
         "SELECT id_item FROM erp_pass_items WHERE id_pass = %s AND listing = %s AND sweep = %s",
         (run.id, listing, sweep),
@@ -138,7 +143,7 @@ def seen(conn: Connection, run: Pass, listing: str, sweep: int) -> set[int]:
 
 
 def count_seen(conn: Connection, run: Pass, listing: str | None = None) -> int:
-    """Return the number of different ids seen, in one listing or in all."""
+    """Return the number of different ids that were seen in one listing, or in all listings."""
     row = conn.execute(
         """SELECT count(DISTINCT id_item) FROM erp_pass_items
            WHERE id_pass = %s AND (%s::text IS NULL OR listing = %s)""",
@@ -164,7 +169,10 @@ def elapsed_seconds(conn: Connection, run: Pass) -> float:
 
 
 def complete(conn: Connection, run: Pass, *, until: datetime | None, items: int, expected: int) -> None:
-    """Close a complete pass with its watermark; delete its ids, and older passes that are not complete."""
+    """Close a complete pass and store its watermark.
+
+    Delete its ids, and older passes that are not complete.
+    """
     conn.execute(
         """UPDATE erp_passes SET status = 'complete', watermark = %s, items = %s, expected = %s,
                cursor_state = %s, finished_at = clock_timestamp() WHERE id = %s""",
@@ -178,7 +186,7 @@ def complete(conn: Connection, run: Pass, *, until: datetime | None, items: int,
 
 
 def fail_pass(conn: Connection, run: Pass, *, items: int, expected: int) -> None:
-    """Close a failed pass; the next one resumes it after the last stored page."""
+    """Close a failed pass. The next run can resume it after the last stored page."""
     conn.execute(
         """UPDATE erp_passes SET status = 'failed', items = %s, expected = %s, finished_at = clock_timestamp()
            WHERE id = %s""",

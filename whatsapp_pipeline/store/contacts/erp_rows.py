@@ -1,8 +1,9 @@
 """Writing the ERP's rows to `contatos` and `ordens_servico`, fitted to the columns of these tables.
 
-What belongs here: fitting values, and one statement per page that writes only differences. What does not:
-reading the ERP. The tables may be the user's own, with other widths and types and without a primary key. A
-value that does not fit never fails a page: it is truncated or left out, and reported.
+What belongs here: fitting values, and statements that write only differences. What does not: reading the ERP.
+
+The tables may be the user's own, with other widths and types and without a primary key. A value that does not
+fit does not fail its page. It is truncated or left out, and reported.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ _INTEGER_BITS: Final = {"int2": 15, "int4": 31, "int8": 63}
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """A value that its column can't store completely; `detail` does not contain the value.
+    """A value that its column can't store completely. `detail` does not contain the value.
 
-    `kind`: truncated, unfit (another type), or odd_value (the ERP sent an object or a list instead).
+    `kind` is `truncated`, `unfit` (the wrong type or range), or `odd_value` (the ERP sent an object or a list
+    instead of a value).
     """
 
     id: int
@@ -41,7 +43,7 @@ class Misfit:
 
 @dataclass(slots=True)
 class Fitted:
-    """Rows to write, as text by column, and the values that do not fit."""
+    """Rows to write, by id, with values as text by column, and the values that do not fit."""
 
     rows: dict[int, dict[str, str | None]] = field(default_factory=dict)
     misfits: list[Misfit] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class WrittenRows:
-    """Numbers of inserted and changed rows."""
+    """The number of inserted rows, and of updated rows."""
 
     inserted: int
     updated: int
@@ -73,7 +75,7 @@ def fit_values(
 ) -> Fitted:
     """Fit the values of each row to `columns`. A value without a column is left out.
 
-    `odd` has, by row and column, the type that the ERP sent instead of a value; such a column is not changed.
+    `odd` has, by row and column, the type that the ERP sent instead of a value. Such a column is not changed.
     """
     fitted = Fitted()
     for row_id, values in rows:
@@ -104,7 +106,10 @@ def fit_values(
 
 
 def _fit_value(column: UserColumn, value: Value) -> tuple[str | None, str | None]:
-    """Return the value as text for the column's type, and the truncated part, if any."""
+    """Return (the value as text, a description of its truncation).
+
+    The text is None for NULL. The description is None if the whole value fits.
+    """
     if value is None or value == "":
         if column.required and column.family != "text":
             raise _UnfitError(f"{column.type} takes no null")
@@ -160,12 +165,12 @@ def upsert(conn: Connection, table: str, columns: Mapping[str, UserColumn], fitt
     No unique key is needed. Empty text and NULL are treated as equal. Raises PipelineError if a constraint of
     the user's table refuses the rows.
     """
-    alike: defaultdict[tuple[str, ...], list[dict[str, str | None]]] = defaultdict(list)
+    by_columns: defaultdict[tuple[str, ...], list[dict[str, str | None]]] = defaultdict(list)
     for row in fitted.rows.values():
-        alike[tuple(row)].append(row)  # only the columns that a row has are written
+        by_columns[tuple(row)].append(row)  # only the columns that a row has are written
     inserted = updated = 0
     try:
-        for names, rows in alike.items():
+        for names, rows in by_columns.items():
             found = one_row(conn.execute(_statement(table, columns, names), (json.dumps(rows),)))
             inserted, updated = inserted + found[0], updated + found[1]
     except psycopg.IntegrityError as error:
@@ -189,8 +194,8 @@ def _statement(table: str, columns: Mapping[str, UserColumn], names: Sequence[st
         new.append(sql.SQL("localtimestamp(0)"))
     differences = [_differs(columns[name]) for name in others]
     comma = sql.SQL(", ")
-    # ON CONFLICT without a target needs no key. It only has an effect if another program inserts at the same
-    # time.
+    # ON CONFLICT without a target needs no key. It has an effect only if another program inserts the same row
+    # at the same time.
     return sql.SQL(
         """WITH r AS MATERIALIZED (
                SELECT {values} FROM json_to_recordset(%s::json) AS i ({texts})

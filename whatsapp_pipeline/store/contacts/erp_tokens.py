@@ -17,11 +17,10 @@ from whatsapp_pipeline.store.locks import named_lock
 
 @dataclass(frozen=True, slots=True)
 class SavedTokens:
-    """The row of the table: a pair of tokens with its times, in seconds since the epoch.
+    """The row of the table: a pair of tokens with the times when they expire, in seconds since the epoch.
 
+    `refreshing_on` is the host that is about to send or sent the refresh token and has not saved a new pair.
     The repr hides the tokens.
-
-    `refreshing_on` is the host that sent the refresh token and has not saved a new pair.
     """
 
     access_token: str = field(repr=False)
@@ -40,7 +39,7 @@ def refresh_lock(conn: Connection) -> AbstractContextManager[None]:
 
 
 def read_tokens(conn: Connection) -> SavedTokens | None:
-    """Return the row; None if no host has authorised yet."""
+    """Return the row, or None if no host has authorised yet."""
     with conn.cursor(row_factory=class_row(SavedTokens)) as cursor:
         return cursor.execute(
             """
@@ -76,10 +75,13 @@ def write_tokens(
 
 
 def begin_refresh(conn: Connection, host: str) -> None:
-    """Store the host that is going to send the refresh token. This fails if the database can't be written."""
+    """Store the host that is about to send the refresh token, unless another host is still stored.
+
+    This fails if the database can't be written.
+    """
     conn.execute("UPDATE pipeline_erp_tokens SET refreshing_on = coalesce(refreshing_on, %s)", (host,))
 
 
 def end_refresh(conn: Connection, host: str) -> None:
-    """Store that this host's refresh got no answer, so that its disk has no newer pair."""
+    """Remove the host from the row. Its refresh has no new pair, so no newer pair is on its disk."""
     conn.execute("UPDATE pipeline_erp_tokens SET refreshing_on = NULL WHERE refreshing_on = %s", (host,))

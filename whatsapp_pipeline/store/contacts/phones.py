@@ -14,7 +14,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class PhoneFields(NamedTuple):
-    """The phone fields of a contact; a missing field is "".
+    """The phone fields of a contact. A missing field is "".
 
     `input_hash` is a hash of the fields and the rules.
     """
@@ -41,7 +41,7 @@ class ContactPhone(NamedTuple):
 
 
 class PhoneInput(NamedTuple):
-    """The input from which a contact's phones were read, and the digits that contatos should have."""
+    """Hashes of a contact's phone fields when they were read, and the digits that `contatos` should have."""
 
     id_contato: int
     input_hash: bytes
@@ -52,7 +52,7 @@ class PhoneInput(NamedTuple):
 
 
 class ChangedRows(NamedTuple):
-    """Numbers of rows that a batch changed."""
+    """The number of rows of `contact_phones` and of `contatos` that a batch changed."""
 
     phones: int
     contacts: int
@@ -64,7 +64,7 @@ HIGHEST = 2**63 - 1
 
 
 def next_range(conn: Connection, *, after: int, size: int) -> int | None:
-    """Return the last id of the next `size` contacts after an id; None at the end."""
+    """Return the last id among the next `size` contacts after an id, or None if no contact follows."""
     row = conn.execute(
         "SELECT max(id) FROM (SELECT id FROM contatos WHERE id > %s ORDER BY id LIMIT %s) chunk",
         (after, size),
@@ -81,7 +81,7 @@ def contacts_to_read(conn: Connection, rules: str, *, after: int, upto: int) -> 
 
 
 def count_waiting(conn: Connection, rules: str) -> int:
-    """Return the number of contacts whose fields changed or that were deleted since the last run."""
+    """Return how many contacts were deleted, or had a change of fields or `rules`, since the last run."""
     waiting = queries.load("contacts/normalize_pending")
     row = conn.execute(
         f"""SELECT (SELECT count(*) FROM ({waiting}) waiting) + (
@@ -95,7 +95,10 @@ def count_waiting(conn: Connection, rules: str) -> int:
 def write_phones(
     conn: Connection, inputs: Sequence[PhoneInput], phones: Iterable[ContactPhone]
 ) -> ChangedRows:
-    """Write the phones of these contacts that differ. Call it in a transaction."""
+    """Write the phones of these contacts that differ, and delete phones that they no longer have.
+
+    The caller opens a transaction.
+    """
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_phones, pg_temp.incoming_inputs")
     conn.execute(
         "CREATE TEMP TABLE incoming_phones ON COMMIT DROP AS SELECT * FROM contact_phones WITH NO DATA"
@@ -126,19 +129,19 @@ def write_phones(
 
 
 def forget_deleted(conn: Connection) -> int:
-    """Delete the phones of contacts that are no longer in `contatos`; return the number of rows."""
-    gone = conn.execute(
+    """Delete the phones of contacts that are no longer in `contatos`. Return the number of phones."""
+    deleted = conn.execute(
         "DELETE FROM contact_phones p WHERE NOT EXISTS (SELECT FROM contatos c WHERE c.id = p.id_contato)"
     ).rowcount
     conn.execute(
         """DELETE FROM contact_phone_inputs i
            WHERE NOT EXISTS (SELECT FROM contatos c WHERE c.id = i.id_contato)"""
     )
-    return gone
+    return deleted
 
 
 def totals(conn: Connection) -> tuple[int, int]:
-    """Return the number of contacts, and the number of contacts with a phone that can be matched."""
+    """Return the number of contacts, and the number of those with a phone that can be matched (has a key)."""
     row = conn.execute(
         """SELECT (SELECT count(*) FROM contatos),
                   (SELECT count(DISTINCT id_contato) FROM contact_phones WHERE key IS NOT NULL)"""

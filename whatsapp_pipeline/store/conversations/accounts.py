@@ -1,4 +1,8 @@
-"""Statements on tenants and on the accounts (business numbers) that belong to them."""
+"""The tables `tenants` and `whatsapp_accounts`: tenants, and the business numbers that belong to them.
+
+What belongs here: adding, disabling and reading tenants and accounts. What does not: the deliveries of an
+account (inbox.py).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One business number; `tenant` is the tenant's name, if it has one."""
+    """One business number. `tenant` is the tenant's name, or None."""
 
     phone_number_id: str
     tenant_id: int | None
@@ -22,14 +26,17 @@ class Account:
 
 
 def ensure_tenant(conn: Connection, name: str) -> int:
-    """Return the id of the tenant called `name`, creating it if absent."""
+    """Return the id of the tenant `name`. Create the tenant if it does not exist."""
     conn.execute("INSERT INTO tenants (name) VALUES (%s) ON CONFLICT (name) DO NOTHING", (name,))
     row: Any = conn.execute("SELECT id FROM tenants WHERE name = %s", (name,)).fetchone()
     return int(row[0])
 
 
 def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -> None:
-    """Add an account, or enable it again. Its conversations without a tenant get this tenant."""
+    """Add an account, or enable it again.
+
+    Conversations and leads without a tenant get their account's tenant.
+    """
     conn.execute(
         """
         INSERT INTO whatsapp_accounts (phone_number_id, tenant_id) VALUES (%s, %s)
@@ -48,7 +55,7 @@ def add_account(conn: Connection, phone_number_id: str, tenant_id: int | None) -
 def pass_on_tenants(conn: Connection) -> None:
     """Give conversations and leads without a tenant the tenant of their account.
 
-    They were stored before the account existed or had a tenant.
+    Such rows were stored before the account existed or had a tenant.
     """
     for table in ("conversations", "leads"):
         conn.execute(
@@ -67,7 +74,7 @@ def pass_on_tenants(conn: Connection) -> None:
 
 
 def disable_account(conn: Connection, phone_number_id: str) -> bool:
-    """Disable an account, so that its deliveries are kept and parked; return whether the account exists."""
+    """Disable an account. Its new deliveries are parked. Return whether the account exists."""
     return bool(
         conn.execute(
             "UPDATE whatsapp_accounts SET is_active = false, updated_at = now() WHERE phone_number_id = %s",
@@ -92,7 +99,7 @@ _ACCOUNTS: LiteralString = (
 
 
 def accounts(conn: Connection, *, after: str | None = None, limit: int | None = None) -> list[Account]:
-    """Read accounts sorted by phone_number_id: all, or up to `limit` accounts after `after`."""
+    """Return accounts sorted by phone_number_id: all, or up to `limit` accounts after `after`."""
     rows = conn.execute(
         f"{_ACCOUNTS} WHERE %(after)s::text IS NULL OR a.phone_number_id > %(after)s"
         " ORDER BY 1 LIMIT %(limit)s",
@@ -102,13 +109,13 @@ def accounts(conn: Connection, *, after: str | None = None, limit: int | None = 
 
 
 def account_with_id(conn: Connection, phone_number_id: str) -> Account | None:
-    """Read one account."""
+    """Return one account, or None."""
     row = conn.execute(f"{_ACCOUNTS} WHERE a.phone_number_id = %s", (phone_number_id,)).fetchone()
     return Account(*row) if row else None
 
 
 class Tenant(NamedTuple):
-    """A tenant, and the number of its accounts."""
+    """A tenant, and the number of its accounts and active accounts."""
 
     id: int
     name: str
@@ -123,7 +130,7 @@ _TENANTS: LiteralString = (
 
 
 def tenants(conn: Connection, *, after: str | None, limit: int) -> list[Tenant]:
-    """Read up to `limit` tenants sorted by name, from `after` on if it is given."""
+    """Return up to `limit` tenants sorted by name, those after the name `after` if it is given."""
     rows = conn.execute(
         f"{_TENANTS} WHERE %(after)s::text IS NULL OR t.name > %(after)s"
         " GROUP BY t.id ORDER BY t.name LIMIT %(limit)s",
@@ -133,13 +140,13 @@ def tenants(conn: Connection, *, after: str | None, limit: int) -> list[Tenant]:
 
 
 def tenant_with_id(conn: Connection, tenant_id: int) -> Tenant | None:
-    """Read one tenant."""
+    """Return one tenant, or None."""
     row = conn.execute(f"{_TENANTS} WHERE t.id = %s GROUP BY t.id", (tenant_id,)).fetchone()
     return Tenant(*row) if row else None
 
 
 def known_accounts(conn: Connection, phone_number_ids: Collection[str]) -> Mapping[str, Account]:
-    """Read the given accounts that exist."""
+    """Return those of the given accounts that exist, by id. The tenant's name is not read."""
     rows = conn.execute(
         "SELECT a.phone_number_id, a.tenant_id, NULL, a.is_active FROM whatsapp_accounts a"
         " WHERE a.phone_number_id = ANY(%s)",

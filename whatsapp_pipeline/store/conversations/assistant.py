@@ -1,6 +1,6 @@
-"""Statements on `assistant_replies`: the questions that wait for a reply, and their outcomes.
+"""The table `assistant_replies`: the questions that wait for a reply, and their outcomes.
 
-What belongs here: statements about questions and their replies. What does not: asking the language model
+What belongs here: statements about questions and their replies. What does not: calling the language model
 (steps/conversations/answer_messages.py) and the rules for its text (domain/assistant_reply.py).
 
 A question is `pending` until one of these happens: a reply is stored (`answered`), it needs no reply any more
@@ -56,7 +56,8 @@ _ANSWERED_BY_STAFF: Final[LiteralString] = f"""
 class Question:
     """One message that waits for a reply.
 
-    `edited_at` is its time of edit when the question was claimed; `attempts` counts the failed attempts.
+    `edited_at` is the message's time of edit when the question was claimed. `attempts` is the number of
+    failed attempts.
     """
 
     trigger_id: int
@@ -67,7 +68,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class QuestionStatus:
-    """Number of questions that wait, and of those that ended without a reply within the last seven days."""
+    """The number of pending questions, and of those that ended without a reply in the last seven days."""
 
     pending: int
     due: int
@@ -96,7 +97,7 @@ def add_questions(conn: Connection, message_ids: Sequence[int]) -> None:
 def settle_needless(conn: Connection) -> tuple[int, int]:
     """Settle the pending questions that need no reply any more.
 
-    Returns how many were superseded and how many expired.
+    Return how many were superseded, and how many expired.
     """
     rows = conn.execute(
         sql.SQL(queries.load("conversations/settle_questions")).format(
@@ -109,7 +110,7 @@ def settle_needless(conn: Connection) -> tuple[int, int]:
 
 
 def claim(conn: Connection, *, seconds: float) -> Question | None:
-    """Lease the first due question that no worker has leased; None if there is none."""
+    """Lease the first due question that no worker has leased, and return it. Return None if there is none."""
     row = conn.execute(
         """
         UPDATE assistant_replies r SET lease_until = now() + make_interval(secs => %s), updated_at = now()
@@ -138,7 +139,7 @@ def store_outcome(
 
 
 def ask_later(conn: Connection, trigger_id: int, reason: str, *, seconds: float, counts: bool) -> None:
-    """Release a question, to be asked again after `seconds`. With `counts`, the attempt is counted."""
+    """Release a question, so that it is due again after `seconds`. With `counts`, the attempt is counted."""
     conn.execute(
         "UPDATE assistant_replies SET attempts = attempts + %s::int, reason = %s, lease_until = NULL,"
         " next_attempt_at = now() + make_interval(secs => %s), updated_at = now()"
@@ -162,7 +163,10 @@ def postpone_all(conn: Connection, reason: str, *, seconds: float) -> None:
 
 
 def retry_failed(conn: Connection) -> int:
-    """Make failed questions of the last day, and all pending questions, due now. Return their number."""
+    """Make failed and pending questions of the last day that still need a reply due now.
+
+    Return their number.
+    """
     return conn.execute(
         f"""
         UPDATE assistant_replies r
@@ -178,7 +182,7 @@ def retry_failed(conn: Connection) -> int:
 
 
 def question_status(conn: Connection) -> QuestionStatus:
-    """Count the questions that wait or ended without a reply."""
+    """Return the number of questions that wait, or ended without a reply in the last seven days."""
     row = conn.execute(
         """
         SELECT count(*) FILTER (WHERE r.state = 'pending'),
@@ -197,7 +201,10 @@ def question_status(conn: Connection) -> QuestionStatus:
 
 
 def failed_questions(conn: Connection, limit: int = 20) -> list[tuple[int, str, int, str]]:
-    """Read (message id, state, attempts, reason) of the latest questions without a reply after a failure."""
+    """Return (message id, state, attempts, reason) of the latest questions that failed or expired.
+
+    Questions that wait for another attempt are included.
+    """
     return conn.execute(
         """
         SELECT trigger_id, state, attempts, coalesce(reason, '') FROM assistant_replies
@@ -212,10 +219,8 @@ def failed_questions(conn: Connection, limit: int = 20) -> list[tuple[int, str, 
 def store_reply(conn: Connection, question: Question, text: str) -> bool:
     """Store the reply, unless the question was edited or needs no reply any more.
 
-    Return whether the reply was stored.
-
-    The statement runs in the caller's transaction under the account's lock, so that no message is added
-    between the check and the insert.
+    Return whether the reply was stored. The statement runs in the caller's transaction under the account's
+    lock, so that no message is added between the check and the insert.
     """
     row = conn.execute(
         "SELECT phone_number_id FROM conversation_messages WHERE id = %s", (question.trigger_id,)

@@ -19,7 +19,7 @@ class ChatHead(NamedTuple):
 
     id: int
     name: str | None
-    """The title of the export, or the name in the customer's profile."""
+    """The file name of the export, or the name in the customer's profile."""
     id_contato: int | None
     nome: str | None
     match_status: str
@@ -27,7 +27,7 @@ class ChatHead(NamedTuple):
     duplicate_of: int | None
     """The chat that contains all messages of this one."""
     messages_elsewhere: int
-    """Number of messages that an earlier export contains, too. They are shown there."""
+    """The number of messages that another export contains, too. They are shown there."""
     month: str | None
     """The month of the export; None for a live conversation."""
     processing_status: str | None
@@ -57,6 +57,6 @@ _HEADS: dict[str, LiteralString] = {
 
 
 def chat_head(conn: Connection, scope: StreamScope) -> ChatHead | None:
-    """Return the head of a scope of kind `chat` or `webhook`; None if the conversation does not exist."""
+    """Return the head of a scope of kind `chat` or `webhook`, or None if the chat does not exist."""
     with conn.cursor(row_factory=class_row(ChatHead)) as cursor:
         return cursor.execute(_HEADS[scope.kind], (scope.id,)).fetchone()

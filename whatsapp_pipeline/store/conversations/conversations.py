@@ -51,7 +51,10 @@ def lock_accounts(conn: Connection, phone_number_ids: Iterable[str]) -> None:
 def get_or_create_conversation(
     conn: Connection, tenant_id: int | None, phone_number_id: str, wa_from: str
 ) -> int:
-    """Return the id of the conversation with `wa_from` (a phone or a user id), creating it if absent."""
+    """Return the id of the conversation with `wa_from` (a phone or a user id).
+
+    Create it if it does not exist.
+    """
     if not wa_from.strip():
         raise PipelineError("a conversation needs a sender: wa_from is empty")
     with conn.transaction():
@@ -86,9 +89,9 @@ def add_conversation_message(
 def get_last_messages(
     conn: Connection, conversation_id: int, limit: int = 20, *, up_to: int | None = None
 ) -> list[StoredMessage]:
-    """Read the last `limit` messages, oldest first; with `up_to`, those up to and including that message.
+    """Return the last `limit` messages, oldest first. With `up_to`, the last ones up to that message.
 
-    Messages are ordered by `sent_at`, then in the order of receipt; among messages of the same time, local
+    Messages are ordered by `sent_at`, then in the order of receipt. Among messages of the same time, local
     ones are last. The text of a message that its author revoked is `[revoked]`.
     """
     rows = conn.execute(
@@ -132,7 +135,7 @@ def message_contexts(conn: Connection, inbox_ids: Sequence[int]) -> list[tuple[i
 def resolve_conversations(
     conn: Connection, correspondents: Sequence[Correspondent], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:
-    """Find or create the conversation of each correspondent; return their ids, and how many were created.
+    """Find or create the conversation of each correspondent. Return the ids, and how many were created.
 
     The caller must have called `lock_accounts`. If identities of one person have different conversations,
     these are merged into the oldest one. So the order in which identities arrive does not matter.
@@ -233,7 +236,7 @@ def _create(
 
 
 def insert_identities(conn: Connection, names: Sequence[tuple[str, Identity, int]]) -> None:
-    """Insert the identities of conversations; each item is (account, identity, conversation id)."""
+    """Insert the identities of conversations. Each item is (account, identity, conversation id)."""
     if not names:
         return
     conn.execute(
@@ -278,7 +281,10 @@ def _merge(conn: Connection, keep: int, others: Sequence[int]) -> None:
 
 
 def _rename(conn: Connection, ids: Sequence[int]) -> None:
-    """Set each conversation's external id to its preferred identity (order of preference: rename.sql)."""
+    """Set each conversation's external id to its preferred identity.
+
+    rename.sql has the order of preference.
+    """
     if ids:
         conn.execute(queries.load("conversations/rename"), {"conversations": list(ids)})
 
@@ -323,12 +329,15 @@ def note_renamings(conn: Connection, renamings: Sequence[tuple[int, str, datetim
 
 
 def keep_one_lead(conn: Connection, ids: Sequence[int]) -> None:
-    """Delete all leads of these conversations except the earliest lead of each person."""
+    """Delete the leads of each of these conversations except the earliest one."""
     conn.execute(queries.load("conversations/keep_one_lead"), {"conversations": list(ids)})
 
 
 def latest_conversations(conn: Connection, limit: int) -> list[tuple[int, str | None, str, str | None, int]]:
-    """Read (id, profile name, match status, last message at, number of messages), the latest first."""
+    """Return up to `limit` conversations, the latest first.
+
+    Each is (id, profile name, match status, last message at, number of messages).
+    """
     return conn.execute(
         """
         SELECT c.id, c.profile_name, c.match_status, c.last_message_at::text,

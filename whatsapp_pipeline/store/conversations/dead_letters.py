@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class DeadLetter(NamedTuple):
-    """A delivery that failed too often. `error` contains nothing of its content."""
+    """A delivery whose processing failed too often. `error` quotes nothing of its content."""
 
     id: int
     received_at: datetime
@@ -26,7 +26,7 @@ class DeadLetter(NamedTuple):
 
 
 def dead_deliveries(conn: Connection, *, before: int | None, limit: int) -> list[DeadLetter]:
-    """Return dead letters, newest first; with `before`, those older than that delivery."""
+    """Return up to `limit` dead letters, newest first. With `before` (an id), only older ones."""
     with conn.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(
             """
@@ -38,16 +38,16 @@ def dead_deliveries(conn: Connection, *, before: int | None, limit: int) -> list
 
 
 def count_dead_deliveries(conn: Connection) -> int:
-    """Count all dead letters."""
+    """Return the number of dead letters."""
     row = conn.execute("SELECT count(*) FROM dead_deliveries").fetchone()
     return int(row[0]) if row else 0
 
 
 def replay_dead_deliveries(conn: Connection, session: bytes, ids: Sequence[int] | None) -> int:
-    """Make dead letters due again (with `ids` None: all). Return their number.
+    """Make the dead letters `ids` due again, or all if `ids` is None. Return their number.
 
-    The user of the session is recorded. Raises psycopg.errors.InvalidAuthorizationSpecification when the
-    session has ended.
+    The database function records the user of the session. Raises
+    psycopg.errors.InvalidAuthorizationSpecification when the session has ended.
     """
     row = conn.execute(
         "SELECT replay_dead_deliveries(%s, %s::bigint[])", (session, None if ids is None else list(ids))

@@ -1,8 +1,9 @@
 """Storing the items of deliveries in bulk: messages, statuses, other events, leads.
 
-What belongs here: one set-based pass over any number of items. The pass is idempotent, and its end state does
-not depend on the order or grouping of the items. What does not: leases and retries
+What belongs here: one set-based pass over any number of items. What does not: leases and retries
 (steps/conversations/process_webhooks.py).
+
+The pass is idempotent, and its end state does not depend on the order or grouping of the items.
 """
 
 from __future__ import annotations
@@ -67,12 +68,11 @@ def store_items(
     *,
     ask_assistant: bool = False,
 ) -> Stored:
-    """Store items of any deliveries.
+    """Store items of any deliveries. Return how many rows were added.
 
-    The caller opens a transaction, whose end releases the locks of the accounts.
-
-    `tenants` gives the tenant of each account's new conversations. With `ask_assistant` each new message of
-    a user becomes a question for the assistant, unless it is too old.
+    The caller opens a transaction, whose end releases the locks of the accounts. `tenants` gives the tenant
+    of each account's new conversations and leads. With `ask_assistant`, new messages that need a reply become
+    questions for the assistant, unless they are too old.
     """
     messages, statuses, others = (
         _of(received, DeliveredMessage),
@@ -195,7 +195,7 @@ def _with_copy(row: _MessageRow, copy: _MessageRow) -> _MessageRow:
 def _add_messages(
     conn: Connection, messages: Sequence[tuple[Received, DeliveredMessage]], tenants: Mapping[str, int | None]
 ) -> tuple[list[int], int]:
-    """Insert the new messages; return their ids, and how many conversations were created."""
+    """Insert the new messages. Return their ids, and how many conversations were created."""
     ids, made = resolve_conversations(conn, [(m.phone_number_id, m.identities) for _, m in messages], tenants)
     rows = _write_rows(conn, (_message_row(*pair, of) for pair, of in zip(messages, ids, strict=True)))
     _touch_conversations(conn, messages, ids)
@@ -211,7 +211,7 @@ def _add_messages(
 
 
 def _write_rows(conn: Connection, rows: Iterable[_MessageRow]) -> list[tuple[int, bool]]:
-    """Insert messages or complete stored ones; return the id of each written row, and whether it is new."""
+    """Insert messages or complete stored ones. Return (id, whether it is new) of each written row."""
     first: dict[tuple[str, str], _MessageRow] = {}
     for row in sorted(rows, key=lambda row: (row.inbox_id, row.position)):
         known = first.get((row.phone_number_id, row.message_key))
@@ -226,11 +226,10 @@ def _complete_copies(
     messages: Sequence[tuple[Received, DeliveredMessage]],
     others: Sequence[tuple[Received, Other]],
 ) -> list[tuple[Received, Other]]:
-    """Complete stored messages by copies that name no recipient.
+    """Complete stored messages by copies that name no recipient. Return the items that completed none.
 
-    Return the items that did not complete a message.
-
-    The copies are those of this pass, and those that became events because they came before.
+    The copies are those of this pass, and those that were stored as events because they came before their
+    message.
     """
     copies = [(r, o.message) for r, o in others if isinstance(o, Unaddressed)]
     keys = {(m.phone_number_id, m.provider_id) for _, m in copies}
@@ -260,11 +259,9 @@ def _complete_copies(
 
 
 def _waiting_copies(conn: Connection, keys: Sequence[list[str]]) -> list[tuple[Received, DeliveredMessage]]:
-    """Remove the copies of some messages from the events, and return them.
+    """Remove the copies of some messages from the events, and return the copies.
 
-    Until its message is stored, a copy is stored as an event.
-
-    An event that can't be read as a copy is kept.
+    Until its message is stored, a copy is stored as an event. An event that can't be read as a copy is kept.
     """
     rows = conn.execute(
         """

@@ -34,7 +34,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A range of the inbox for one run; `attempt` counts its launches from 1."""
+    """A range of inbox ids for one run. `attempt` is the number of its launches."""
 
     id: int
     first_id: int
@@ -46,7 +46,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class InboxStatus:
-    """Counts of the deliveries that wait in the inbox. Ages are in seconds, and 0 if nothing waits."""
+    """The number of pending, parked and dead deliveries in the inbox, and of open batches.
+
+    `retrying` are pending deliveries that have failed before. `oldest_pending_seconds` is 0 if none is
+    pending. `waiting_for` are the accounts for which parked deliveries wait.
+    """
 
     pending: int
     oldest_pending_seconds: float
@@ -76,13 +80,13 @@ def add_deliveries(conn: Connection, deliveries: Sequence[tuple[UUID, datetime, 
 
 
 def plan_batch(conn: Connection, size: int) -> Batch | None:
-    """Open a batch over the next `size` due deliveries that no open batch covers; None if there are none."""
+    """Open a batch over the next `size` due deliveries that no open batch covers, or return None."""
     row = conn.execute(
         """
         WITH due AS (
             SELECT id FROM webhook_inbox i
              WHERE status = 'pending'
-               -- No pause is that long: a server whose clock was ahead wrote such a time.
+               -- No pause is longer than two hours. A server whose clock was ahead wrote such a time.
                AND (next_attempt_at <= now() OR next_attempt_at > now() + interval '2 hours')
                AND NOT EXISTS (SELECT 1 FROM webhook_batches b
                                 WHERE b.status = 'open' AND i.id BETWEEN b.first_id AND b.last_id)
@@ -97,7 +101,7 @@ def plan_batch(conn: Connection, size: int) -> Batch | None:
 
 
 def batch(conn: Connection, batch_id: int) -> Batch | None:
-    """Read one batch."""
+    """Return one batch, or None."""
     row = conn.execute(
         "SELECT id, first_id, last_id, attempt, status, requested_at FROM webhook_batches WHERE id = %s",
         (batch_id,),
@@ -106,7 +110,7 @@ def batch(conn: Connection, batch_id: int) -> Batch | None:
 
 
 def open_batches(conn: Connection) -> list[Batch]:
-    """Read the batches that no run has finished, oldest first."""
+    """Return the batches that no run has finished, oldest first."""
     rows = conn.execute(
         "SELECT id, first_id, last_id, attempt, status, requested_at FROM webhook_batches"
         " WHERE status = 'open' ORDER BY id"
@@ -124,7 +128,7 @@ def next_attempt(conn: Connection, batch_id: int) -> int:
 
 
 def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
-    """Set a batch to `done`, or to `dead` if it is given up.
+    """Set the status of an open batch to `done`, or to `dead` if no run shall be launched for it again.
 
     A later batch covers the deliveries that still wait.
     """
@@ -137,10 +141,10 @@ def close_batch(conn: Connection, batch_id: int, *, dead: bool = False) -> None:
 def lease(
     conn: Connection, first_id: int, last_id: int, *, rows: int, seconds: float, suspects: bool = False
 ) -> tuple[UUID, list[Delivery]]:
-    """Lease up to `rows` due deliveries, about 4 MB of bodies, for `seconds`. Return a token and the rows.
+    """Lease up to `rows` due deliveries, with at most about 4 MB of bodies, for `seconds`.
 
-    With `suspects`, only deliveries whose worker was killed are leased. The caller leases them one at a time,
-    because one of them may have caused the end of the worker.
+    Return a token and the deliveries. With `suspects`, only deliveries whose worker was killed are leased.
+    The caller leases them one at a time, because one of them may have caused the end of the worker.
     """
     token = uuid4()
     found = conn.execute(
@@ -160,7 +164,7 @@ def lease(
 
 
 def finish_deliveries(conn: Connection, ids: Sequence[int], token: UUID) -> None:
-    """Set deliveries to `done`, except those that another worker has leased since."""
+    """Set the status of deliveries to `done`, except those that another worker has leased since."""
     conn.execute(
         "UPDATE webhook_inbox SET status = 'done', processed_at = now(), error = NULL, lease_token = NULL,"
         " lease_until = NULL, crashes = 0, waiting_for = '{}' WHERE id = ANY(%s) AND lease_token = %s",
@@ -178,9 +182,9 @@ def park(conn: Connection, inbox_id: int, token: UUID, accounts: Sequence[str]) 
 
 
 def fail_delivery(conn: Connection, inbox_id: int, token: UUID, error: str, *, max_attempts: int) -> bool:
-    """Count a failed attempt and set the time of the next; after `max_attempts` set the status to `dead`.
+    """Count a failed attempt and set the time of the next attempt. After `max_attempts`, set it to `dead`.
 
-    Returns whether the delivery is now a dead letter.
+    Return whether the delivery is now a dead letter.
     """
     row = conn.execute(
         "UPDATE webhook_inbox SET attempts = attempts + 1, error = %s, lease_token = NULL,"
@@ -211,8 +215,8 @@ def replay(
 ) -> int:
     """Make dead letters, deliveries by id, or all deliveries since a time due again. Return their number.
 
-    Processing is idempotent, so replaying stored messages changes nothing. A delivery whose body was redacted
-    can't be replayed.
+    Processing is idempotent, so replaying stored messages changes nothing. A delivery whose body was deleted
+    or that a worker has leased is left out.
     """
     return conn.execute(
         """
@@ -226,7 +230,7 @@ def replay(
 
 
 def count_deliveries(conn: Connection) -> InboxStatus:
-    """Count the deliveries that wait, by status."""
+    """Return the number of pending, parked and dead deliveries, and of open batches."""
     row = conn.execute(
         """
         SELECT count(*) FILTER (WHERE status = 'pending'),
@@ -249,7 +253,7 @@ def count_deliveries(conn: Connection) -> InboxStatus:
 
 
 def dead_letters(conn: Connection, limit: int = 20) -> list[tuple[int, datetime, int, str]]:
-    """Read (id, received at, attempts, error) of the latest dead letters; errors quote no content."""
+    """Return (id, received at, attempts, error) of the latest dead letters. Errors quote no content."""
     return conn.execute(
         "SELECT id, received_at, attempts, coalesce(error, '') FROM webhook_inbox WHERE status = 'dead'"
         " ORDER BY id DESC LIMIT %s",
@@ -258,7 +262,7 @@ def dead_letters(conn: Connection, limit: int = 20) -> list[tuple[int, datetime,
 
 
 def replace_body(conn: Connection, inbox_id: int, body: bytes | None) -> None:
-    """Replace the received body by `body`; None leaves it unchanged."""
+    """Replace the received body by `body`. None leaves it unchanged."""
     if body is not None:
         conn.execute(
             "UPDATE webhook_inbox SET body = %s, redacted_at = now() WHERE id = %s", (body, inbox_id)
@@ -266,9 +270,9 @@ def replace_body(conn: Connection, inbox_id: int, body: bytes | None) -> None:
 
 
 def redact(conn: Connection, *, days: int, held_days: int) -> int:
-    """Delete raw bodies `days` after receipt, and those of dead and parked deliveries after `held_days`.
+    """Delete raw bodies of processed deliveries `days` after receipt. Return how many were deleted.
 
-    Returns how many bodies were deleted. The stored messages stay.
+    Bodies of dead and parked deliveries are deleted after `held_days`. The stored messages stay.
     """
     return conn.execute(
         """

@@ -1,4 +1,4 @@
-"""Statements on the sessions of live conversations: find due conversations, read messages, write sessions.
+"""The sessions of live conversations: finding due conversations, reading their messages, writing sessions.
 
 What belongs here: these statements. What does not: the rules for the end of a session
 (domain/chat_evidence.py) and the order that a session is about (store/links/).
@@ -23,7 +23,10 @@ _BATCH = 20_000
 
 
 def lock_due(conn: Connection, *, limit: int) -> list[int]:
-    """Lock up to `limit` conversations whose sessions are due, until the transaction ends; return them."""
+    """Lock up to `limit` conversations whose sessions must be computed again, and return their ids.
+
+    The locks last until the transaction ends. Conversations that another transaction has locked are left out.
+    """
     rows = conn.execute(
         "SELECT id FROM conversations WHERE sessions_due ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED",
         (limit,),
@@ -43,7 +46,7 @@ def said(conn: Connection, conversations: Sequence[int]) -> Iterator[list[SaidRo
 def write_sessions(
     conn: Connection, conversations: Sequence[int], sessions: Sequence[SessionOfConversation]
 ) -> None:
-    """Write the given sessions of these conversations, delete their others and clear `sessions_due`."""
+    """Write the given sessions of these conversations, delete their other sessions, clear `sessions_due`."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.incoming_sessions")
     conn.execute(
         "CREATE TEMP TABLE incoming_sessions (id_conversation bigint, number integer, started_at timestamp,"

@@ -40,7 +40,11 @@ class StreamScope:
 
 
 class Place(NamedTuple):
-    """A place in the order of messages: a message's sort key, or the first place at a given time."""
+    """A place in the order of messages: a message's sort key, or the first place at a given time.
+
+    `file` is None for a live message, which comes after the messages of files at the same time. The file ""
+    comes before all files, so `Place(at)` is the first place at that time.
+    """
 
     at: datetime
     file: str | None = ""
@@ -69,16 +73,18 @@ class LocatedMessage(NamedTuple):
         return Place(self.at, self.file, self.ordinal)
 
 
-_LOCATED: LiteralString = "source, message_id, id_contato, id_chat_file, conversation_id, at, file, ordinal"
-_LOCATE: dict[str, LiteralString] = {
-    # For a copy of a message in an earlier export, return that message.
-    "chat": f"""SELECT {_LOCATED} FROM messages_all WHERE source = 'chat'
+_LOCATION_COLUMNS: LiteralString = (
+    "source, message_id, id_contato, id_chat_file, conversation_id, at, file, ordinal"
+)
+_LOCATION_QUERIES: dict[str, LiteralString] = {
+    # If the message is a duplicate, return its original, which is in an earlier export of the same chat.
+    "chat": f"""SELECT {_LOCATION_COLUMNS} FROM messages_all WHERE source = 'chat'
         AND message_id = (SELECT coalesce(duplicate_of, id) FROM chat_messages WHERE id = %(id)s)""",
     # If an export now contains a live message, the place of the message in that export is returned.
     "webhook": f"""
-        SELECT {_LOCATED} FROM messages_all WHERE source = 'webhook' AND message_id = %(id)s
+        SELECT {_LOCATION_COLUMNS} FROM messages_all WHERE source = 'webhook' AND message_id = %(id)s
         UNION ALL
-        SELECT {_LOCATED} FROM messages_all WHERE source = 'chat' AND message_id = (
+        SELECT {_LOCATION_COLUMNS} FROM messages_all WHERE source = 'chat' AND message_id = (
             SELECT coalesce(a.duplicate_of, a.id) FROM conversation_contact_messages w
               JOIN conversation_identities i ON i.conversation_id = w.conversation_id
               JOIN chat_files f ON f.phone_key = i.phone_key
@@ -91,10 +97,10 @@ _LOCATE: dict[str, LiteralString] = {
 }
 
 
-def locate(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
+def locate_message(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
     """Return the place and the ids of a message; None if `messages_all` does not have the message."""
     with conn.cursor(row_factory=class_row(LocatedMessage)) as cursor:
-        return cursor.execute(_LOCATE[source], {"id": message_id}).fetchone()
+        return cursor.execute(_LOCATION_QUERIES[source], {"id": message_id}).fetchone()
 
 
 class StreamMessage(NamedTuple):
@@ -131,18 +137,19 @@ class StreamMessage(NamedTuple):
 
     @property
     def ref(self) -> str:
-        """The message's name in addresses: `chat:12` or `webhook:7`."""
+        """The message's reference in URLs and commands: `chat:12` or `webhook:7`."""
         return f"{self.source}:{self.message_id}"
 
 
-_PICKED: LiteralString = (
+_PAGE_COLUMNS: LiteralString = (
     "source, message_id, at, file, ordinal, side, origin, type, text, id_contato, id_chat_session, "
     "id_ordem_servico, id_chat_file, conversation_id"
 )
-_DETAILED: LiteralString = queries.load("conversations/stream_detail")
+_DETAIL_QUERY: LiteralString = queries.load("conversations/stream_detail")
 
 
-_GIVEN_KEY: LiteralString = (
+# U+10FFFF stands for the missing file of a live message, as in MESSAGE_KEY.
+_PLACE_KEY: LiteralString = (
     "(%(at)s::timestamp, coalesce(%(file)s::text, E'\\U0010FFFF' COLLATE \"C\"), %(ordinal)s::bigint)"
 )
 
@@ -152,22 +159,23 @@ def messages_around(
 ) -> list[StreamMessage]:
     """Return up to `before` messages before a place, and up to `after` messages from the place on, in order.
 
-    With `exclusive` the message at the place itself is left out.
+    With `exclusive` the message at the place itself is left out. The comparisons of `at` alone follow from
+    those of the keys. They are there because an index can serve them.
     """
     at_place: LiteralString = ">" if exclusive else ">="
     statement: LiteralString = f"""
         WITH picked AS (
-            (SELECT true AS is_before, {_PICKED} FROM messages_all
+            (SELECT true AS is_before, {_PAGE_COLUMNS} FROM messages_all
               WHERE {_SCOPES[scope.kind]} AND at <= %(at)s
-                AND {MESSAGE_KEY} < {_GIVEN_KEY}
+                AND {MESSAGE_KEY} < {_PLACE_KEY}
               ORDER BY {NEWEST_FIRST} LIMIT %(before)s)
             UNION ALL
-            (SELECT false, {_PICKED} FROM messages_all
+            (SELECT false, {_PAGE_COLUMNS} FROM messages_all
               WHERE {_SCOPES[scope.kind]} AND at >= %(at)s AND {MESSAGE_KEY} {at_place}
-                    {_GIVEN_KEY}
+                    {_PLACE_KEY}
               ORDER BY {MESSAGE_ORDER} LIMIT %(after)s)
         )
-        {_DETAILED}
+        {_DETAIL_QUERY}
     """
     values = {
         "scope": scope.id,
@@ -187,12 +195,12 @@ def messages_between(
     """Return up to `limit` messages of a period, oldest first, for printing and for export."""
     statement: LiteralString = f"""
         WITH picked AS (
-            SELECT false AS is_before, {_PICKED} FROM messages_all
+            SELECT false AS is_before, {_PAGE_COLUMNS} FROM messages_all
              WHERE {_SCOPES[scope.kind]} AND at >= coalesce(%(since)s, '-infinity'::timestamp)
                AND at < coalesce(%(until)s, 'infinity'::timestamp)
              ORDER BY {MESSAGE_ORDER} LIMIT %(limit)s
         )
-        {_DETAILED}
+        {_DETAIL_QUERY}
     """
     values = {"scope": scope.id, "since": since, "until": until, "limit": limit}
     with conn.cursor(row_factory=class_row(StreamMessage)) as cursor:
@@ -200,7 +208,10 @@ def messages_between(
 
 
 class NamedAttachment(NamedTuple):
-    """The attachment that a message names, and the chat files beside or inside which it may be."""
+    """The file name of an attachment, and the chat files of its message.
+
+    The attachment is in the folder or in the zip of one of these files.
+    """
 
     name: str
     paths: list[str]
@@ -226,7 +237,7 @@ def attachment_of(conn: Connection, message_id: int) -> NamedAttachment | None:
 
 
 class WordHit(NamedTuple):
-    """A message of a conversation in which a word was found, in the order of messages."""
+    """A message that contains the searched words, with the parts of its place."""
 
     source: str
     message_id: int
@@ -241,12 +252,12 @@ class WordHit(NamedTuple):
 
 
 def word_hits(conn: Connection, scope: StreamScope, words: str, *, limit: int) -> list[WordHit]:
-    """Return the newest messages of a scope that contain the words, at most `limit`, in order.
+    """Return the newest `limit` messages of a scope that contain the words, oldest first.
 
     The query first reads the messages of the scope and then searches them, because the index over the words
     of all customers would be slower. OFFSET 0 prevents the planner from using that index. The subqueries
-    parse the words once instead of once per message. As in the search, a message that only has another word
-    of the same stem is no hit.
+    parse the words once instead of once per message. A message with only a different word of the same stem
+    ("Célia" for "cel") is not a hit, as in store/chats/search.py.
     """
     statement: LiteralString = f"""
         SELECT source, message_id, at, file, ordinal FROM (

@@ -6,10 +6,11 @@ deciding (domain/matching/), linking a month (steps/links/), and long statements
     contact_links, order_links, live_links   read the evidence
     decisions                                write links and candidates
     models                                   fitted weights
-    fingerprints                             whether a month is current
+    fingerprints, link_parts                 whether a month is current, and which input has changed
     overrides, chat_state                    decisions of people, and one chat as they see it
     order_lookup                             orders by the number or id that people type
-    review                                   chats and sessions that wait for a person
+    review, live_review, review_pages        chats, sessions and conversations that wait for a person
+    queue_refresh                            the stored review queue
     verdicts, precision_sample               samples, and people's verdicts on them
     link_report                              numbers for checks and people
 

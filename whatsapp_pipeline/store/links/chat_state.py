@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from whatsapp_pipeline.store.connection import Connection
 
-# Only one decision is made at a time: one lock covers comparing the shown state and writing the decision.
+# Only one decision is made at a time, because comparing the shown state and writing the decision need one
+# lock.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('whatsapp-pipeline:link_decisions', 0))"
 
 
@@ -45,7 +46,7 @@ def lock_decisions(conn: Connection) -> None:
 
 
 def chat_targets(conn: Connection, id_chat_file: int) -> ChatTarget | None:
-    """Return the targets of decisions on a chat; None if there is no such chat."""
+    """Return the targets of decisions on a chat, or None if no file of the archive has it."""
     row = conn.execute(
         """
         SELECT f.id, f.month, f.file_path, f.chat_number, f.title,
@@ -62,7 +63,7 @@ def chat_targets(conn: Connection, id_chat_file: int) -> ChatTarget | None:
 
 
 def link_state(conn: Connection, id_chat_file: int, session_number: int | None) -> LinkState | None:
-    """Return the link of the chat or of its session; None if it does not exist."""
+    """Return the link of the chat or of its session, or None if it does not exist."""
     if session_number is None:
         row = conn.execute(
             "SELECT match_status, id_contato, id_ordem_servico FROM chat_files WHERE id = %s", (id_chat_file,)
@@ -80,7 +81,7 @@ def link_state(conn: Connection, id_chat_file: int, session_number: int | None) 
 def snooze(
     conn: Connection, id_chat_file: int, session_number: int | None, *, reviewer: str, until: datetime
 ) -> None:
-    """Hide an item from one reviewer's queue until a time."""
+    """Hide a chat, or one of its sessions, from one reviewer's queue until a time."""
     conn.execute(
         """
         INSERT INTO review_snoozes (id_chat_file, session_number, reviewer, until) VALUES (%s, %s, %s, %s)
@@ -124,8 +125,8 @@ def reopen_sessions(conn: Connection, sessions: list[int]) -> None:
 def reopen_moved_orders(conn: Connection, contacts: Mapping[int, int | None]) -> None:
     """Set the sessions of chats that get another contact to pending. Call it before the contacts are written.
 
-    Their orders were decided for the previous contact. People's decisions on orders are kept. A chat without
-    sessions loses its order.
+    The sessions' orders were decided for the previous contact. People's decisions on orders are kept. A chat
+    without sessions loses its order.
     """
     values = (list(contacts), list(contacts.values()))
     conn.execute(

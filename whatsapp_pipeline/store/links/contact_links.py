@@ -4,8 +4,8 @@ What belongs here: set-based statements. What does not: deciding (domain/matchin
 in general (decisions.py), overrides (overrides.py), fitted models (models.py), and the report
 (link_report.py).
 
-The functions work on a temporary table `linking` that `stage_month_chats` or `stage_title` fills: call them
-inside one transaction.
+Most functions work on the temporary table `linking`, which the `stage_…` functions fill. Call them inside one
+transaction.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class StagedChat(NamedTuple):
 
 
 class PhoneHitRow(NamedTuple):
-    """A contact's phone that equals a phone of a staged chat. `area` is written, assumed or unknown."""
+    """A contact's phone that equals a phone of a staged chat.
+
+    `area` is how the chat's phone got its area code: written, assumed or unknown.
+    """
 
     id_chat_file: int
     source: str
@@ -68,7 +71,7 @@ class OrderText(NamedTuple):
     closed: date | None
 
 
-# Columns by which statements of linking join tables.
+# The columns with which the statements of linking join tables, by table.
 _JOINED = {
     "contatos": ("id",),
     "contact_phones": ("id_contato", "key"),
@@ -129,7 +132,7 @@ def order_hits(conn: Connection) -> list[OrderHitRow]:
 
 
 def names_of_contacts(conn: Connection, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
-    """Return (nome, fantasia) of contacts; a missing name is ""."""
+    """Return (nome, fantasia) of contacts by id. A missing name is ""."""
     rows = conn.execute(
         """SELECT DISTINCT ON (id) id, coalesce(nome, ''), coalesce(fantasia, '') FROM contatos
            WHERE id = ANY(%s) ORDER BY id, nome, fantasia""",

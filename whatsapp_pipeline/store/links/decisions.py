@@ -42,7 +42,7 @@ class CandidateRow(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """The number of chats or sessions with equal links. With `linked`, they have a contact or order."""
+    """The number of chats or sessions with equal links. `linked` is whether they have a contact or order."""
 
     status: str
     method: str | None
@@ -55,7 +55,7 @@ class Tally(NamedTuple):
 class DecisionTables:
     """The names of the table of decided rows, of two of its columns, and of the table of candidates.
 
-    `owner` is the candidates' reference to the decided row; both tables have the column `target`.
+    `owner` is the candidates' column with the id of the decided row. Both tables have the column `target`.
     """
 
     rows: LiteralString
@@ -74,8 +74,8 @@ def write_decisions(
 ) -> tuple[int, int]:
     """Stage decisions in the table `decided`, and write the differences to the tables.
 
-    `update` names the query that updates the decided rows. Returns the numbers of changed rows and
-    candidates.
+    `update` names the query that updates the decided rows. Return (number of changed rows, number of changed
+    candidates).
     """
     _fill(
         conn,
@@ -102,11 +102,11 @@ def write_decisions(
         ).format(**names)
     )
     changed = conn.execute(queries.load(update)).rowcount
-    gone, upserted = (
+    deleted, upserted = (
         conn.execute(sql.SQL(queries.load(name)).format(**names)).rowcount
         for name in ("links/link_candidates_gone", "links/link_candidates_upsert")
     )
-    return changed, gone + upserted
+    return changed, deleted + upserted
 
 
 def _fill(

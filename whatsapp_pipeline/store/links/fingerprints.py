@@ -1,8 +1,9 @@
 """Fingerprints of a month's links. They show whether the rows that the decisions read or wrote have changed.
 
-What belongs here: hashes of rows. Chats are hashed by content. Tables of which a decision may read any row
-are hashed by the version of every row (ctid and xmin), so that any write changes the hash. What does not:
-rules and options, which the caller passes.
+What belongs here: hashes of rows. What does not: rules and options, which the caller passes.
+
+Chats are hashed by content. Tables of which a decision may read any row are hashed by the version of every
+row (ctid and xmin), so that any write changes the hash.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def input_fingerprint(conn: Connection, stage: Stage, month: str, *more: str) ->
 
 
 def is_current(conn: Connection, stage: Stage, month: str, inputs: bytes) -> bool:
-    """Return whether the month was decided from these `inputs`, and its links have not changed since."""
+    """Return whether the month was decided from these `inputs` and its links have not changed since."""
     row = conn.execute(
         "SELECT stamp FROM link_stamps WHERE stage = %s AND month = %s", (stage, month)
     ).fetchone()
@@ -57,7 +58,7 @@ def is_current(conn: Connection, stage: Stage, month: str, inputs: bytes) -> boo
 
 
 def store_fingerprint(conn: Connection, stage: Stage, month: str, inputs: bytes) -> None:
-    """Store that the month is decided from `inputs` and written."""
+    """Store the fingerprint of the month's `inputs` and of its written links."""
     conn.execute(
         """INSERT INTO link_stamps (stage, month, stamp) VALUES (%s, %s, %s)
            ON CONFLICT (stage, month) DO UPDATE SET stamp = excluded.stamp""",

@@ -1,6 +1,6 @@
 """Hashes of the parts of the data that a month's links depend on.
 
-From them the backfill planner knows what has changed.
+The backfill planner compares them to find what has changed.
 
 What belongs here: computing and storing the parts. What does not: the decision whether a run skips the month
 (fingerprints.py), which needs more speed and less precision.
@@ -36,7 +36,7 @@ _PHONED: Final = """EXISTS (
       AND (f.phone_key IS NOT NULL OR EXISTS (SELECT FROM chat_phones p WHERE p.id_chat_file = f.id)))"""
 _MODEL: Final = f"""
     SELECT max(id) FILTER (WHERE kind = %(kind)s AND (kind <> 'names' OR {_NAMED})) FROM link_models"""
-# Hashed by content: if verdicts are withdrawn, the earlier weights and their hash are restored.
+# The weights are hashed by content, so withdrawn verdicts restore the earlier weights and the earlier hash.
 _PHONE_WEIGHTS: Final = f"""
     SELECT CASE WHEN %(kind)s = 'names' AND {_PHONED} THEN coalesce(
         (SELECT model::text FROM link_models WHERE kind = 'phones' ORDER BY id DESC LIMIT 1), '{{}}') END"""
@@ -53,11 +53,11 @@ def names_part(conn: Connection) -> str:
 
 
 def contacts_part(conn: Connection, month: str, names: str) -> str:
-    """Return a hash of the contacts that linking the month reads; `names` is the result of `names_part`.
+    """Return a hash of the contacts that linking the month reads. `names` is the result of `names_part`.
 
     The hash includes the phones with the same last digits as a phone of the month. If a title of the month
-    has a name, all names are included: the information of a word depends on the number of contacts with it,
-    so a new contact changes the confidence of other titles, too.
+    has a name, the hash includes all names. The information of a word depends on the number of contacts with
+    it, so a new contact changes the confidence of other titles, too.
     """
     own = _hash(conn, queries.load("links/part_contacts"), {"month": month})
     return f"{own} {names}" if asks_for_names(conn, month) else own
@@ -108,7 +108,7 @@ def has_phones(conn: Connection, month: str) -> bool:
     return bool(row and row[0])
 
 
-def keep_parts(conn: Connection, stage: Stage, month: str, parts: Mapping[str, str]) -> None:
+def store_parts(conn: Connection, stage: Stage, month: str, parts: Mapping[str, str]) -> None:
     """Store the parts with the month's fingerprint."""
     conn.execute(
         "UPDATE link_stamps SET parts = %s::jsonb WHERE stage = %s AND month = %s",
@@ -116,7 +116,7 @@ def keep_parts(conn: Connection, stage: Stage, month: str, parts: Mapping[str, s
     )
 
 
-def kept_parts(conn: Connection, months: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
+def stored_parts(conn: Connection, months: Sequence[str]) -> dict[tuple[str, str], dict[str, str]]:
     """Return the stored hashes by (stage, month). A month that an older release linked has none."""
     rows = conn.execute(
         "SELECT stage, month, parts FROM link_stamps WHERE month = ANY(%s) AND parts IS NOT NULL",

@@ -1,7 +1,7 @@
 """The match report as plain data: links by method and confidence, waiting chats, and changes.
 
-What belongs here: numbers and short lists for checks and people, with masked titles. What does not:
-displaying them.
+What belongs here: numbers and short lists for checks and people, with masked titles. What does not: showing
+them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from whatsapp_pipeline.store.links import models
 
 @dataclass(frozen=True, slots=True)
 class MethodBand:
-    """Chats by status, method and band of confidence (`0.95-0.99`; "" without one)."""
+    """The number of chats with one status, method and band of confidence (`0.95-0.99`, or "" without one)."""
 
     status: str
     method: str
@@ -45,7 +45,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Numbers of contacts and orders, and of those with a linked chat or session, over all months."""
+    """The number of contacts and orders, and of those with a linked chat or session, over all months."""
 
     contacts: int
     contacts_with_phone: int
@@ -58,8 +58,8 @@ class Coverage:
 class MatchReport:
     """A month's links. `reliability` are the calibration bands of the name model.
 
-    `changes` counts chats by "old status → new status" since the previous run. It is empty if nothing
-    changed.
+    `changes` has the number of chats by "old status → new status", for the last run or decision that changed
+    a link of the month.
     """
 
     month: str
@@ -75,7 +75,7 @@ class MatchReport:
 
 
 def match_report(conn: Connection, month: str, *, waiting: int = 50, show_names: bool = False) -> MatchReport:
-    """Return the report on a month, with at most `waiting` waiting chats, the most likely link first."""
+    """Return the report on a month, with up to `waiting` waiting chats, the most likely link first."""
     methods = tuple(MethodBand(*row) for row in conn.execute(queries.load("links/report_methods"), (month,)))
     rows = conn.execute(queries.load("links/report_waiting"), {"month": month, "limit": waiting})
     lists = tuple(
@@ -103,7 +103,7 @@ def coverage(conn: Connection) -> Coverage:
 
 
 def statuses(conn: Connection, month: str) -> dict[int, str]:
-    """Return the link of each of the month's chats as a text `status contact`, by chat."""
+    """Return the link of each of the month's chats, as the text `status contact`, by chat id."""
     rows = conn.execute(
         """SELECT id, match_status || coalesce(' ' || id_contato, '') FROM chat_files
            WHERE month = %s AND processing_status <> 'vanished'""",
@@ -134,9 +134,9 @@ def record_decision_run(
 
 
 def record_run(conn: Connection, month: str, before: Mapping[int, str], after: Mapping[int, str]) -> None:
-    """Store the changes that a run made: numbers of chats by status before → after.
+    """Store the number of chats by "old status → new status" that a run changed.
 
-    If nothing changed, nothing is stored.
+    If nothing changed, nothing is stored. The counts include chats that only got another contact.
     """
     by_status: dict[str, int] = {}
     for text in after.values():
@@ -166,7 +166,7 @@ def _keep_run(
 
 
 def changes(conn: Connection, month: str) -> dict[str, int]:
-    """Return the changes by the last run that changed anything, by "old → new" status."""
+    """Return the changes of the last run or decision that changed a link of the month (see `record_run`)."""
     row = conn.execute(
         "SELECT changes FROM link_runs WHERE month = %s ORDER BY id DESC LIMIT 1", (month,)
     ).fetchone()

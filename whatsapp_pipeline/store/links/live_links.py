@@ -1,8 +1,9 @@
 """Links of live conversations: finding those to decide, staging them, and writing decisions.
 
-What belongs here: the statements for steps/links/live_links.py. What does not: decisions, and statements for
-both chats and conversations (contact_links.py, order_links.py, decisions.py). Call the functions in one
-transaction.
+What belongs here: the statements for steps/links/live_links.py. What does not: making decisions, and
+statements for both chats and conversations (contact_links.py, order_links.py, decisions.py).
+
+Call the functions in one transaction.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from whatsapp_pipeline.store.links.contact_links import StagedChat
 from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, DecisionTables
 from whatsapp_pipeline.store.links.order_links import SessionRow
 
-_PLACE = DecisionTables(
+_TABLES = DecisionTables(
     "conversations", "match_status", "id_contato", "conversation_candidates", "id_conversation"
 )
 
@@ -31,7 +32,7 @@ class DueConversation(NamedTuple):
 
 
 def next_conversations(conn: Connection, *, after: int, limit: int) -> list[int]:
-    """Return up to `limit` conversations with persons, sorted by id, from the id after `after` on."""
+    """Return the ids of up to `limit` conversations that are not groups, sorted, with ids above `after`."""
     rows = conn.execute(
         "SELECT id FROM conversations WHERE id > %s AND NOT is_group ORDER BY id LIMIT %s", (after, limit)
     )
@@ -39,16 +40,16 @@ def next_conversations(conn: Connection, *, after: int, limit: int) -> list[int]
 
 
 def due_contacts(conn: Connection, conversations: Sequence[int], rules: str) -> list[DueConversation]:
-    """Return the conversations among these whose contact must be decided, sorted by id.
+    """Lock and return those of `conversations` whose contact must be decided, sorted by id.
 
-    Locked ones are left out.
+    Conversations that another transaction has locked are left out.
     """
     values = {"conversations": list(conversations), "rules": rules}
     rows = conn.execute(queries.load("links/conversation_inputs"), values)
     return [DueConversation(*row) for row in rows]
 
 
-def stage(conn: Connection, conversations: Sequence[int]) -> list[StagedChat]:
+def stage_conversations(conn: Connection, conversations: Sequence[int]) -> list[StagedChat]:
     """Stage conversations as chats with negative ids and return them by id."""
     conn.execute("DROP TABLE IF EXISTS pg_temp.linking")
     conn.execute(queries.load("links/conversation_stage"), {"conversations": list(conversations)})
@@ -64,16 +65,13 @@ def write_contacts(
     candidates: Iterable[CandidateRow],
 ) -> int:
     """Write the decided contacts to conversations. Return the number of changed rows."""
-    changed, _ = decisions.write_decisions(conn, _PLACE, "links/conversation_links_update", rows, candidates)
+    changed, _ = decisions.write_decisions(conn, _TABLES, "links/conversation_links_update", rows, candidates)
     _keep_inputs(conn, "link_inputs", [(row.id, row.inputs) for row in due])
     return changed
 
 
 def due_orders(conn: Connection, conversations: Sequence[int], rules: str) -> list[tuple[int, str]]:
-    """Lock the conversations whose sessions must be linked to orders.
-
-    Return (conversation, inputs) for each.
-    """
+    """Lock those of `conversations` whose sessions must be linked to orders. Return (id, inputs) of each."""
     values = {"conversations": list(conversations), "rules": rules}
     return conn.execute(queries.load("links/conversation_order_inputs"), values).fetchall()
 
@@ -106,7 +104,7 @@ def _keep_inputs(conn: Connection, column: str, values: Sequence[tuple[int, str]
 
 
 def live_target(conn: Connection, conversation: int) -> str | None:
-    """Return the target of decisions on a conversation; None if the conversation does not exist."""
+    """Return the target of decisions on a conversation, or None if the conversation does not exist."""
     row = conn.execute(
         """
         SELECT i.phone_number_id || '/' || i.canonical
@@ -119,7 +117,7 @@ def live_target(conn: Connection, conversation: int) -> str | None:
 
 
 def conversations_of(conn: Connection, id_override: int) -> int:
-    """Count the live conversations to which a decision applies."""
+    """Return the number of live conversations to which a decision applies."""
     row = conn.execute(
         """
         SELECT count(DISTINCT i.conversation_id)

@@ -20,7 +20,7 @@ from whatsapp_pipeline.store.message_order import MESSAGE_ORDER
 
 
 def live_queue(conn: Connection, *, reviewer: str, limit: int | None = None) -> list[ReviewItem]:
-    """Return the waiting items, most valuable first. `id_chat_file` is the id of the conversation.
+    """Return the waiting items, most valuable first. Their `id_chat_file` is the id of the conversation.
 
     Items that this reviewer snoozed are left out until the snooze ends. They stay in the queue of other
     reviewers.
@@ -78,7 +78,10 @@ def snooze_conversation(
 def ends_of_conversation(
     conn: Connection, conversation: int, session: int | None, *, count: int
 ) -> tuple[list[MessageLine], list[MessageLine]]:
-    """Return the first and the last messages of a conversation or session. A message is in one list only."""
+    """Return the first and the last `count` messages of a conversation or session.
+
+    Each message is in one list only.
+    """
     rows = conn.execute(
         f"""
         WITH said AS (
@@ -116,7 +119,7 @@ class LiveScope(NamedTuple):
 
 
 def live_targets(conn: Connection, conversation: int) -> LiveTarget | None:
-    """Return the targets of decisions on a conversation; None if the conversation does not exist."""
+    """Return the targets of decisions on a conversation, or None if the conversation does not exist."""
     row = conn.execute(
         """
         SELECT (array_agg(i.phone_number_id || '/' || i.canonical
@@ -158,7 +161,7 @@ def live_decisions_in_force(conn: Connection, conversation: int) -> list[Overrid
 
 
 def live_link_state(conn: Connection, conversation: int, session: int | None) -> LinkState | None:
-    """Return the link of a conversation or of its session; None if it does not exist."""
+    """Return the link of a conversation or of its session, or None if it does not exist."""
     row = conn.execute(
         """
         SELECT CASE WHEN s.id IS NULL THEN c.match_status ELSE s.order_match_status END, c.id_contato,
@@ -173,12 +176,10 @@ def live_link_state(conn: Connection, conversation: int, session: int | None) ->
 
 
 def write_people(conn: Connection, decided: Sequence[DecisionRow]) -> None:
-    """Write people's decisions on the contacts of conversations.
+    """Write the links that follow from people's decisions to conversations.
 
-    The next linking decides the other conversations again.
-
-    If the contact of a conversation changes, its sessions become pending, unless a person decided on their
-    order.
+    The next linking examines these conversations again. If the contact of a conversation changes, its
+    sessions become pending, unless a person decided on their order.
     """
     values = {
         "ids": [row.id for row in decided],

@@ -18,7 +18,7 @@ from whatsapp_pipeline.store.connection import Connection, one_row
 class StoredModel(NamedTuple):
     """A fitted model.
 
-    `model` is JSON; `contacts` and `overrides` are the numbers of contacts and decisions of the fit.
+    `model` is JSON text. `contacts` and `overrides` are the number of contacts and of decisions of the fit.
     """
 
     id: int
@@ -86,10 +86,10 @@ def phone_verdicts(conn: Connection) -> list[MethodVerdicts]:
 
 
 def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
-    """Return the titles that people decided, as sorted pairs (title, contact); None if no contact fits.
+    """Return the titles that people decided, as sorted pairs (title, contact). The contact may be None.
 
-    The sources are decisions on titles and files, and "right" verdicts on links by the rules. If a person
-    refused the contact of a chat and made no later decision, None is returned for the title, so that the
-    model trusts such a title less.
+    The sources are decisions on titles and files, and "right" verdicts on links by the rules. The
+    contact is None if the person decided that no contact fits, or refused the contact of a chat and made no
+    later decision. Because of such pairs the model trusts such titles less.
     """
     return conn.execute(queries.load("links/judged_titles")).fetchall()

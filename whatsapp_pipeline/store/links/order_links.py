@@ -1,8 +1,9 @@
 """Reading the sessions of a month and the orders near them, and writing their links.
 
-What belongs here: set-based statements. What does not: deciding (domain/matching/orders.py). The functions
-work on a temporary table that `stage_month_sessions` or `stage_chat_sessions` fills, so call them inside one
-transaction.
+What belongs here: set-based statements. What does not: deciding (domain/matching/orders.py).
+
+Most functions work on the temporary table `order_linking`, which `stage_month_sessions` or
+`stage_chat_sessions` fills. So call them inside one transaction.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def orders_of(conn: Connection, contacts: Collection[int]) -> list[OrderRow]:
 
 
 def linked_sessions(conn: Connection, *, before: date) -> int:
-    """Count the sessions before a day, in chats whose contact is known and has an order."""
+    """Return the number of sessions before a day in chats whose contact has an order."""
     row = conn.execute(
         """SELECT count(*) FROM chat_files f JOIN chat_sessions s ON s.id_chat_file = f.id
            WHERE f.processing_status <> 'vanished' AND s.started_at < %s
@@ -109,7 +110,7 @@ def linked_sessions(conn: Connection, *, before: date) -> int:
 
 
 def has_unlinked_chats(conn: Connection) -> bool:
-    """Return whether a chat in the index has not been linked yet."""
+    """Return whether linking has not decided about some indexed chat yet."""
     row = conn.execute(
         """SELECT EXISTS (
                SELECT FROM chat_files
@@ -148,9 +149,8 @@ def write_session_links(
 def write_chat_orders(conn: Connection, chats: Sequence[int]) -> int:
     """Write the orders of chats that follow from the current links of their sessions.
 
-    Return the number of changed chats.
-
-    Linking a month does the same for all chats of the month. A chat with a pending session has no order.
+    Return the number of changed chats. Linking a month does the same for all chats of the month. A chat with
+    a pending session has no order.
     """
     stage_chat_sessions(conn, chats)
     conn.execute("DROP TABLE IF EXISTS pg_temp.decided, pg_temp.candidates")

@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.readable import columns_or_null
 
 
 class OrderFound(NamedTuple):
-    """An order found by id or number; `equipment` is empty for a role that may not read it."""
+    """An order that was found by id or number. `equipment` is empty for a role that may not read it."""
 
     id: int
     number: str

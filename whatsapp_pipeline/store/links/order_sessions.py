@@ -20,8 +20,9 @@ MOST_SESSIONS = 200
 class LinkedSession(NamedTuple):
     """A session of an order.
 
-    `messages_before` counts the customer's messages since the previous session. `chat` is the id of the chat
-    or, for source `webhook`, of the live conversation.
+    `messages_before` is the number of the contact's messages, of both sides, between the order's previous
+    session and this one. It is None for the first session, or if messages may not be read. `chat` is the id
+    of the chat or, for source `webhook`, of the live conversation.
     """
 
     id: int
@@ -38,7 +39,7 @@ class LinkedSession(NamedTuple):
 
 
 def sessions_of_order(conn: Connection, id_order: int, *, with_messages: bool) -> list[LinkedSession]:
-    """Return the sessions linked to an order, oldest first; at most MOST_SESSIONS.
+    """Return the sessions that are linked to an order, oldest first, at most MOST_SESSIONS.
 
     Args:
         conn: A connection of the level that the page is for.

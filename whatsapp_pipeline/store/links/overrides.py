@@ -67,7 +67,10 @@ class Override(NamedTuple):
 
 
 class NewOverride(NamedTuple):
-    """A decision to add. `target` is a path, a phone or a title, and `id` is the contact or order."""
+    """A decision to add. `id` is the contact or order.
+
+    `target` is a path, a phone key, a title or `account/identity` of a live conversation, by `target_kind`.
+    """
 
     target_kind: str
     target: str
@@ -116,7 +119,7 @@ def insert_override(conn: Connection, new: NewOverride) -> int:
 
 
 def withdraw_override(conn: Connection, id_: int, *, reason: str, removed_by: str) -> bool:
-    """Withdraw a decision; its row is kept. Return False if it was already withdrawn.
+    """Withdraw a decision, but keep its row. Return False if it was already withdrawn.
 
     The decision that it replaced is in force again. If a replaced decision is withdrawn, the newer decision
     stays in force. If the newer one is withdrawn later, the withdrawn decision does not come back.
@@ -184,14 +187,14 @@ def title_key(conn: Connection, title: str) -> str:
 
 
 def find_override(conn: Connection, id_: int) -> Override | None:
-    """Return a decision by its id."""
+    """Return a decision by its id, or None."""
     columns = ", ".join(Override._fields)
     row = conn.execute(f"SELECT {columns} FROM link_overrides WHERE id = %s", (id_,)).fetchone()
     return Override(*row) if row else None
 
 
 def path_of(conn: Connection, path: str) -> list[str]:
-    """Return the archive paths that equal `path` or end with it."""
+    """Return up to five archive paths that equal `path` or end with `/` and `path`."""
     rows = conn.execute(
         """SELECT DISTINCT file_path FROM chat_files
            WHERE file_path = %(path)s OR right(file_path, length(%(path)s) + 1) = '/' || %(path)s

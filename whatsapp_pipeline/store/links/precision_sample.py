@@ -35,9 +35,9 @@ class BlindItem(NamedTuple):
 
 
 class LinkGroup(NamedTuple):
-    """The links of one method, or of all methods (None).
+    """The links of one method, or of all methods (`method` None).
 
-    `drawn` are (weight, verdict, is in force) of the first links, in the order of the draws.
+    `drawn` has (weight, verdict, is in force) of the first links, in the order of the draws.
     """
 
     method: str | None
@@ -48,9 +48,9 @@ class LinkGroup(NamedTuple):
 
 
 def link_groups(conn: Connection, months: Sequence[str] | None, *, by_method: bool = True) -> list[LinkGroup]:
-    """Return the links of months (None: all) with their verdicts.
+    """Return the links of `months` (None: all months) with their verdicts, in groups.
 
-    The first group has all links, then there is one group per method.
+    The first group has all links. With `by_method`, one group per method follows.
     """
     values = {"months": None if months is None else list(months), "by_method": by_method}
     rows = conn.execute(queries.load("links/precision_groups"), values)
@@ -74,9 +74,9 @@ _OF_CHAT: LiteralString = "f.id = %(chat)s"
 def next_links(
     conn: Connection, months: Sequence[str] | None, *, limit: int, chat: int | None = None
 ) -> list[BlindItem]:
-    """Return the next links to judge, in the order of the draws, of these months (None: all).
+    """Return the next `limit` links of `months` (None: all months) to judge, in the order of the draws.
 
-    With `chat` only that chat's link is returned, if it waits for a verdict.
+    With `chat`, only that chat's link is returned, if it waits for a verdict.
     """
     values = {"months": None if months is None else list(months), "limit": limit, "chat": chat}
     which = [part for given, part in ((months, _OF_MONTHS), (chat, _OF_CHAT)) if given is not None]
@@ -86,7 +86,7 @@ def next_links(
 
 
 def rule_link(conn: Connection, chat: int) -> RuleLink | None:
-    """Return the link of a chat, if the rules made it or a verdict corrected it; otherwise None."""
+    """Return the link of a chat if the rules made it or a verdict corrected it, otherwise None."""
     row = conn.execute(
         "SELECT id_contato, method, confidence, verdict, reviewer FROM rule_links WHERE id_chat_file = %s",
         (chat,),

@@ -16,8 +16,7 @@ _SETTING = "whatsapp_pipeline.review_queue"
 
 @contextmanager
 def refresh_month_at_end(conn: Connection, month: str) -> Iterator[None]:
-    """Let the block change links of the month's chats without triggers, and refresh the queue once
-    afterwards.
+    """Disable the queue's triggers in the block, and refresh the rows of the month's chats after it.
 
     Call it inside a transaction. The setting that disables the triggers ends with the transaction, so nothing
     remains of a killed run. The block must not change links of another month or of a live conversation.
@@ -31,10 +30,13 @@ def refresh_month_at_end(conn: Connection, month: str) -> Iterator[None]:
 
 
 def repair_month(conn: Connection, month: str) -> int:
-    """Refresh the month's chats whose rows in the queue differ from the tables. Return their number."""
+    """Refresh the queue's rows of the month's chats that differ from the tables.
+
+    Return the number of chats.
+    """
     return int(one_row(conn.execute("SELECT repair_review_queue('chat', %s)", (month,)))[0])
 
 
 def repair_live(conn: Connection) -> int:
-    """Refresh the live conversations whose rows in the queue differ from the tables. Return their number."""
+    """Refresh the queue's rows of live conversations that differ from the tables. Return their number."""
     return int(one_row(conn.execute("SELECT repair_review_queue('webhook', NULL)"))[0])

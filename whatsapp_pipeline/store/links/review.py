@@ -39,7 +39,7 @@ class ReviewItem(NamedTuple):
 
 
 class MessageLine(NamedTuple):
-    """A message for a reviewer. The text is not changed, so it must not be trusted."""
+    """A message for a reviewer. The text is as the sender wrote it, so the caller must escape it."""
 
     at: datetime
     direction: str | None
@@ -49,7 +49,10 @@ class MessageLine(NamedTuple):
 def queue(
     conn: Connection, months: Sequence[str], *, reviewer: str = "", limit: int | None = None
 ) -> list[ReviewItem]:
-    """Return the waiting items of these months, most valuable first, without the reviewer's snoozes."""
+    """Return the waiting items of these months, most valuable first.
+
+    Items that the reviewer snoozed are left out.
+    """
     rows = conn.execute(
         queries.load("links/review_queue"),
         {"months": list(months), "reviewer": reviewer, "limit": limit},
@@ -60,7 +63,7 @@ def queue(
 def ends_of_chat(
     conn: Connection, id_chat_file: int, session_number: int | None, *, count: int
 ) -> tuple[list[MessageLine], list[MessageLine]]:
-    """Return the first and the last messages of a chat or session. Each message is in one list only.
+    """Return the first and the last `count` messages of a chat or session. Each message is in one list only.
 
     Notices are left out. Both lists are empty if the chat's messages are not loaded.
     """

@@ -29,7 +29,7 @@ class QueuePlace(NamedTuple):
 class QueuedItem(NamedTuple):
     """An item of the queue. `best` is the name or number of the best candidate.
 
-    `source` is `chat`, or `webhook` for a live conversation; `id` is the id of either.
+    `source` is `chat`, or `webhook` for a live conversation. `id` is the id of the chat or conversation.
     """
 
     source: str
@@ -113,8 +113,8 @@ class DecisionPlace(NamedTuple):
 class DecisionEffect(NamedTuple):
     """A decision's chats and live conversations.
 
-    `holding`: the decision is in force. `pending`: the rules must decide again. `outranked`: another decision
-    or link is in force.
+    In `holding`, the decision is in force. In `pending`, the rules must decide again. In `outranked`, another
+    decision or link is in force.
     """
 
     holding: list[DecisionPlace]
@@ -122,7 +122,8 @@ class DecisionEffect(NamedTuple):
     outranked: list[DecisionPlace]
 
 
-# By source: the statement for the item, for its candidates, and for the decisions on it.
+# By source: the name of the item's query, the FROM clause of its candidates, and the condition for decisions
+# on it.
 _ITEMS: dict[str, tuple[LiteralString, LiteralString, LiteralString]] = {
     "chat": ("links/review_item", "match_candidates WHERE id_chat_file = f.id", ABOUT),
     "webhook": (
@@ -144,7 +145,7 @@ _AFTER: LiteralString = """
 def queued_items(
     conn: Connection, reviewer: str, *, limit: int, after: QueuePlace | None = None
 ) -> list[QueuedItem]:
-    """Return the most valuable items, or the items after a place.
+    """Return up to `limit` items, the most valuable first. With `after`, only items after that place.
 
     Items that the reviewer snoozed are left out.
     """
@@ -155,13 +156,16 @@ def queued_items(
 
 
 def count_items(conn: Connection) -> int:
-    """Count the items that wait for a decision, for all reviewers together."""
+    """Return the number of items that wait for a decision, including snoozed ones."""
     row = conn.execute("SELECT count(*) FROM review_items").fetchone()
     return int(row[0]) if row else 0
 
 
 def item_to_review(conn: Connection, source: str, number: int, session: int | None) -> ItemToReview | None:
-    """Return a chat, live conversation or session; None if it does not exist. It need not be in the queue."""
+    """Return a chat, live conversation or session, or None if it does not exist.
+
+    The item need not be in the queue.
+    """
     name, candidates_of, about = _ITEMS[source]
     candidates = queries.load("links/review_candidates")
     statement = queries.load(name).replace("{candidates}", candidates)
@@ -171,7 +175,7 @@ def item_to_review(conn: Connection, source: str, number: int, session: int | No
 
 
 def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[PastDecision]:
-    """Return decisions, newest first; if a decision is given, only older ones."""
+    """Return up to `limit` decisions, newest first. With `before` (an id), only older ones."""
     with conn.cursor(row_factory=class_row(PastDecision)) as cursor:
         return cursor.execute(
             queries.load("links/review_history"), {"before": before, "limit": limit}
@@ -179,7 +183,7 @@ def past_decisions(conn: Connection, *, before: int | None, limit: int) -> list[
 
 
 def decision_effect(conn: Connection, id_override: int) -> DecisionEffect:
-    """Return the effect of a decision, by the current links."""
+    """Return the chats and conversations of a decision by its effect, according to the current links."""
     statement = queries.load("links/decision_effect").replace("{chats_about}", CHATS_ABOUT)
     statement = statement.replace("{about_conversation}", ABOUT_CONVERSATION)
     found: dict[str, list[DecisionPlace]] = {"holds": [], "pending": [], "outranked": []}

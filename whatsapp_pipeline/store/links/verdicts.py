@@ -1,11 +1,11 @@
 """The sample of a month's chats for manual review, and verdicts on it.
 
-What belongs here: drawing the sample, and storing verdicts. What does not: displaying it, and chats that wait
-for a decision (review.py).
+What belongs here: drawing the sample, and storing verdicts. What does not: showing the sample, and chats that
+wait for a decision (review.py).
 
-The sample is 10 % of the month's chats or 20, whichever is more, and every chat with warnings. It is drawn by
-a hash of the path and stratified by the kind of title, so it is the same every time and changes little when
-files are added.
+The sample has 10 % of the month's chats, but at least 20, and every chat with warnings. It is drawn by a hash
+of the path and stratified by the kind of title. So it is the same every time, and changes little when files
+are added.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SampleRow(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Numbers of verdicts on current links."""
+    """The number of chats in a sample, of those with a verdict on the current link, and of each verdict."""
 
     sampled: int
     reviewed: int
@@ -60,7 +60,7 @@ class Agreement(NamedTuple):
 
     @property
     def rate(self) -> float | None:
-        """Share of "right" among the verdicts "right" and "wrong"; None without any."""
+        """Share of "right" among the verdicts "right" and "wrong", or None if there is neither."""
         decided = self.right + self.wrong
         return self.right / decided if decided else None
 

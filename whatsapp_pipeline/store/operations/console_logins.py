@@ -1,11 +1,13 @@
-"""The database logins with which the console's pages and API read, one per level of access.
+"""The database logins of the console: one for users and sessions, and one per level.
+
+The levels are reader, analyst, reviewer and manager.
 
 What belongs here: the names and passwords of the logins, and creating them. What does not: their roles
 (grants.py), and people's accounts (console_access.py).
 
-A login is a member of one role, so the database itself refuses what a level may not see: a page that asks for
-too much fails, even if the code is wrong. `SET ROLE` on a shared connection is no such limit, since a session
-can set the role back.
+Each login is a member of one role, so the database refuses every statement that the level may not execute.
+This holds even if a page has a bug. `SET ROLE` on a shared connection would not be safe, because the session
+can run `RESET ROLE`.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from whatsapp_pipeline.store import grants
 from whatsapp_pipeline.store.connection import Connection, connect
 
 ACCESS = "access"
-"""The level of the login that reads users and sessions."""
+"""Purpose of the login that reads users and manages their sessions. The other purposes are levels."""
 LOGIN_ROLES = {
     ACCESS: grants.CONSOLE,
     "reader": grants.READER,
@@ -42,8 +44,8 @@ class LoginsRefusedError(PipelineError):
     def __init__(self, statements: list[str]) -> None:
         self.statements = statements
         super().__init__(
-            "this role may not create the console's database logins; have an administrator run the SQL "
-            "above, then start the console again"
+            "the database role in DATABASE_URL may not create the console's logins; ask an administrator to "
+            "run the SQL printed above, then start the console again"
         )
 
 
@@ -62,7 +64,10 @@ def login_name(database: str, purpose: str) -> str:
 
 
 def login_urls(url: str, key: bytes) -> dict[str, str]:
-    """Return the URL of each login. Passwords are derived from `key`, so that they need not be stored."""
+    """Return a libpq connection string for each login, by purpose.
+
+    The passwords are derived from `key`, so they need not be stored.
+    """
     with connect(url) as conn:
         database = conn.info.dbname
     return {
@@ -78,13 +83,14 @@ def _password(key: bytes, database: str, purpose: str) -> str:
 
 
 def ensure_logins(url: str, key: bytes) -> dict[str, str]:
-    """Create the roles, grants and logins that are missing. Return the URL of each login.
+    """Check every login. If one of them is not usable, create all roles, grants and logins again.
 
-    Raises LoginsRefusedError if the role of `url` may not create them.
+    Creating them again is safe. Return a libpq connection string for each login, by purpose. Raises
+    LoginsRefusedError if the role of `url` may not create them.
     """
     urls = login_urls(url, key)
     with connect(url) as conn:
-        if all(_works(login, purpose) for purpose, login in urls.items()):
+        if all(_is_usable(login, purpose) for purpose, login in urls.items()):
             return urls
         statements = [*grants.statements(conn), *_login_statements(conn, key)]
         try:
@@ -96,45 +102,61 @@ def ensure_logins(url: str, key: bytes) -> dict[str, str]:
     return urls
 
 
-def _works(url: str, purpose: str) -> bool:
-    """Return whether a login can connect and its role has the rights of this version."""
+def _is_usable(url: str, purpose: str) -> bool:
+    """Return whether a login can connect and has the rights in `_RIGHTS`."""
     try:
         with psycopg.connect(url, connect_timeout=10, autocommit=True) as conn:
-            row = conn.execute(_RIGHTS_PROBE[purpose]).fetchone()
+            row = conn.execute(f"SELECT {' AND '.join(_RIGHTS[purpose])}".encode()).fetchone()
     except psycopg.OperationalError:
         return False
     return row == (True,)
 
 
-_VIEWER_PROBE = (
-    "SELECT has_function_privilege('console_record_views(bytea, text, bytea[])', 'EXECUTE')"
-    " AND has_table_privilege('handled_cases', 'SELECT')"
-    " AND has_table_privilege('webhook_health', 'SELECT')"
+_VIEWER_RIGHTS = (
+    "has_function_privilege('console_record_views(bytea, text, bytea[])', 'EXECUTE')",
+    "has_table_privilege('handled_cases', 'SELECT')",
+    "has_table_privilege('webhook_health', 'SELECT')",
 )
-_RIGHTS_PROBE = {
-    ACCESS: "SELECT has_table_privilege('console_sessions', 'INSERT')"
-    " AND has_table_privilege('api_tokens', 'SELECT')",
-    "reader": f"{_VIEWER_PROBE} AND NOT has_any_column_privilege('chat_messages', 'SELECT')",
-    "analyst": f"{_VIEWER_PROBE} AND has_table_privilege('messages_all', 'SELECT')"
-    " AND has_table_privilege('dead_deliveries', 'SELECT') AND has_table_privilege('chat_rereads', 'SELECT')",
-    "reviewer": f"{_VIEWER_PROBE} AND has_table_privilege('match_candidates', 'INSERT')"
-    " AND has_table_privilege('review_items', 'SELECT')"
-    " AND has_column_privilege('conversations', 'link_inputs', 'UPDATE')"
-    " AND has_function_privilege('replay_dead_deliveries(bytea, bigint[])', 'EXECUTE')"
-    " AND has_table_privilege('chat_rereads', 'UPDATE')",
-    "manager": "SELECT has_table_privilege('whatsapp_accounts', 'UPDATE')"
-    " AND has_function_privilege('unpark_deliveries(text)', 'EXECUTE')",
+# Conditions by purpose. They are a sample of the rights that this version of the program needs: rights that
+# were added or removed since the first version. So the logins of an older version do not pass the check.
+_RIGHTS: dict[str, tuple[str, ...]] = {
+    ACCESS: (
+        "has_table_privilege('console_sessions', 'INSERT')",
+        "has_table_privilege('api_tokens', 'SELECT')",
+    ),
+    "reader": (*_VIEWER_RIGHTS, "NOT has_any_column_privilege('chat_messages', 'SELECT')"),
+    "analyst": (
+        *_VIEWER_RIGHTS,
+        "has_table_privilege('messages_all', 'SELECT')",
+        "has_table_privilege('dead_deliveries', 'SELECT')",
+        "has_table_privilege('chat_rereads', 'SELECT')",
+    ),
+    "reviewer": (
+        *_VIEWER_RIGHTS,
+        "has_table_privilege('match_candidates', 'INSERT')",
+        "has_table_privilege('review_items', 'SELECT')",
+        "has_column_privilege('conversations', 'link_inputs', 'UPDATE')",
+        "has_function_privilege('replay_dead_deliveries(bytea, bigint[])', 'EXECUTE')",
+        "has_table_privilege('chat_rereads', 'UPDATE')",
+    ),
+    "manager": (
+        "has_table_privilege('whatsapp_accounts', 'UPDATE')",
+        "has_function_privilege('unpark_deliveries(text)', 'EXECUTE')",
+    ),
 }
 
 
 def _login_statements(conn: Connection, key: bytes) -> list[str]:
-    """Return the SQL that creates the logins. It contains only the verifier of each password."""
-    made = []
+    """Return the SQL that creates the logins.
+
+    It contains the SCRAM verifier of each password and not the password, because the SQL may be printed.
+    """
+    statements = []
     for purpose, role in LOGIN_ROLES.items():
         name = login_name(conn.info.dbname, purpose)
         password = _password(key, conn.info.dbname, purpose).encode()
         verifier = conn.pgconn.encrypt_password(password, name.encode(), b"scram-sha-256").decode()
-        made += [
+        statements += [
             sql.SQL(
                 "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {}) "
                 "THEN CREATE ROLE {} LOGIN; END IF; END $$"
@@ -144,4 +166,4 @@ def _login_statements(conn: Connection, key: bytes) -> list[str]:
             ),
             sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)),
         ]
-    return [statement.as_string(conn) for statement in made]
+    return [statement.as_string(conn) for statement in statements]

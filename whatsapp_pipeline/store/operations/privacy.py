@@ -1,8 +1,8 @@
 """Exporting and erasing one person's data in the pipeline's tables.
 
-What belongs here: the tables of contacts, chats and summaries, and the audit log. What does not: webhook
-tables (privacy_webhooks.py), files (steps/operations/privacy.py), and the list of erased people
-(suppression.py).
+What belongs here: the tables of contacts, chats, links and summaries, and the audit log. What does not:
+webhook tables (privacy_webhooks.py), other people's chats and texts (privacy_chats.py, privacy_texts.py),
+files (steps/operations/privacy.py), and the list of erased people (suppression.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from whatsapp_pipeline.store.operations.privacy_webhooks import (
     person_of_phone,
 )
 
-# Columns of contatos with personal data. The pipeline does not clear columns that other programs added.
+# Columns of contatos with personal data. An erasure does not clear columns that other programs added.
 _PERSONAL = (
     "nome",
     "codigo",
@@ -75,17 +75,15 @@ TABLES = (
     "webhook_inbox",
     "webhook_events",
 )
-"""Tables in which an erasure deletes a person's rows or values."""
+"""Tables in which an erasure deletes a person's rows or removes their personal values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The person of an export or erasure, with their phones and chats.
 
-    `id_contato` is None if the person is no contact.
-
-    `phone_keys` are the keys of phones that no other contact has. `shared_phones` counts the phones that
-    another contact has too.
+    `id_contato` is None if the person is no contact. `phone_keys` are the keys of phones that no other
+    contact has. `shared_phones` is the number of phones that another contact has, too.
     """
 
     id_contato: int | None
@@ -96,10 +94,10 @@ class Subject:
 
 
 def find_contact(conn: Connection, id_contato: int) -> Subject | None:
-    """Find a contact by its ERP id; None when there is none.
+    """Find a contact by its ERP id. Return None if there is no such contact.
 
-    A phone that another contact has, too, is not used to identify the person. Among its chats, only those
-    linked to this contact belong to the person.
+    A phone that another contact has, too, does not identify the person. Of its chats, only those that are
+    linked to this contact belong to the person. For its live conversations, see `person_of_contact`.
     """
     if conn.execute("SELECT 1 FROM contatos WHERE id = %s", (id_contato,)).fetchone() is None:
         return None
@@ -115,7 +113,7 @@ def find_contact(conn: Connection, id_contato: int) -> Subject | None:
 
 
 def find_phone(conn: Connection, key: str) -> Subject:
-    """Find a person who is no contact by a phone key; raises PipelineError if a contact has that phone."""
+    """Find a person who is no contact by a phone key. Raises PipelineError if a contact has that phone."""
     rows = conn.execute(
         "SELECT DISTINCT id_contato FROM contact_phones WHERE key = %s ORDER BY 1", (key,)
     ).fetchall()
@@ -126,7 +124,10 @@ def find_phone(conn: Connection, key: str) -> Subject:
 
 
 def find_conversation(conn: Connection, conversation_id: int) -> Subject:
-    """Find a person who is no contact by a conversation; raises PipelineError if a contact is linked."""
+    """Find a person who is no contact by a conversation.
+
+    Raises PipelineError if the conversation does not exist, is a group, or is linked to a contact.
+    """
     row = conn.execute(
         "SELECT is_group, id_contato FROM conversations WHERE id = %s", (conversation_id,)
     ).fetchone()
@@ -207,14 +208,14 @@ _EXPORTS: dict[str, LiteralString] = {
 def export_rows(conn: Connection, subject: Subject) -> dict[str, list[dict[str, Any]]]:
     """Return every row about the person, by table, as JSON values."""
     with conn.cursor() as cursor:
-        held = {
+        rows = {
             table: [row[0] for row in cursor.execute(statement, _parameters(subject)).fetchall()]
             for table, statement in _EXPORTS.items()
         }
-    held["messages in group chats"] = privacy_chats.messages_in_others_chats(
-        conn, subject.person.is_named, subject.person.needles(), subject.chat_ids
+    rows["messages in group chats"] = privacy_chats.messages_in_others_chats(
+        conn, subject.person.has_identity, subject.person.like_patterns(), subject.chat_ids
     )
-    return held
+    return rows
 
 
 def _parameters(subject: Subject) -> dict[str, Any]:
@@ -234,16 +235,17 @@ def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, s
     ).fetchall()
     entries = [] if subject.id_contato is None else [("contact", str(subject.id_contato))]
     entries += [("phone", key) for key in subject.phone_keys]
-    # Messages from a number that another contact has too are still stored; those from the person's user ids
-    # are not.
+    # Messages from a number that a contact still has will be stored again, unless only this person has it.
+    # Messages from the person's user ids will not.
     own = {name_of_key(key) for key in subject.phone_keys}
     entries += [
         ("identity", name) for name in subject.person.canonicals if name in own or not _is_shared(conn, name)
     ]
     entries += [("file", f"{path}#{number}") for path, number, _, _ in rows]
-    # A chat with a label instead of a phone may come back under another file name; the label identifies it.
+    # A chat with a label instead of a phone may come back under another file name. The label identifies it.
     entries += [("chat", label) for _, _, phone, label in rows if phone is None and label]
-    # A new file that has only messages of the staff has no number. Its sessions or its title identify it.
+    # A new file that has only messages of the staff has no number. Its session starts or its title identify
+    # it.
     starts = conn.execute(
         "SELECT DISTINCT started_at FROM chat_sessions WHERE id_chat_file = ANY(%s)",
         (list(subject.chat_ids),),
@@ -253,7 +255,7 @@ def suppression_entries(conn: Connection, subject: Subject) -> list[tuple[Any, s
 
 
 def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
-    """Return the words of each full name of the person that the tables have."""
+    """Return each full name of the person in the tables, as a set of words."""
     rows = conn.execute(
         """
         SELECT unnest(ARRAY[nome, fantasia]) FROM contatos WHERE id = %(id)s
@@ -270,21 +272,51 @@ def _full_names(conn: Connection, subject: Subject) -> set[frozenset[str]]:
 
 
 def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) -> dict[str, int]:
-    """Erase the person's rows; return how many by table. The caller opens a transaction.
+    """Erase the person's rows. Return how many by table. The caller opens a transaction.
 
     The row of contatos keeps its id, because orders refer to it, and loses its personal data. With
-    `keep_contact_row` it does not change. Overrides are an audit trail: their rows stay, without the person.
+    `keep_contact_row` it does not change. Overrides are an audit trail, so their rows stay, without the
+    person.
     """
     p = _parameters(subject)
-    duplicates.lock(conn)  # before any row lock, as loading does
+    is_person, patterns = subject.person.has_identity, subject.person.like_patterns()
+    duplicates.lock(conn)  # take this lock before any row lock, as loading does
+    counts = _delete_dependent_rows(conn, p)
+    counts["link_overrides"] = _pseudonymise_overrides(conn, p)
+    counts["messages in group chats"] = privacy_chats.erase_mentions(
+        conn, is_person, patterns, subject.chat_ids
+    )
+    counts["exceptions"] += privacy_chats.forget_paths(conn, is_person, patterns)
+    counts["chat_phones"] = _rows(
+        conn,
+        "DELETE FROM chat_phones WHERE key = ANY(%(keys)s) AND NOT id_chat_file = ANY(%(chats)s)",
+        p,
+    )
+    counts["texts about others"] = privacy_texts.erase_from_texts(conn, is_person, patterns)
+    qa_results.forget_samples(conn)
+    keys = conn.execute(
+        "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
+    ).fetchall()  # the foreign keys delete sessions, phones, candidates and verdicts
+    counts["chat_files"] = len(keys)
+    duplicates.mark(conn, sorted({key for (key,) in keys if key}))
+    if subject.id_contato is not None and not keep_contact_row:
+        counts["contact_phones"] = _rows(conn, "DELETE FROM contact_phones WHERE id_contato = %(id)s", p)
+        _rows(conn, "DELETE FROM contact_phone_inputs WHERE id_contato = %(id)s", p)
+        counts["contact_sources"] = _rows(conn, "DELETE FROM contact_sources WHERE id_contato = %(id)s", p)
+        counts["contatos"] = _blank_contact(conn, subject.id_contato)
+    return counts
+
+
+def _delete_dependent_rows(conn: Connection, p: Mapping[str, Any]) -> dict[str, int]:
+    """Delete rows that depend on the person's contact, chats and conversations. Return how many by table."""
     conn.execute("INSERT INTO search_words VALUES ('apagado') ON CONFLICT DO NOTHING")
-    counts = {
+    return {
         "exceptions": _rows(
             conn,
             """
             DELETE FROM exceptions e WHERE file_path = 'contatos/' || %(id)s::text
                OR EXISTS (SELECT FROM chat_files f WHERE f.id = ANY(%(chats)s) AND f.file_path = e.file_path
-                          AND (f.chat_number = e.chat_number  -- of a combined file, the chat's own
+                          AND (f.chat_number = e.chat_number  -- only the chat's own in a combined file
                                OR NOT EXISTS (SELECT FROM chat_files o WHERE o.file_path = f.file_path
                                               AND o.id <> ALL(%(chats)s))))""",
             p,
@@ -297,8 +329,8 @@ def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) ->
             conn, "DELETE FROM customer_conversations WHERE id_contato = %(id)s", p
         ),
         # These words may contain the person's names and numbers. The next summaries fill the table again. One
-        # word is kept: for an empty table the server would keep the old statistics, which contain deleted
-        # words.
+        # word is kept. For an empty table, the server would keep the old statistics, which contain the
+        # deleted words.
         "search_words": _rows(conn, "DELETE FROM search_words WHERE word <> 'apagado'", p)
         + _rows(conn, "DELETE FROM search_words_seen", p),
         "commitments": _rows(
@@ -322,33 +354,6 @@ def erase_rows(conn: Connection, subject: Subject, *, keep_contact_row: bool) ->
             p,
         ),
     }
-    counts["link_overrides"] = _pseudonymise_overrides(conn, p)
-    counts["messages in group chats"] = privacy_chats.erase_mentions(
-        conn, subject.person.is_named, subject.person.needles(), subject.chat_ids
-    )
-    counts["exceptions"] += privacy_chats.forget_paths(
-        conn, subject.person.is_named, subject.person.needles()
-    )
-    counts["chat_phones"] = _rows(
-        conn,
-        "DELETE FROM chat_phones WHERE key = ANY(%(keys)s) AND NOT id_chat_file = ANY(%(chats)s)",
-        p,
-    )
-    counts["texts about others"] = privacy_texts.erase_from_texts(
-        conn, subject.person.is_named, subject.person.needles()
-    )
-    qa_results.forget_samples(conn)
-    keys = conn.execute(
-        "DELETE FROM chat_files WHERE id = ANY(%(chats)s) RETURNING chat_key", p
-    ).fetchall()  # the foreign keys delete sessions, phones, candidates and verdicts
-    counts["chat_files"] = len(keys)
-    duplicates.mark(conn, sorted({key for (key,) in keys if key}))
-    if subject.id_contato is not None and not keep_contact_row:
-        counts["contact_phones"] = _rows(conn, "DELETE FROM contact_phones WHERE id_contato = %(id)s", p)
-        _rows(conn, "DELETE FROM contact_phone_inputs WHERE id_contato = %(id)s", p)
-        counts["contact_sources"] = _rows(conn, "DELETE FROM contact_sources WHERE id_contato = %(id)s", p)
-        counts["contatos"] = _blank_contact(conn, subject.id_contato)
-    return counts
 
 
 def _rows(conn: Connection, statement: LiteralString, parameters: Mapping[str, Any]) -> int:
@@ -358,7 +363,7 @@ def _rows(conn: Connection, statement: LiteralString, parameters: Mapping[str, A
 def _blank_contact(conn: Connection, id_contato: int) -> int:
     """Set the personal columns to NULL, or to '' (0 for a number) where the user's table forbids NULL.
 
-    Returns whether the row had personal data, as a count of rows.
+    Return 1 if the row had personal data, otherwise 0.
     """
     columns = conn.execute(
         """
@@ -385,7 +390,7 @@ def _blank_contact(conn: Connection, id_contato: int) -> int:
 def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> int:
     """Replace the target and reason of overrides about the person by `erased`.
 
-    The overrides are an audit trail. The table's trigger allows no other change of a row.
+    The rows are kept as an audit trail. The trigger of the table allows this change.
     """
     return _rows(
         conn,
@@ -407,7 +412,7 @@ def _pseudonymise_overrides(conn: Connection, parameters: Mapping[str, Any]) -> 
 
 
 def count_orders(conn: Connection, subject: Subject) -> int:
-    """Count the contact's orders, which have to be kept for tax law."""
+    """Return how many orders the contact has. Tax law requires that they are kept."""
     row = conn.execute(
         "SELECT count(*) FROM ordens_servico WHERE id_contato = %(id)s", _parameters(subject)
     ).fetchone()
@@ -415,19 +420,19 @@ def count_orders(conn: Connection, subject: Subject) -> int:
 
 
 def _is_shared(conn: Connection, name: str) -> bool:
-    """Return whether a contact has the phone of a canonical identity."""
+    """Return whether any contact has the phone of a canonical identity."""
     key = name.removeprefix("wa:").removeprefix("55")
     row = conn.execute("SELECT EXISTS (SELECT FROM contact_phones WHERE key IN (%s, %s))", (key, f"+{key}"))
     return row.fetchone() == (True,)
 
 
 def contact_ids(conn: Connection) -> list[int]:
-    """Return the ids of all contacts. The caller finds the erased ones among them."""
+    """Return the ids of all contacts."""
     return [row[0] for row in conn.execute("SELECT id FROM contatos ORDER BY id")]
 
 
-def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
-    """Return the identifiers of every chat. The caller finds the chats of erased people among them."""
+def chat_identifiers(conn: Connection) -> list[suppression.ChatMarks]:
+    """Return the identifiers of every chat, to look them up in the suppression list."""
     rows = conn.execute(
         """
         SELECT f.file_path, f.chat_number, f.phone_key, f.chat_key,
@@ -441,9 +446,9 @@ def chats_known_by(conn: Connection) -> list[suppression.ChatMarks]:
 
 
 def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
-    """Delete chats by path and number, with their dependent rows.
+    """Delete chats by (path, chat number), with their dependent rows. Return how many were deleted.
 
-    Return their number. Call it in a transaction.
+    The caller opens a transaction.
     """
     if not chats:
         return 0
@@ -469,7 +474,10 @@ def delete_chats(conn: Connection, chats: list[tuple[str, int]]) -> int:
 
 
 def delete_months_before(conn: Connection, month: str) -> int:
-    """Delete the chats of months before `month` (`YYYY-MM`), as the retention rule says; return how many."""
+    """Delete the chats of months before `month` (`YYYY-MM`), for the retention rule. Return how many.
+
+    The findings and check results of these months are deleted, too.
+    """
     duplicates.lock(conn)  # before any row lock, as loading does
     rows = conn.execute("DELETE FROM chat_files WHERE month < %s RETURNING chat_key", (month,)).fetchall()
     conn.execute("DELETE FROM exceptions WHERE month < %s", (month,))
@@ -479,7 +487,7 @@ def delete_months_before(conn: Connection, month: str) -> int:
 
 
 def add_audit_row(conn: Connection, action: str, subject: bytes | None, detail: Mapping[str, Any]) -> None:
-    """Add a row to the audit log. `subject` is a keyed hash, and `detail` has counts but no personal data."""
+    """Add a row to the audit log. `subject` is a keyed hash. `detail` has counts and no personal data."""
     conn.execute(
         "INSERT INTO audit_log (action, subject, detail) VALUES (%s, %s, %s)",
         (action, subject, json.dumps(dict(detail))),

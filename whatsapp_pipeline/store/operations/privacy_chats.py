@@ -1,7 +1,8 @@
 """One person in other people's chats: the person's messages in groups, and mentions of their number.
 
-What belongs here: rewriting rows of `chat_messages`, and deleting rows about files that name the person. What
-does not: the person's own chats (privacy.py), and finding names in a text (domain/redaction.py).
+What belongs here: rewriting rows of `chat_messages`, and deleting rows about files whose path names the
+person. What does not: the person's own chats (privacy.py), and finding identities in a text
+(domain/redaction.py).
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from typing import Any, LiteralString
 from whatsapp_pipeline.domain.redaction import ERASED, NameTest, names_in_path, names_in_text, scrub_text
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.message_order import CHAT_ORDER
-from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
+from whatsapp_pipeline.store.operations.privacy_webhooks import NON_PLAIN_DIGITS
 
 _PAGE = 1000
 _SELECT: LiteralString = """
     SELECT id, message_text, responding_to, sender_name, sender_phone, attachment_name
     FROM chat_messages
     WHERE id > %(last)s AND NOT id_chat_file = ANY(%(chats)s)
-      AND (%(needles)s::text[] IS NULL
+      AND (%(patterns)s::text[] IS NULL
            OR regexp_replace(
                   concat_ws(' ', message_text, responding_to, sender_name, sender_phone, attachment_name),
-                  '[^0-9]', '', 'g') LIKE ANY(%(needles)s)
+                  '[^0-9]', '', 'g') LIKE ANY(%(patterns)s)
            OR concat_ws(' ', message_text, responding_to, sender_name, sender_phone, attachment_name)
-              ~ %(other_digits)s)
+              ~ %(digits)s)
     ORDER BY id LIMIT %(page)s
 """
 _UPDATE: LiteralString = """
@@ -35,12 +36,13 @@ _UPDATE: LiteralString = """
 
 
 def erase_mentions(
-    conn: Connection, is_person: NameTest, needles: list[str] | None, own_chats: Collection[int]
+    conn: Connection, is_person: NameTest, patterns: list[str] | None, own_chats: Collection[int]
 ) -> int:
-    """Erase the text of the person's messages in others' chats, and their numbers in all other messages.
+    """Erase the texts of the person's messages in others' chats, and the person's numbers in other messages.
 
-    Only rows that match one of `needles` (LIKE patterns of digits) are read; None reads all rows. Returns how
-    many messages changed. The rows stay, so that loading a file again finds its messages.
+    Only rows that match one of `patterns` (LIKE patterns of digits) or have digits in another form are read;
+    None reads all rows. Return how many messages changed. The rows stay, so that a later load of the file
+    finds them.
     """
     last, changed = 0, 0
     while rows := conn.execute(
@@ -48,9 +50,9 @@ def erase_mentions(
         {
             "last": last,
             "chats": list(own_chats),
-            "needles": needles,
+            "patterns": patterns,
             "page": _PAGE,
-            "other_digits": OTHER_DIGITS,
+            "digits": NON_PLAIN_DIGITS,
         },
     ).fetchall():
         for row_id, *texts in rows:
@@ -63,19 +65,19 @@ def erase_mentions(
 
 
 def messages_in_others_chats(
-    conn: Connection, is_person: NameTest, needles: list[str], own_chats: Collection[int]
+    conn: Connection, is_person: NameTest, patterns: list[str], own_chats: Collection[int]
 ) -> list[dict[str, Any]]:
-    """Return the person's messages in chats that are not theirs, mostly groups, as JSON values."""
+    """Return the person's messages in other people's chats (mostly groups) as JSON values."""
     rows = conn.execute(
         f"""
         SELECT to_jsonb(m) - '{{search,body_hash}}'::text[] || jsonb_build_object('chat', f.title)
         FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
         WHERE NOT m.id_chat_file = ANY(%(chats)s) AND m.direction IS DISTINCT FROM 'to'
           AND regexp_replace(concat_ws(' ', m.sender_name, m.sender_phone), '[^0-9]', '', 'g')
-              LIKE ANY(%(needles)s)
+              LIKE ANY(%(patterns)s)
         ORDER BY {CHAT_ORDER}
         """,
-        {"chats": list(own_chats), "needles": needles},
+        {"chats": list(own_chats), "patterns": patterns},
     ).fetchall()
     return [
         message
@@ -85,25 +87,25 @@ def messages_in_others_chats(
 
 
 def chats_of_named_files(
-    conn: Connection, is_person: NameTest, needles: list[str] | None, own_chats: Collection[int]
+    conn: Connection, is_person: NameTest, patterns: list[str] | None, own_chats: Collection[int]
 ) -> list[tuple[str, int]]:
-    """Return (path, number) of others' chats whose file name or folder names contain the person's number."""
+    """Return (path, chat number) of others' chats whose path contains the person's phone number."""
     rows = conn.execute(
         """
         SELECT file_path, chat_number FROM chat_files
         WHERE NOT id = ANY(%(chats)s)
-          AND (%(needles)s::text[] IS NULL OR file_path ~ %(digits)s
-               OR regexp_replace(file_path, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
+          AND (%(patterns)s::text[] IS NULL OR file_path ~ %(digits)s
+               OR regexp_replace(file_path, '[^0-9]', '', 'g') LIKE ANY(%(patterns)s))
         """,
-        {"chats": list(own_chats), "needles": needles, "digits": OTHER_DIGITS},
+        {"chats": list(own_chats), "patterns": patterns, "digits": NON_PLAIN_DIGITS},
     ).fetchall()
     return [(path, number) for path, number in rows if any(map(is_person, names_in_path(path)))]
 
 
-def forget_paths(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+def forget_paths(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
     """Delete findings and ignored files whose path or text names the person; return how many."""
     return sum(
-        _delete_naming(conn, table, words, is_person, needles)
+        _delete_rows_naming(conn, table, words, is_person, patterns)
         for table, words in (
             ("exceptions", "detail"),
             ("ignored_files", "reason"),
@@ -111,19 +113,19 @@ def forget_paths(conn: Connection, is_person: NameTest, needles: list[str] | Non
     )
 
 
-def _delete_naming(
+def _delete_rows_naming(
     conn: Connection,
     table: LiteralString,
     words: LiteralString,
     is_person: NameTest,
-    needles: list[str] | None,
+    patterns: list[str] | None,
 ) -> int:
-    both: LiteralString = f"concat_ws(' ', file_path, {words})"
+    path_and_words: LiteralString = f"concat_ws(' ', file_path, {words})"
     rows = conn.execute(
         f"""SELECT ctid::text, coalesce(file_path, ''), coalesce({words}, '') FROM {table}
-            WHERE %(needles)s::text[] IS NULL OR {both} ~ %(digits)s
-               OR regexp_replace({both}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s)""",
-        {"needles": needles, "digits": OTHER_DIGITS},
+            WHERE %(patterns)s::text[] IS NULL OR {path_and_words} ~ %(digits)s
+               OR regexp_replace({path_and_words}, '[^0-9]', '', 'g') LIKE ANY(%(patterns)s)""",
+        {"patterns": patterns, "digits": NON_PLAIN_DIGITS},
     ).fetchall()
     named = [
         ctid
@@ -138,7 +140,7 @@ def _delete_naming(
 def forget_phones(
     conn: Connection, suppressed_keys: Callable[[Connection, Collection[str]], Collection[str]]
 ) -> None:
-    """Delete the rows of `chat_phones` whose keys are on the suppression list. A restore needs this."""
+    """Delete the rows of `chat_phones` whose keys are on the suppression list. Call this after a restore."""
     rows = conn.execute("SELECT DISTINCT key FROM chat_phones WHERE key IS NOT NULL").fetchall()
     listed = suppressed_keys(conn, [row[0] for row in rows])
     if listed:
@@ -146,7 +148,10 @@ def forget_phones(
 
 
 def cleaned_message(texts: list[str | None], is_person: NameTest) -> list[str | None]:
-    """Return a message's text, quote, sender's name and phone, and attachment, all without the person."""
+    """Return (text, quote, sender's name, sender's phone, attachment name) of a message without the person.
+
+    If the person sent the message, its text and attachment name become `ERASED`.
+    """
     text, quote, name, phone, attachment = texts
     if phone and any(is_person(found) for found in names_in_text(phone)):
         return [text and ERASED, None, None, None, attachment and ERASED]

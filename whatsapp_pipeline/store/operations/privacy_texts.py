@@ -1,7 +1,7 @@
 """Removing one person's numbers from free texts: reasons, notes, evidence, and other people's summaries.
 
 What belongs here: removing a number from a text whose row stays. What does not: rows about the person
-(privacy.py), messages (privacy_chats.py, privacy_webhooks.py), and finding names in a text
+(privacy.py), messages (privacy_chats.py, privacy_webhooks.py), and finding identities in a text
 (domain/redaction.py).
 """
 
@@ -23,9 +23,9 @@ from whatsapp_pipeline.domain.redaction import (
 )
 from whatsapp_pipeline.domain.titles import parse_title
 from whatsapp_pipeline.store.connection import Connection
-from whatsapp_pipeline.store.operations.privacy_webhooks import OTHER_DIGITS
+from whatsapp_pipeline.store.operations.privacy_webhooks import NON_PLAIN_DIGITS
 
-# Columns with free text from people or steps. The rows stay; only the number is removed.
+# Columns with text or JSON that people, steps or servers wrote. The rows stay; only the number is removed.
 _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
     "assistant_replies": ("reason",),
     "chat_rereads": ("options",),
@@ -53,18 +53,18 @@ _TEXTS: dict[LiteralString, tuple[LiteralString, ...]] = {
 }
 
 
-def erase_from_texts(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Remove the person's numbers from free texts; return how many rows changed.
+def erase_from_texts(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
+    """Remove the person's numbers from free texts. Return how many values changed.
 
-    The caller opens a transaction. Only rows that match one of `needles` (LIKE patterns of digits) are read;
-    None reads all rows.
+    The caller opens a transaction. Only rows that match one of `patterns` (LIKE patterns of digits) or have
+    digits in another form are read. With None, every row with at least eight digits is read.
     """
-    columns = sum(
-        _scrub_column(conn, table, column, is_person, needles)
+    values = sum(
+        _scrub_column(conn, table, column, is_person, patterns)
         for table, columns in _TEXTS.items()
         for column in columns
     )
-    return columns + _scrub_decisions(conn, is_person, needles) + _scrub_titles(conn, is_person, needles)
+    return values + _scrub_decisions(conn, is_person, patterns) + _scrub_titles(conn, is_person, patterns)
 
 
 def _scrub_column(
@@ -72,13 +72,13 @@ def _scrub_column(
     table: LiteralString,
     column: LiteralString,
     is_person: NameTest,
-    needles: list[str] | None,
+    patterns: list[str] | None,
 ) -> int:
     rows = conn.execute(
         sql.SQL("SELECT ctid::text, to_json({column})::text FROM {table} WHERE {holds}").format(
             column=sql.Identifier(column), table=sql.Identifier(table), holds=_holds(f"{column}::text")
         ),
-        {"needles": needles, "digits": OTHER_DIGITS},
+        {"patterns": patterns, "digits": NON_PLAIN_DIGITS},
     ).fetchall()
     changed = 0
     for ctid, text in rows:
@@ -96,20 +96,23 @@ def _scrub_column(
 
 
 def _holds(words: LiteralString) -> sql.SQL:
-    """Return the SQL condition that a text contains a needle, or digits that no needle can find."""
+    """Return the SQL condition for texts that match a pattern or have digits in another form.
+
+    Without patterns, every text with at least eight digits matches.
+    """
     return sql.SQL(
         f"""({words} ~ %(digits)s OR regexp_replace({words}, '[^0-9]', '', 'g')
-             LIKE ANY(coalesce(%(needles)s::text[], ARRAY[repeat('_', 8) || '%%'])))"""
+             LIKE ANY(coalesce(%(patterns)s::text[], ARRAY[repeat('_', 8) || '%%'])))"""
     )
 
 
-def _scrub_decisions(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+def _scrub_decisions(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
     """Remove the numbers from decisions about other people: from the reasons and the target titles."""
     rows = conn.execute(
         sql.SQL("SELECT id, target_kind, target, reason, removed_reason FROM link_overrides WHERE {}").format(
             _holds("concat_ws(' ', target, reason, removed_reason)")
         ),
-        {"needles": needles, "digits": OTHER_DIGITS},
+        {"patterns": patterns, "digits": NON_PLAIN_DIGITS},
     ).fetchall()
     changed = 0
     for row_id, kind, *texts in rows:
@@ -117,6 +120,8 @@ def _scrub_decisions(conn: Connection, is_person: NameTest, needles: list[str] |
         if scrubbed == texts:
             continue
         changed += 1
+        # Only the target of a title stays a valid target without the number, and only one decision can have
+        # it.
         if scrubbed[0] != texts[0] and (kind != "title" or _is_decided(conn, scrubbed[0])):
             pseudonymise_decisions(conn, [row_id])
         else:
@@ -128,7 +133,7 @@ def _scrub_decisions(conn: Connection, is_person: NameTest, needles: list[str] |
 
 
 def _is_decided(conn: Connection, title: str | None) -> bool:
-    """Return whether another decision already has this title, whose number was removed before."""
+    """Return whether a decision already has this title as its target."""
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM link_overrides WHERE target_kind = 'title' AND target = %s)", (title,)
     ).fetchone()
@@ -138,7 +143,7 @@ def _is_decided(conn: Connection, title: str | None) -> bool:
 def pseudonymise_decisions(conn: Connection, ids: list[int]) -> None:
     """Replace the target and reason of decisions about the person by `erased`.
 
-    The decisions are an audit trail. The table's trigger allows no other change of a row.
+    The rows are kept as an audit trail. The trigger of the table allows this change.
     """
     conn.execute(
         """
@@ -152,14 +157,14 @@ def pseudonymise_decisions(conn: Connection, ids: list[int]) -> None:
     )
 
 
-def _scrub_titles(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
-    """Remove the numbers from titles of other people's chats, where the title is a label inside the file."""
+def _scrub_titles(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
+    """Remove the numbers from other people's chats: from the title, name, phone, phone key and chat key."""
     rows = conn.execute(
         sql.SQL(
             "SELECT id, title, customer_name, phone_number, phone_key, chat_key, is_group FROM chat_files"
             " WHERE {}"
         ).format(_holds("concat_ws(' ', title, customer_name, phone_number, phone_key, chat_key)")),
-        {"needles": needles, "digits": OTHER_DIGITS},
+        {"patterns": patterns, "digits": NON_PLAIN_DIGITS},
     ).fetchall()
     changed = 0
     for row_id, *known, is_group in rows:
@@ -175,7 +180,7 @@ def _scrub_titles(conn: Connection, is_person: NameTest, needles: list[str] | No
 
 
 def cleaned_title(known: list[str | None], is_person: NameTest, *, is_group: bool) -> list[str | None]:
-    """Return another person's chat title, name, phone, phone key and chat key, without the erased person."""
+    """Return (title, name, phone, phone key, chat key) of another person's chat without the erased person."""
     title, name, phone, phone_key, key = known
     scrubbed = title and scrub_text(title, is_person)
     is_phone = phone_key is not None and is_person(name_of_key(phone_key))

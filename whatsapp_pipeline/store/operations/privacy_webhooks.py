@@ -1,7 +1,9 @@
-"""Exporting and erasing one person's data in the webhook's tables: conversations, inbox, dead letters, leads.
+"""Exporting and erasing one person's data in the webhook tables.
 
-What belongs here: the tables. What does not: files (webhook/privacy.py), and finding names in a delivery
-(domain/redaction.py).
+These are conversations and their identities, messages, statuses, events, the inbox, and leads.
+
+What belongs here: statements that find, export and erase a person's rows. What does not: files
+(webhook/privacy.py), and finding identities in a delivery (domain/redaction.py).
 """
 
 from __future__ import annotations
@@ -34,17 +36,20 @@ class Person:
     canonicals: frozenset[str]
     phone_keys: tuple[str, ...] = ()
 
-    def is_named(self, name: str) -> bool:
+    def has_identity(self, identity: str) -> bool:
         """Return whether a canonical identity is this person's."""
-        return name in self.canonicals
+        return identity in self.canonicals
 
-    def needles(self) -> list[str]:
-        """Return LIKE patterns of digits or user ids. A text that names the person matches at least one."""
-        found = set()
-        for name in self.canonicals:
-            kind, _, value = name.partition(":")
-            found.add(f"%{value}%" if kind == "id" else f"%{value[-8:]}%")
-        return sorted(found)
+    def like_patterns(self) -> list[str]:
+        """Return LIKE patterns: each user id, and the last eight digits of each number.
+
+        Compare them with `_MAY_NAME_PERSON`, which also finds other written forms of a number.
+        """
+        patterns = set()
+        for identity in self.canonicals:
+            kind, _, value = identity.partition(":")
+            patterns.add(f"%{value}%" if kind == "id" else f"%{value[-8:]}%")
+        return sorted(patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +213,9 @@ def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, A
 
 
 def export_webhook_data(conn: Connection, person: Person) -> dict[str, list[dict[str, Any]]]:
-    """Return every row about the person, by table. Times are text; raw JSON is as it is stored."""
+    """Return every row about the person, by table. Times are text. Raw JSON is text as it is stored."""
     by_conversation: dict[str, Any] = {"ids": list(person.conversation_ids)}
-    by_name: dict[str, Any] = {"names": sorted(person.canonicals)}
+    by_identity: dict[str, Any] = {"identities": sorted(person.canonicals)}
     with conn.cursor(row_factory=dict_row) as cursor:
 
         def rows(statement: LiteralString, parameters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -230,27 +235,30 @@ def export_webhook_data(conn: Connection, person: Person) -> dict[str, list[dict
             "conversation_messages": rows(
                 "SELECT id, conversation_id, role, type, text, sent_at::text, status,"
                 " raw_json::text AS raw_json FROM conversation_messages"
-                " WHERE conversation_id = ANY(%(ids)s) OR sender_canonical = ANY(%(names)s)"
+                " WHERE conversation_id = ANY(%(ids)s) OR sender_canonical = ANY(%(identities)s)"
                 " ORDER BY conversation_id, sent_at, id",
-                by_conversation | by_name,
+                by_conversation | by_identity,
             ),
             "message_statuses": rows(
                 "SELECT provider_id, status, status_time::text FROM message_statuses"
-                " WHERE recipient = ANY(%(names)s) OR participant = ANY(%(names)s) ORDER BY 1, 3",
-                by_name,
+                " WHERE recipient = ANY(%(identities)s) OR participant = ANY(%(identities)s) ORDER BY 1, 3",
+                by_identity,
             ),
             "leads": rows(
                 "SELECT wa_id, profile_name, created_at::text FROM leads"
-                " WHERE canonical = ANY(%(names)s) ORDER BY id",
-                by_name,
+                " WHERE canonical = ANY(%(identities)s) ORDER BY id",
+                by_identity,
             ),
-            "webhook_inbox": _raw_items(conn, person.is_named),
-            "webhook_events": _event_items(conn, person.is_named),
+            "webhook_inbox": _raw_items(conn, person.has_identity),
+            "webhook_events": _event_items(conn, person.has_identity),
         }
 
 
 def _raw_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
-    """Return the person's items in raw deliveries of every status; an unreadable body is returned whole."""
+    """Return the person's items in raw deliveries of every status.
+
+    An unreadable body that names the person is returned whole.
+    """
     return [
         {"inbox_id": inbox_id, "received_at": f"{received_at}", "raw_json": dumps(item)}
         for inbox_id, received_at, body in _bodies(conn, "true")
@@ -271,10 +279,13 @@ def items_about(body: bytes, is_person: NameTest) -> list[object]:
 
 
 def text_of_body(body: bytes) -> str:
-    """Return a body that is not JSON as text, with escapes decoded, and UTF-16 without its zero bytes."""
+    """Decode a body that is not JSON.
+
+    Zero bytes are removed, so that digits in UTF-16 can be read. Escapes such as `\\u0031` are decoded.
+    """
     text = body.decode("utf-8", "replace").replace("\0", "")
     text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
-    # Two escapes (a surrogate pair) encode one emoji.
+    # Join surrogate pairs: JSON writes one emoji as two escapes.
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return re.sub(r"\\[bfnrt]", " ", text)
 
@@ -291,38 +302,38 @@ def _event_items(conn: Connection, is_person: NameTest) -> list[dict[str, Any]]:
 def erase_webhook_data(conn: Connection, person: Person) -> Erased:
     """Erase the person from every webhook table. The caller opens a transaction.
 
-    Other people's items of the same deliveries stay. The person's leads are deleted, because the law demands
-    it; nothing else ever deletes a lead.
+    Other people's items of the same deliveries stay. The person's leads are deleted, because the law requires
+    it. Only `keep_one_lead` also deletes leads, namely duplicates of one person.
     """
-    deliveries = _rewrite_bodies(conn, person.is_named) + _rewrite_events(conn, person.is_named)
-    ids, names = list(person.conversation_ids), sorted(person.canonicals)
+    deliveries = _rewrite_bodies(conn, person.has_identity) + _rewrite_events(conn, person.has_identity)
+    ids, identities = list(person.conversation_ids), sorted(person.canonicals)
     conn.execute(
         """
         DELETE FROM message_statuses s
-         WHERE s.recipient = ANY(%(names)s) OR s.participant = ANY(%(names)s)
+         WHERE s.recipient = ANY(%(identities)s) OR s.participant = ANY(%(identities)s)
             OR (s.phone_number_id, s.provider_id) IN (
                SELECT phone_number_id, provider_id FROM conversation_messages
                 WHERE conversation_id = ANY(%(ids)s))
         """,
-        {"names": names, "ids": ids},
+        {"identities": identities, "ids": ids},
     )
     # This includes the person's messages in groups.
     messages = conn.execute(
         "DELETE FROM conversation_messages WHERE conversation_id = ANY(%s) OR sender_canonical = ANY(%s)",
-        (ids, names),
+        (ids, identities),
     ).rowcount
-    _pseudonymise_decisions(conn, names)
-    leads = conn.execute("DELETE FROM leads WHERE canonical = ANY(%s)", (names,)).rowcount
+    _pseudonymise_decisions(conn, identities)
+    leads = conn.execute("DELETE FROM leads WHERE canonical = ANY(%s)", (identities,)).rowcount
     conversations = conn.execute("DELETE FROM conversations WHERE id = ANY(%s)", (ids,)).rowcount
-    needles = person.needles()
-    messages += _rewrite_messages(conn, person.is_named, needles)
-    _delete_statuses(conn, person.is_named, needles)
-    _rewrite_profile_names(conn, person.is_named)
+    patterns = person.like_patterns()
+    messages += _rewrite_messages(conn, person.has_identity, patterns)
+    _delete_statuses(conn, person.has_identity, patterns)
+    _rewrite_profile_names(conn, person.has_identity)
     return Erased(conversations, messages, deliveries, leads)
 
 
-def people_on(conn: Connection, is_erased: NameTest) -> Person:
-    """Return all people in the webhook tables who are on the list of erased people, as one Person."""
+def _combined_erased_people(conn: Connection, is_erased: NameTest) -> Person:
+    """Return one Person with the conversations and identities of everybody for whom `is_erased` is true."""
     rows = conn.execute(
         """
         SELECT i.canonical, i.conversation_id FROM conversation_identities i
@@ -333,15 +344,15 @@ def people_on(conn: Connection, is_erased: NameTest) -> Person:
         UNION SELECT participant, NULL FROM message_statuses WHERE participant IS NOT NULL
         """
     ).fetchall()
-    found = [(name, conversation) for name, conversation in rows if is_erased(name)]
+    found = [(identity, conversation) for identity, conversation in rows if is_erased(identity)]
     ids = {conversation for _, conversation in found if conversation is not None}
-    return Person(tuple(sorted(ids)), frozenset(name for name, _ in found))
+    return Person(tuple(sorted(ids)), frozenset(identity for identity, _ in found))
 
 
-def _pseudonymise_decisions(conn: Connection, names: list[str]) -> None:
+def _pseudonymise_decisions(conn: Connection, identities: list[str]) -> None:
     """Remove the person from the decisions about their conversations.
 
-    Decisions about phones are part of the archive's tables (privacy.py).
+    privacy.py removes the person from decisions about phones, files and titles.
     """
     conn.execute(
         """
@@ -353,17 +364,19 @@ def _pseudonymise_decisions(conn: Connection, names: list[str]) -> None:
           AND EXISTS (SELECT FROM unnest(%s::text[]) AS n(name)
                        WHERE right(o.target, length(n.name) + 1) = '/' || n.name)
         """,
-        (names,),
+        (identities,),
     )
 
 
-def erase_listed_webhooks(conn: Connection, is_erased: NameTest) -> Erased:
+def erase_listed_people(conn: Connection, is_erased: NameTest) -> Erased:
     """Erase everybody for whom `is_erased` is true from the webhook tables, for example after a restore.
 
     The caller opens a transaction.
     """
-    person = people_on(conn, is_erased)
+    person = _combined_erased_people(conn, is_erased)
     erased = erase_webhook_data(conn, person)
+    # An erased person may occur only inside raw JSON or texts, where `_combined_erased_people` does not
+    # search.
     deliveries = _rewrite_bodies(conn, is_erased) + _rewrite_events(conn, is_erased)
     messages = _rewrite_messages(conn, is_erased, None)
     _delete_statuses(conn, is_erased, None)
@@ -400,29 +413,33 @@ def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
-# Full-width, Arabic, mathematical, raised and circled digits, and an encoded mark (`%20`, `&#45;`, a tag)
-# whose digits are between those of a number. A pattern of plain digits does not find such numbers.
-OTHER_DIGITS: LiteralString = (
+# Regular expression for digits that a pattern of plain digits misses: full-width, Arabic, mathematical,
+# superscript, subscript and circled digits. It also finds `%20`, `&#45;` and tags, because their own digits
+# can be inside a number.
+NON_PLAIN_DIGITS: LiteralString = (
     r"[\uFF10-\uFF19\u0660-\u0669\u06F0-\u06F9\U0001D7CE-\U0001D7FF\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B"
     r"\u24F5-\u24FF\u2776-\u2793]|\u0025[0-9A-Fa-f][0-9A-Fa-f]|&(amp;)?#|</?[A-Za-z][^<>]*[0-9]"
 )
-# The condition that the digits of a text, or of raw JSON without its escapes, contain a needle. It finds a
-# number in any written form.
-_HOLDS_NEEDLE: LiteralString = r"""
-    (%(needles)s::text[] IS NULL OR raw_json::text LIKE ANY(%(needles)s)
+# SQL condition for rows that may name the person: their digits match one of `patterns`, or they have digits
+# in another form. `patterns` NULL selects every row. Python then checks each row.
+_MAY_NAME_PERSON: LiteralString = r"""
+    (%(patterns)s::text[] IS NULL OR raw_json::text LIKE ANY(%(patterns)s)
      OR concat_ws(' ', raw_json::text, {texts}) ~ '{digits}'
      OR raw_json::text ~* '\\u(ff1|066|06f|d835|0026|00b|20[78]|24[6-9f]|27[789])'
      OR regexp_replace(regexp_replace(coalesce(raw_json::text, ''), '\\u[0-9a-fA-F]{{4}}', '', 'g')
-                       || ' ' || {texts}, '[^0-9]', '', 'g') LIKE ANY(%(needles)s))
+                       || ' ' || {texts}, '[^0-9]', '', 'g') LIKE ANY(%(patterns)s))
 """
 
 
 def _rewrite_events(conn: Connection, is_person: NameTest) -> int:
-    """Remove the person from other events; delete an event that is only about the person."""
+    """Remove the person from `webhook_events` (errors, other webhook fields, unknown items).
+
+    An event that is only about the person is deleted. Return how many rows changed.
+    """
     changed = 0
     select: LiteralString = """
         SELECT id, raw_json::text FROM webhook_events WHERE id > %(last)s ORDER BY id LIMIT %(page)s"""
-    for row_id, raw in _pages(conn, select, None):
+    for row_id, raw in _rows_by_page(conn, select, None):
         rest, is_changed = _cleaned_json(raw, is_person)
         if is_changed and rest is None:
             conn.execute("DELETE FROM webhook_events WHERE id = %s", (row_id,))
@@ -432,16 +449,16 @@ def _rewrite_events(conn: Connection, is_person: NameTest) -> int:
     return changed
 
 
-def _rewrite_messages(conn: Connection, is_person: NameTest, needles: list[str] | None) -> int:
+def _rewrite_messages(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
     """Delete the person's messages in groups, and remove their numbers from other people's messages."""
     changed = 0
     texts_of_row: LiteralString = "concat_ws(' ', text, new_text, original_text, sender_name)"
     select = f"""
         SELECT id, type, raw_json::text, text, new_text, original_text, sender_name FROM conversation_messages
         WHERE id > %(last)s
-          AND {_HOLDS_NEEDLE.format(digits=OTHER_DIGITS, texts=texts_of_row)}
+          AND {_MAY_NAME_PERSON.format(digits=NON_PLAIN_DIGITS, texts=texts_of_row)}
         ORDER BY id LIMIT %(page)s"""
-    for row_id, kind, raw, *texts in _pages(conn, select, needles):
+    for row_id, kind, raw, *texts in _rows_by_page(conn, select, patterns):
         rest, is_changed = _cleaned_json(raw, is_person)
         if is_changed and kind == "contacts" and rest is not None:  # a card that another person shared
             texts[0] = message_text(json.loads(rest), kind)
@@ -470,33 +487,42 @@ def _rewrite_profile_names(conn: Connection, is_person: NameTest) -> None:
                 conn.execute(f"UPDATE {table} SET profile_name = %s WHERE id = %s", (scrubbed, row_id))
 
 
-def _delete_statuses(conn: Connection, is_person: NameTest, needles: list[str] | None) -> None:
+def _delete_statuses(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> None:
     """Delete statuses whose raw JSON names the person, such as statuses of messages in a group."""
-    last = ("", "", "", "")
+    last = dict.fromkeys(("account", "message", "status", "participant"), "")
     columns: LiteralString = "phone_number_id, provider_id, status, participant"
     while rows := conn.execute(
         f"""SELECT {columns}, raw_json::text FROM message_statuses
-            WHERE raw_json IS NOT NULL AND ({columns}) > (%(a)s, %(b)s, %(c)s, %(d)s)
-              AND {_HOLDS_NEEDLE.format(digits=OTHER_DIGITS, texts="''")}
+            WHERE raw_json IS NOT NULL
+              AND ({columns}) > (%(account)s, %(message)s, %(status)s, %(participant)s)
+              AND {_MAY_NAME_PERSON.format(digits=NON_PLAIN_DIGITS, texts="''")}
             ORDER BY {columns} LIMIT %(page)s""",
-        {**dict(zip("abcd", last, strict=True)), "page": _PAGE, "needles": needles},
+        {**last, "page": _PAGE, "patterns": patterns},
     ).fetchall():
         for *key, raw in rows:
             if _cleaned_json(raw, is_person)[1]:
                 conn.execute(f"DELETE FROM message_statuses WHERE ({columns}) = (%s, %s, %s, %s)", key)
-        last = rows[-1][:4]
+        last = dict(zip(last, rows[-1][:4], strict=True))
 
 
-def _pages(conn: Connection, select: LiteralString, needles: list[str] | None) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a statement in pages; the statement filters by the id in its first column."""
+def _rows_by_page(
+    conn: Connection, select: LiteralString, patterns: list[str] | None
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a statement, read page by page.
+
+    The statement must select the id first, filter by `id > %(last)s`, sort by id and have `LIMIT %(page)s`.
+    """
     last = 0
-    while rows := conn.execute(select, {"last": last, "page": _PAGE, "needles": needles}).fetchall():
+    while rows := conn.execute(select, {"last": last, "page": _PAGE, "patterns": patterns}).fetchall():
         yield from rows
         last = rows[-1][0]
 
 
 def _cleaned_json(raw: str | None, is_person: NameTest) -> tuple[str | None, bool]:
-    """Return raw JSON without the person, or None if all of it is about them, and whether it changed."""
+    """Return (JSON without the person, whether it changed).
+
+    The JSON is None if all of it is about the person, or if `raw` is None.
+    """
     if raw is None:
         return None, False
     cleaned = without_person([loads(raw.encode())], is_person)

@@ -1,8 +1,9 @@
 """The suppression list: keyed hashes of erased people, so that they are not stored again.
 
-What belongs here: the list and its look-ups. What does not: erasing (privacy.py). Sync, index, webhook
-processing and restore look people up here before they write. With an empty list a look-up takes one query
-and needs no key.
+What belongs here: the list and its look-ups. What does not: erasing (privacy.py).
+
+The ERP sync, the chat index, webhook processing and restore look people up here before they write. With an
+empty list, a look-up takes one query and needs no key.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from whatsapp_pipeline.store.connection import Connection
 
 Kind: TypeAlias = Literal["contact", "phone", "file", "chat", "identity", "session", "name"]
 
-_REMEMBERED = 200_000  # answers in the cache of a test
+_MAX_CACHED = 200_000  # number of answers in the cache of a test; a full cache is emptied
 
 
 def hash_of(key: bytes, kind: Kind, value: str) -> bytes:
-    """Return the keyed hash of a value, as the list stores it."""
+    """Return the keyed hash (HMAC-SHA-256) of a value, as the list stores it."""
     return hmac.digest(key, f"{kind}:{value}".encode(), "sha256")
 
 
@@ -35,10 +36,10 @@ def has_no_entries(conn: Connection) -> bool:
 
 
 def key_in_use(conn: Connection, *, make: bool = False) -> bytes:
-    """Return the key that the list was made with. With `make`, an empty list gets a new key.
+    """Return the key with which the list's hashes were made.
 
-    Raises PipelineError when the key is missing or is another one. Nothing may be written then, because
-    erased people could not be recognised.
+    With `make` and an empty list, a missing key is created. Raises PipelineError if the key is missing or is
+    another one. Nothing may be written then, because erased people could not be recognised.
     """
     key = privacy_key.find_or_make() if make and has_no_entries(conn) else privacy_key.find_key()
     if key is None:
@@ -61,7 +62,7 @@ def fingerprint_of(key: bytes) -> bytes:
 
 
 def require_key(fingerprint: bytes) -> None:
-    """Raise PipelineError when there is no key, or when the key has another fingerprint."""
+    """Raise PipelineError if there is no key, or if the key has another fingerprint."""
     key = privacy_key.find_key()
     if key is None or fingerprint_of(key) != fingerprint:
         raise PipelineError(
@@ -85,12 +86,12 @@ def suppressed(conn: Connection, kind: Kind, values: Iterable[str]) -> set[str]:
 
 
 def suppressed_contact_ids(conn: Connection, ids: Iterable[int]) -> set[int]:
-    """Return the contact ids of the ERP that must not be written again."""
+    """Return those of `ids` (ERP ids of contacts) that must not be written again."""
     return {int(value) for value in suppressed(conn, "contact", (str(i) for i in ids))}
 
 
 def suppressed_phone_keys(conn: Connection, keys: Iterable[str]) -> set[str]:
-    """Return the phone keys that belong to erased people."""
+    """Return those of `keys` that belong to erased people."""
     return suppressed(conn, "phone", keys)
 
 
@@ -110,10 +111,10 @@ def name_value(words: Iterable[str]) -> str:
 
 
 class ChatMarks(NamedTuple):
-    """The identifiers of a chat: path and number, phone of the title, chat key, phones and times.
+    """What identifies a chat: path and number, phone of the title, chat key, header phones, session starts.
 
-    `is_linked` means that the chat is linked to a contact. Then its content does not count, only its path,
-    phone and chat key.
+    If the chat is linked to a contact (`is_linked`), only the path, the phone of the title and the chat key
+    identify it.
     """
 
     file_path: str
@@ -128,12 +129,13 @@ class ChatMarks(NamedTuple):
 
 
 def suppressed_chats(conn: Connection, chats: Iterable[ChatMarks]) -> set[tuple[str, int]]:
-    """Return the (path, chat number) that must not be indexed.
+    """Return the (path, chat number) of chats that must not be indexed.
 
     A chat is recognised by its path and number, by the phone in its title, or by its chat key (the only phone
-    of its headers, or its label). A phone in its headers also counts, unless a contact has another phone of
-    the headers. A chat without any phone is recognised by the start times of its sessions, or by a full name
-    in its title that no contact has.
+    of its headers, or its label). If it is linked to no contact and its title has no phone, there are three
+    more ways. A phone in its headers counts, unless a contact has another phone of the headers. A group
+    counts if it has two or more header phones and all of them are listed. A chat without any phone is
+    recognised by the start times of its sessions, or by a full name in its title that no contact has.
     """
     if has_no_entries(conn):
         return set()
@@ -174,9 +176,9 @@ def _known_by_content(conn: Connection, chats: list[ChatMarks], phones: set[str]
 
 
 def _erased_starts(conn: Connection, chats: list[ChatMarks]) -> set[datetime]:
-    """Return the listed session starts of these chats that no other chat has.
+    """Return the listed session starts of these chats that no chat of another file has.
 
-    A message to many people at once begins a session with each of them in the same second, so such a start
+    A message that is sent to many people begins a session with each of them in the same second. Such a start
     identifies nobody.
     """
     by_value = {session_value(at): at for chat in chats for at in chat.session_starts}
@@ -196,14 +198,14 @@ def _keys_of_contacts(conn: Connection, keys: set[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
-_MOST_WORDS = 8  # words of a title that are used; each combination of them is looked up
+_MAX_WORDS = 8  # number of words of a title that are used; every combination of two or more is looked up
 
 
 def _erased_names(conn: Connection, chats: list[ChatMarks]) -> set[str]:
-    """Return the titles that contain a full name on the list, unless a contact has that name too."""
+    """Return the titles that contain a full name on the list, unless a contact has that name, too."""
     by_value: dict[str, set[str]] = {}
     for title in {chat.title for chat in chats if chat.title}:
-        words = sorted(name_words(title))[:_MOST_WORDS]
+        words = sorted(name_words(title))[:_MAX_WORDS]
         for count in range(2, len(words) + 1):
             for group in combinations(words, count):
                 by_value.setdefault(name_value(group), set()).add(title)
@@ -217,7 +219,7 @@ def _erased_names(conn: Connection, chats: list[ChatMarks]) -> set[str]:
 
 
 def add_entries(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
-    """Add entries to the list; return how many are new. The caller opens the erasure's transaction."""
+    """Add entries to the list. Return how many are new. The caller opens a transaction."""
     key = key_in_use(conn, make=True)
     conn.execute(
         "INSERT INTO privacy_key (fingerprint) VALUES (%s) ON CONFLICT (one) DO UPDATE"
@@ -229,7 +231,7 @@ def add_entries(conn: Connection, entries: Iterable[tuple[Kind, str]]) -> int:
 
 
 def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
-    """Add hashes that were made with the same key to the list; return how many are new."""
+    """Add hashes to the list. They must be made with the list's key. Return how many are new."""
     kinds, hashes = [], []
     for kind, value in hashed:
         kinds.append(kind)
@@ -242,7 +244,7 @@ def add_hashes(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> int:
 
 
 def entries(conn: Connection) -> list[tuple[str, bytes]]:
-    """Return the whole list as (kind, hash); empty if the database is too old to have the list's table."""
+    """Return the whole list as (kind, hash). It is empty if the database does not have the list's table."""
     return entries_of_migrated(conn) if has_list(conn) else []
 
 
@@ -253,14 +255,14 @@ def entries_of_migrated(conn: Connection) -> list[tuple[str, bytes]]:
 
 
 def has_list(conn: Connection) -> bool:
-    """Return whether the database has the list's table; a database from an old backup may not."""
+    """Return whether the database has the list's table. A database from an old backup may not have it."""
     return conn.execute("SELECT to_regclass('privacy_suppressions')").fetchone() != (None,)
 
 
 def add_hashes_of_key(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> None:
     """Add hashes to the list and store the fingerprint of their key. The caller opens a transaction.
 
-    Raises PipelineError when the key in use is missing or is not the database's.
+    Raises PipelineError if the list has entries and the key is missing or is another one.
     """
     add_hashes(conn, hashed)
     if has_no_entries(conn):
@@ -274,17 +276,17 @@ def add_hashes_of_key(conn: Connection, hashed: Iterable[tuple[str, bytes]]) -> 
 
 
 def is_key_of(conn: Connection, key: bytes | None) -> bool:
-    """Return whether the database's list was made with this key."""
+    """Return whether the database stores the fingerprint of this key."""
     row = conn.execute("SELECT fingerprint FROM privacy_key").fetchone()
     return key is not None and row is not None and bytes(row[0]) == fingerprint_of(key)
 
 
-def name_test(conn: Connection) -> NameTest | None:
+def identity_test(conn: Connection) -> NameTest | None:
     """Return a function that checks whether a canonical identity is on the list, without further queries.
 
     Returns None for an empty list.
     """
-    return _test(conn, "identity")
+    return _entry_test(conn, "identity")
 
 
 def contact_test(conn: Connection) -> Callable[[str], bool] | None:
@@ -292,10 +294,10 @@ def contact_test(conn: Connection) -> Callable[[str], bool] | None:
 
     Returns None for an empty list.
     """
-    return _test(conn, "contact")
+    return _entry_test(conn, "contact")
 
 
-def _test(conn: Connection, kind: Kind) -> Callable[[str], bool] | None:
+def _entry_test(conn: Connection, kind: Kind) -> Callable[[str], bool] | None:
     if has_no_entries(conn):
         return None
     key = key_in_use(conn)
@@ -304,7 +306,7 @@ def _test(conn: Connection, kind: Kind) -> Callable[[str], bool] | None:
 
     def is_erased(value: str) -> bool:
         if value not in known:
-            if len(known) > _REMEMBERED:
+            if len(known) > _MAX_CACHED:
                 known.clear()
             known[value] = hash_of(key, kind, value) in hashes
         return known[value]
@@ -313,7 +315,7 @@ def _test(conn: Connection, kind: Kind) -> Callable[[str], bool] | None:
 
 
 def erased_file_chats(conn: Connection) -> Callable[[str, int], bool]:
-    """Return a function that checks whether a chat (path, number) is on the list, without further queries."""
+    """Return a function that checks whether a chat (path, chat number) is on the list, without queries."""
     if has_no_entries(conn):
         return lambda path, number: False
     key = key_in_use(conn)

@@ -45,7 +45,7 @@ class CommitmentLine(NamedTuple):
     number: int = 1
 
     def place(self, which: CommitmentList) -> CommitmentPlace:
-        """The place of the commitment in a list."""
+        """Return the place of the commitment in a list."""
         return CommitmentPlace(
             which == "waiting" and self.status != "due",
             self.due_on or self.said_at.date(),
@@ -60,8 +60,8 @@ class CommitmentLine(NamedTuple):
 class CommitmentPlace(NamedTuple):
     """A place in a list: the values by which lists are sorted, in that order.
 
-    `is_after_due` is true only in the list `waiting`, for commitments that are not due today. `number` counts
-    the commitments of one message.
+    `is_after_due` is true only in the list `waiting`, for commitments that are not due today. `number` is the
+    running number among the commitments of one message.
     """
 
     is_after_due: bool
@@ -73,7 +73,7 @@ class CommitmentPlace(NamedTuple):
     number: int
 
 
-# An older quote or promise no longer waits for anybody.
+# Lists over all customers leave out commitments that are older.
 FORGOTTEN = timedelta(days=90)
 
 _CONDITIONS: dict[CommitmentList, LiteralString] = {
@@ -109,17 +109,17 @@ def commitment_lines(
     limit: int = 100,
     after: CommitmentPlace | None = None,
 ) -> list[CommitmentLine]:
-    """Return the commitments of one list, sorted by due date.
+    """Return the commitments of one list, sorted by due date, or by the day of the message without one.
 
     Args:
         conn: The connection.
         which: The list: `due` today, `overdue`, `waiting` (both, due today first), `broken`, `quotes` without
             an answer, `open`, or `all`.
         today: The day for "due" and "overdue".
-        contact: Only commitments of this customer. With None, those of all customers in the 90 days before
-            `today`.
+        contact: Return only commitments of this customer. With None, those of all customers in the 90 days
+            before `today`.
         quiet_days: Minimum age in days of a quote without an answer.
-        limit: Largest number of rows.
+        limit: Maximum number of rows.
         after: Return only commitments after this place of the list.
     """
     order = f"{_DUE_FIRST if which == 'waiting' else _ANY_FIRST}, {_ORDER}"
@@ -141,7 +141,7 @@ def commitment_lines(
 
 
 def commitment_counts(conn: Connection, *, today: date) -> dict[str, int]:
-    """Count the commitments of the last 90 days that are due today, overdue, broken or unanswered quotes."""
+    """Return how many commitments of the last 90 days are due today, overdue, broken, or open quotes."""
     row = conn.execute(
         """
         SELECT count(*) FILTER (WHERE status = 'due'), count(*) FILTER (WHERE status = 'overdue'),

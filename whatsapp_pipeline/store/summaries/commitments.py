@@ -1,7 +1,7 @@
-"""Storing commitments: the promises in messages, and their outcomes.
+"""The table `commitments`: promises in messages, and their outcomes.
 
-What belongs here: SQL on the table commitments and on the mentions in message_readings. What does not:
-reading texts and following commitments (domain/commitments), and lists for people
+What belongs here: writing this table, and reading the mentions in message_readings. What does not: reading
+texts and finding the outcomes of commitments (domain/commitments), and lists for people
 (store/summaries/commitment_lists.py).
 """
 
@@ -50,7 +50,7 @@ _COLUMNS = (
 class Owner(NamedTuple):
     """The owner of a commitment: a customer, or a chat or live conversation without a customer.
 
-    One field is set.
+    Exactly one field is set.
     """
 
     id_contato: int | None = None
@@ -99,7 +99,10 @@ def _decode(stored: list[Any]) -> Mention:
 
 
 def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
-    """Yield each contact or chat of work_messages with mentions, and its mentions, oldest first."""
+    """Yield (contact or chat key, mentions) for work_messages with mentions.
+
+    The mentions are oldest first.
+    """
     sessions = _staged_sessions(conn)
     contact, said = None, list[Said]()
     for number, ref, at, direction, stored in conn.execute(load("summaries/commitments_mentions")):
@@ -115,7 +118,7 @@ def staged_mentions(conn: Connection) -> Iterator[tuple[int, list[Said]]]:
 
 
 def _staged_sessions(conn: Connection) -> dict[int, list[_OrderSession]]:
-    """Return the staged sessions of each contact, in the order in which they are tried."""
+    """Return the staged sessions by contact, in the order in which `_order_at` tries them."""
     sessions: dict[int, list[_OrderSession]] = {}
     for contact, *session in conn.execute(
         """
@@ -129,12 +132,12 @@ def _staged_sessions(conn: Connection) -> dict[int, list[_OrderSession]]:
 
 
 def _order_at(sessions: Iterable[_OrderSession], at: datetime) -> int | None:
-    """Return the order of the first session that covers the time `at`, if there is one."""
-    return next((one.order for one in sessions if one.started_at <= at <= one.ended_at), None)
+    """Return the order of the first session that includes the time `at`, or None."""
+    return next((session.order for session in sessions if session.started_at <= at <= session.ended_at), None)
 
 
 def orders_closed(batch: MeasuredBatch) -> dict[int, date]:
-    """Return the closing dates of the staged batch's orders that are finished."""
+    """Return the closing date of each finished order of the staged batch, by order id."""
     return dict(
         batch.conn.execute(
             """
@@ -147,7 +150,7 @@ def orders_closed(batch: MeasuredBatch) -> dict[int, date]:
 
 
 def orders_turned_down(batch: MeasuredBatch) -> frozenset[int]:
-    """Return the staged batch's orders that were not approved, or cancelled."""
+    """Return the staged batch's orders that were not approved or were cancelled."""
     rows = batch.conn.execute(
         """
         SELECT id FROM ordens_servico

@@ -1,5 +1,4 @@
-"""Patterns over all customers: when they write, which devices came back, and who stopped writing after a
-quote.
+"""Patterns over all customers: hours of conversations, returning devices, and silence after a quote.
 
 What belongs here: computing them from summaries, commitments and orders. What does not: showing them
 (cli/patterns.py).
@@ -18,7 +17,7 @@ from whatsapp_pipeline.store.queries import load
 
 
 class ContactHour(NamedTuple):
-    """Number of conversations that customers opened in an hour of a weekday (1: Monday)."""
+    """The number of conversations that customers opened in one hour of one weekday (1 is Monday)."""
 
     weekday: int
     hour: int
@@ -38,7 +37,7 @@ class ReturningDevice(NamedTuple):
 class SilentCustomer(NamedTuple):
     """A customer who wrote nothing after a quote.
 
-    `nome` is personal data, and `days` counts from the quote.
+    `nome` is personal data. `days` is the number of days since the quote.
     """
 
     id_contato: int
@@ -49,7 +48,7 @@ class SilentCustomer(NamedTuple):
 
 
 def contact_hours(conn: Connection) -> list[ContactHour]:
-    """Count the conversations that customers opened, by weekday and hour.
+    """Return the number of conversations that customers opened, by weekday and hour.
 
     Hours without conversations are left out.
     """
@@ -58,13 +57,13 @@ def contact_hours(conn: Connection) -> list[ContactHour]:
 
 
 def returning_devices(conn: Connection, *, limit: int) -> list[ReturningDevice]:
-    """Return devices with more than one order of the same customer, most orders first."""
+    """Return up to `limit` devices with more than one order of the same customer, most orders first."""
     with conn.cursor(row_factory=class_row(ReturningDevice)) as cursor:
         return cursor.execute(load("summaries/patterns_returning"), {"limit": limit}).fetchall()
 
 
 def silent_after_quote(conn: Connection, *, today: date, days: int, limit: int) -> list[SilentCustomer]:
-    """Return customers who wrote nothing more after a quote that is at least `days` old, newest first."""
+    """Return up to `limit` customers who wrote nothing after a quote of at least `days` days ago."""
     with conn.cursor(row_factory=class_row(SilentCustomer)) as cursor:
         return cursor.execute(
             load("summaries/patterns_silent"), {"today": today, "days": days, "limit": limit}

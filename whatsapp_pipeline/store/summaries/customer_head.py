@@ -1,6 +1,6 @@
 """The data beside a customer's conversation: summary, orders, months, the pinned note.
 
-What belongs here: one statement for all of it, and the note. What does not: messages
+What belongs here: the statement that reads all of this, and writing the note. What does not: messages
 (store/conversations/message_stream.py).
 """
 
@@ -14,7 +14,7 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 MOST_ORDERS = 100
-"""Largest number of orders that a customer's page shows."""
+"""Maximum number of orders that a customer's page shows."""
 _PHONES = ("fantasia", "telefone", "celular", "email")
 _HIDDEN = ", ".join(f"NULL AS {name}" for name in _PHONES)
 
@@ -27,7 +27,7 @@ def customer_head(conn: Connection, id_contato: int, *, with_phones: bool) -> di
     Args:
         conn: A connection of the level that the page is for.
         id_contato: The id in contatos.
-        with_phones: Whether the level reads phones; without it they are None.
+        with_phones: Whether the level may read phones, e-mail and trade name. If not, they are None.
     """
     shown = ", ".join(f"c.{name}::text" for name in _PHONES) if with_phones else _HIDDEN
     statement = queries.load("summaries/customer_head").replace("{phones}", shown)

@@ -1,4 +1,8 @@
-"""Looking up one customer: finding the contact, and reading all data to show."""
+"""Looking up one customer: finding the contact, and reading all data to show.
+
+What belongs here: queries that run with the rights of the command's role. What does not: lists for a search
+box (store/contacts/directory.py).
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,14 @@ from whatsapp_pipeline.store.readable import columns_or_null, may_read, readable
 
 
 def find_by_id(conn: Connection, number: int) -> list[int]:
-    """Return the contact of that id, if there is one."""
+    """Return a list with the id `number` if a contact has it, otherwise an empty list."""
     return [row[0] for row in conn.execute("SELECT id FROM contatos WHERE id = %s", (number,))]
 
 
 def find_by_phone(conn: Connection, key: str) -> list[int]:
-    """Return the contacts that have a phone of this key (as in contact_phones).
+    """Return up to 20 contacts that have a phone with this key (as in contact_phones).
 
-    Raises PipelineError when the role may not read phones.
+    Raises PipelineError if the role may not read phones.
     """
     if not may_read(conn, "contact_phones"):
         raise PipelineError("this role may not read phones; give the id in contatos, or the name")
@@ -32,9 +36,9 @@ def find_by_phone(conn: Connection, key: str) -> list[int]:
 
 
 def find_by_name(conn: Connection, name: str, *, limit: int = 21) -> list[tuple[int, str]]:
-    """Return (id, name) of the contacts whose name has every word of `name`.
+    """Return (id, name) of up to `limit` contacts whose name contains every word of `name`.
 
-    If one name is equal to `name`, only it is returned.
+    If contacts have exactly this name, only these are returned.
     """
     names = readable_columns(conn, "contatos", ("nome", "fantasia"))
     rows = conn.execute(
@@ -91,7 +95,7 @@ def contact_conversations(conn: Connection, number: int) -> list[dict[str, Any]]
 
 
 def contact_orders(conn: Connection, number: int) -> list[dict[str, Any]]:
-    """Return all service orders of the contact in the ERP, newest first."""
+    """Return up to 100 service orders of the contact, newest first."""
     device = columns_or_null(conn, "ordens_servico", ("equipamento",))
     return _many(
         conn,
@@ -105,7 +109,10 @@ def contact_orders(conn: Connection, number: int) -> list[dict[str, Any]]:
 def quotes(
     conn: Connection, chat_ids: Sequence[int], webhook_ids: Sequence[int]
 ) -> dict[str, dict[str, Any]]:
-    """Return {"chat:1": {at, direction, text}, …} for the messages that exist and that the role may read."""
+    """Return {"chat:1": {ref, at, direction, text}, …} for the messages that exist.
+
+    The result is empty if the role may not read messages.
+    """
     if not may_read(conn, "messages_all"):
         return {}
     rows = _many(
@@ -124,9 +131,9 @@ def quotes(
 
 
 def last_messages(conn: Connection, number: int, *, limit: int) -> list[dict[str, Any]]:
-    """Return the contact's last messages of archive and webhook, oldest first: at, direction, type, text.
+    """Return (at, direction, type, text) of the contact's last messages of archive and webhook, oldest first.
 
-    The result is None for a role that may not read messages.
+    The result is empty if the role may not read messages.
     """
     if not may_read(conn, "messages_all"):
         return []

@@ -1,6 +1,7 @@
-"""The live customers whose summaries are out of date, and recording new summaries.
+"""Customers of live conversations whose summaries are out of date.
 
-What belongs here: the statements on the table conversations for this. What does not: making summaries.
+What belongs here: finding them, and storing in `conversations` that they were summarised. What does not:
+computing summaries (summary_work.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from whatsapp_pipeline.store.queries import load
 
 
 def quiet_and_stale(conn: Connection, *, quiet: timedelta, limit: int) -> list[tuple[int, datetime]]:
-    """Return (contact, last change) of live customers to summarise. Those who have waited longest come first.
+    """Return (contact, last change) of up to `limit` customers to summarise, longest waiting first.
 
-    Their conversations changed after the last summary, and no message arrived during the time `quiet`.
+    Their live conversations changed after the last summary, and no message arrived within the time `quiet`.
     """
     return conn.execute(load("summaries/live_stale"), {"quiet": quiet, "limit": limit}).fetchall()
 
@@ -28,7 +29,7 @@ def server_time(conn: Connection) -> datetime:
 
 
 def note_summarized(conn: Connection, started: datetime, contacts: Sequence[int] | None) -> None:
-    """Record that the summaries of these contacts (None: all) include all messages before `started`."""
+    """Store that the summaries of `contacts` (None: all contacts) include all messages before `started`."""
     conn.execute(
         load("summaries/live_mark"),
         {"started": started, "contacts": None if contacts is None else list(contacts)},

@@ -1,4 +1,4 @@
-"""Customers whose links a person changed after their summary was computed.
+"""The table `stale_summaries`: customers whose links a person changed after their summary was computed.
 
 What belongs here: the table stale_summaries, and comparing the inputs of summaries before and after a
 decision. What does not: live messages that no summary includes yet (live_summaries.py), and the check that
@@ -42,7 +42,7 @@ def links_in_summaries(
 def note_changed_links(
     conn: Connection, before: Sequence[LinksInSummaries], after: Sequence[LinksInSummaries]
 ) -> None:
-    """Flag the customers of changed links, before and after the change, as having a stale summary."""
+    """Flag the previous and the current customers of changed links as having a stale summary."""
     changed = {link.id_contato for link in set(before) ^ set(after)}
     contacts = sorted(contact for contact in changed if contact is not None)
     conn.execute(
@@ -58,7 +58,7 @@ def note_changed_links(
 def decided_and_quiet(
     conn: Connection, *, quiet: timedelta, held_months: Sequence[str], limit: int
 ) -> list[tuple[int, datetime]]:
-    """Return (contact, latest decision) of flagged customers. Those who have waited longest come first.
+    """Return (contact, time of the latest decision) of up to `limit` flagged customers, longest first.
 
     The latest decision is older than `quiet`. Customers with chats in `held_months` are left out, because a
     run does not compute their summaries.

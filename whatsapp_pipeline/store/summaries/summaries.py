@@ -1,4 +1,4 @@
-"""Customer summaries: the table customer_chat_summaries.
+"""The table `customer_chat_summaries`: customer summaries.
 
 What belongs here: the rows of this table, and writing them. What does not: the work tables of a run
 (summary_work.py), and reports over the summaries (summary_reports.py).
@@ -71,7 +71,7 @@ def latest_message(conn: Connection, zone: str) -> datetime | None:
 
 
 def save_summaries(batch: MeasuredBatch, rows: Sequence[SummaryRow]) -> int:
-    """Write summaries. Return the number of new or changed ones."""
+    """Write the summaries that are new or differ. Return their number."""
     conn = batch.conn
     conn.execute("DROP TABLE IF EXISTS work_summaries")
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))

@@ -15,16 +15,16 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 class Bucket(NamedTuple):
-    """One bar of a distribution."""
+    """The number of contacts in one class of a distribution."""
 
     name: str
     contacts: int
 
 
 class OpenIssue(NamedTuple):
-    """An unresolved matter.
+    """A customer with an open issue.
 
-    `name` and `phone` are personal data, and must be masked before they are shown.
+    `name` and `phone` are personal data, so the caller must mask them before it shows them.
     """
 
     id_contato: int
@@ -103,11 +103,11 @@ def topic_distribution(conn: Connection) -> list[Bucket]:
 
 
 def most_urgent(conn: Connection, *, limit: int = 10) -> list[OpenIssue]:
-    """Return the most urgent open issues: unanswered messages before orders, unhappy customers before happy
-    ones, then the latest.
+    """Return up to `limit` customers with open issues, the most urgent first.
 
-    The latest comes first, because a customer who has waited since yesterday can still be kept, unlike one
-    who has waited for a year.
+    Unanswered messages come before open orders, then unhappy customers before others, then the latest
+    interaction. The latest comes first, because a customer who has waited since yesterday can still be kept,
+    unlike a customer who has waited for a year.
     """
     with conn.cursor(row_factory=class_row(OpenIssue)) as cursor:
         return cursor.execute(

@@ -9,9 +9,10 @@ tables are filled, so that no step can run too early:
     open_work ─► StagedContacts ─divide─► ContactBatches ─stage─► StagedBatch
               ─analyse─► AnalysedBatch ─measure─► MeasuredBatch
 
-A batch is a group of contacts that one transaction computes. A chunk is a group of texts that are analysed
-together. `gap` is the silence after which a new conversation begins, `opinion` the lowest distance from 0 of
-a score that counts as an opinion. `customer_only` are the topics that count only in messages of customers.
+A batch is a group of contacts whose summaries one transaction computes. A chunk is a group of texts that are
+analysed together. `gap` is the silence after which a new conversation begins. `opinion` is the lowest
+distance from 0 of a score that counts as an opinion. `customer_only` are the topics that count only in
+messages of customers.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ _READING_COLUMNS = (
 
 
 class ContactFacts(NamedTuple):
-    """The measured facts about one contact of a batch; a field is None if nothing was found.
+    """The measured facts about one contact of a batch. A field is None if nothing was found.
 
     Each field has the name of a column that a query in `_FACTS` returns. `customer`, `staff` and `other`
     count messages. Times between messages (first_median to reply_p90_business) are in seconds. Moods are
@@ -122,9 +123,9 @@ class ContactFacts(NamedTuple):
 def open_work(
     conn: Connection, options_digest: str, contacts: Sequence[int] | None = None
 ) -> Iterator[StagedContacts]:
-    """Create the work tables and stage the contacts that have linked messages; drop the tables at the end.
+    """Create the work tables and stage the contacts that have linked messages. Drop the tables at the end.
 
-    `contacts`: stage only these, None for all.
+    With `contacts`, only these contacts are staged.
     """
     try:
         conn.execute(load("summaries/summaries_work_tables"))
@@ -133,7 +134,7 @@ def open_work(
         )
         chosen = None if contacts is None else list(contacts)
         values = {"options": options_digest, "contacts": chosen}
-        # Copied before the inputs are read. A decision made after this changes its row of stale_summaries, so
+        # Copy the rows of stale_summaries before the inputs are read. A later decision changes its row, so
         # `delete_stale_rows` keeps that row.
         stale_summaries.stage_stale(conn, chosen)
         count = conn.execute(load("summaries/summaries_inputs"), values).rowcount
@@ -152,7 +153,7 @@ def open_work(
 
 @dataclass(frozen=True, slots=True)
 class StagedContacts:
-    """The contacts of the run with their input hashes; `count` is their number."""
+    """The contacts of the run with their input hashes. `count` is their number."""
 
     conn: Connection
     contacts: list[int] | None
@@ -171,7 +172,7 @@ class StagedContacts:
         return [row[0] for row in rows]
 
     def remove_missing(self) -> int:
-        """Delete the summaries of contacts that have no linked message any more; return how many."""
+        """Delete the summaries of contacts that have no linked message any more. Return how many."""
         values = {"contacts": self.contacts}
         missing = """
             WHERE (%(contacts)s::bigint[] IS NULL OR k.id_contato = ANY (%(contacts)s))
@@ -213,10 +214,12 @@ class StagedContacts:
     ) -> ContactBatches:
         """Divide the contacts whose summary must be computed into batches of about `batch_size` messages.
 
-        The other contacts are removed from this run. `rebuild`: compute all contacts.
+        The other contacts are removed from this run. With `rebuild`, the summaries of all contacts are
+        computed.
         """
-        # At first, batch 0 marks the contacts of which only the frequency class changed. Current contacts,
-        # which have no batch, are deleted. Then every contact that is left gets the number of its batch.
+        # First, the contacts of which only the frequency class changed get batch 0. Contacts with a current
+        # summary, which have no batch, are deleted. Then every remaining contact gets the number of its
+        # batch.
         if rebuild:
             aged = 0
         else:
@@ -247,7 +250,7 @@ class StagedContacts:
             """,
             {"size": batch_size},
         ).rowcount
-        # Analyzed again, because every statement below reads the contacts of one batch.
+        # The table is analyzed again, because every later statement reads the contacts of one batch.
         self.conn.execute("ANALYZE work_contacts")
         return ContactBatches(self.conn, as_of, bounds, changed=total - aged, aged=aged)
 
@@ -256,8 +259,9 @@ class StagedContacts:
 class ContactBatches:
     """The contacts whose summaries are computed, in batches.
 
-    `changed` is the number of contacts with new inputs, or of all in a rebuild. `aged` is the number of those
-    of which only the frequency class changed. Frequency windows end at `as_of`.
+    `changed` is the number of contacts with new inputs, or of all contacts in a rebuild. `aged` is the number
+    of contacts of which only the frequency class changed. The windows of the frequency classes end at
+    `as_of`.
     """
 
     conn: Connection
@@ -267,7 +271,7 @@ class ContactBatches:
     aged: int
 
     def numbers(self) -> list[int]:
-        """Return the numbers of the batches that hold contacts, in order."""
+        """Return the numbers of the batches that have contacts, in order."""
         rows = self.conn.execute("SELECT DISTINCT batch FROM work_contacts ORDER BY batch").fetchall()
         return [row[0] for row in rows]
 
@@ -304,7 +308,7 @@ class StagedBatch:
     def analyse(
         self, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int
     ) -> AnalysedBatch:
-        """Analyse the batch's texts without a result of this version of the rules, and store the results.
+        """Analyse the batch's texts that have no result of this version of the rules, and store the results.
 
         Only the first `limit` characters of a text are analysed.
         """
@@ -313,7 +317,7 @@ class StagedBatch:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedBatch:
-    """A batch whose texts are analysed; `texts` is the number of texts that this run analysed."""
+    """A batch whose texts are analysed. `texts` is the number of texts that this run analysed."""
 
     staged: StagedBatch
     texts: int
@@ -326,7 +330,7 @@ class AnalysedBatch:
         opinion: float,
         customer_only: Sequence[str],
     ) -> MeasuredBatch:
-        """Measure replies, conversations and frequency; `calendar` returns the business days of a period."""
+        """Measure replies, conversations and frequency. `calendar` returns the business days of a period."""
         conn, batches, number = self.staged.conn, self.staged.batches, self.staged.number
         _save_business_days(conn, calendar)
         values = {
@@ -385,11 +389,11 @@ class MeasuredBatch:
 
 
 def prepare_batch_tables(conn: Connection) -> None:
-    """Empty the tables of one batch, drop their late indexes, and make the planner look up chats by index.
+    """Empty the tables of one batch, drop their indexes, and make the planner look up chats by index.
 
-    The indexes are made after the tables are filled. The messages of a chat are stored side by side: with its
-    usual costs, the planner would read all messages for each batch. The cost holds until the end of the
-    transaction.
+    The indexes are created again after the tables are filled. The messages of a chat are stored side by side.
+    With its usual costs, the planner would still read all messages for each batch. The lower cost is set
+    until the end of the transaction.
     """
     names = sql.SQL(", ").join(sql.Identifier(name) for name in _BATCH_TABLES)
     statements = sql.SQL(
@@ -403,9 +407,9 @@ def prepare_batch_tables(conn: Connection) -> None:
 def read_staged_texts(
     conn: Connection, rules: str, read: Callable[[Sequence[str]], Iterable[Reading]], *, limit: int
 ) -> int:
-    """Analyse the texts of work_messages without a result of this version of the rules; store the results.
+    """Analyse the texts of work_messages that have no result of this version of the rules. Store the results.
 
-    Returns the number of texts.
+    Return the number of texts.
     """
     count = 0
     for chunk in _unread_texts(conn, rules, limit):
@@ -437,7 +441,8 @@ def _save_readings(conn: Connection, rules: str, readings: Iterable[tuple[int, R
     """Insert the results into message_readings, or replace the row with the same text hash."""
     conn.execute("TRUNCATE work_readings")
     with conn.cursor().copy(f"COPY work_readings ({_READING_COLUMNS}) FROM STDIN") as copy:
-        # The lines are formatted here: psycopg's conversion of the values took as long as analysing the text.
+        # The lines are formatted here, because psycopg's conversion of the values took as long as the
+        # analysis.
         copy.write("".join([_reading_line(text_hash, rules, reading) for text_hash, reading in readings]))
     conn.execute(
         f"""
@@ -491,7 +496,10 @@ def _array(names: tuple[str, ...]) -> str:
 
 
 def _mentions(reading: Reading) -> str:
-    """Return the commitments of a text as JSON, escaped for COPY's text format; without any, COPY's NULL."""
+    """Return the commitments of a text as JSON, escaped for COPY's text format.
+
+    Without any, return COPY's NULL.
+    """
     if not reading.commitments:
         return "\\N"
     return json.dumps(encode_mentions(reading.commitments), ensure_ascii=False).replace("\\", "\\\\")

@@ -4,7 +4,7 @@ What belongs here: finding such chats with changed messages, staging their messa
 commitments of chats that have a customer now. What does not: writing commitments (commitments.py), and the
 tables themselves, which one run shares with the customers' summaries (summary_work.py).
 
-The key of a chat in `work_unlinked` is its id; the key of a live conversation is its id with a minus.
+The key of a chat in `work_unlinked` is its id. The key of a live conversation is its negative id.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from whatsapp_pipeline.store.links.overrides import ABOUT, ABOUT_CONVERSATION
 from whatsapp_pipeline.store.queries import load
 from whatsapp_pipeline.store.summaries.summary_work import prepare_batch_tables
 
-# The chats that a person decided to be without a customer: a supplier, a private chat, a wrong number. A
-# customer who is not registered yet is not among them. Among several decisions the narrowest and then the
-# newest is in force (domain/matching/overrides.py).
+# The chats for which a person decided that they belong to no customer, for example to a supplier. Chats of a
+# customer who is not registered yet are not among them. Among several decisions, the narrowest counts, and of
+# these the newest (domain/matching/overrides.py).
 _NOBODYS = """
     SELECT f.id FROM {table} f
      WHERE f.match_status = 'manual' AND f.id_contato IS NULL
@@ -59,10 +59,10 @@ class UnlinkedChats:
     scope: UnlinkedScope
 
     def remove_missing(self) -> int:
-        """Delete the commitments of chats that have a customer now, have no customer by a person's decision,
-        or have no message.
+        """Delete commitments of chats that may not have them any more. Return how many.
 
-        Returns how many.
+        These are chats that now have a customer, that a person decided to be nobody's, or that have no
+        message. With `live_only`, chats of the archive and chats without a message are not examined.
         """
         values = {"held": list(self.scope.held_months)}
         linked = """
@@ -90,7 +90,7 @@ class UnlinkedChats:
         ).rowcount
 
     def _note_empty_conversations(self) -> None:
-        """Record that live conversations without messages of their own (all are in exports) were read."""
+        """Store that live conversations were read whose messages are all in exports, or that have none."""
         self.conn.execute(
             """
             INSERT INTO unlinked_chats_read AS kept (conversation_id, input_hash, read_at)
@@ -109,7 +109,7 @@ class UnlinkedChats:
     def divide(self, *, rebuild: bool, batch_size: int) -> list[int]:
         """Divide the chats whose messages changed into batches. Return the numbers of the batches.
 
-        A batch has about `batch_size` messages. `rebuild`: take all chats.
+        A batch has about `batch_size` messages. With `rebuild`, all chats are divided.
         """
         if not rebuild:
             self.conn.execute(
@@ -141,7 +141,7 @@ class UnlinkedChats:
         return [number for (number,) in rows]
 
     def stage(self, batch: int) -> list[int]:
-        """Stage the messages of one batch; return the keys of its chats."""
+        """Stage the messages of one batch. Return the keys of its chats."""
         prepare_batch_tables(self.conn)
         rows = self.conn.execute("SELECT key FROM work_unlinked WHERE batch = %s ORDER BY key", (batch,))
         keys = [key for (key,) in rows.fetchall()]
@@ -154,7 +154,7 @@ class UnlinkedChats:
         return keys
 
     def note_read(self, batch: int) -> None:
-        """Record that the messages of the batch's chats were read."""
+        """Store that the messages of the batch's chats were read."""
         self.conn.execute(
             "DELETE FROM unlinked_chats_read r USING work_unlinked w"
             " WHERE w.batch = %(batch)s AND w.key = r.key",
@@ -195,10 +195,9 @@ def stage_unlinked(conn: Connection, scope: UnlinkedScope) -> UnlinkedChats:
 
 
 def unlinked_change(conn: Connection, *, quiet: timedelta) -> datetime | None:
-    """Return the time of the last change of live conversations that may have a customer and were not read
-    since, or None.
+    """Return the latest change of unlinked live conversations that were not read since, or None.
 
-    Only conversations without a new message during the time `quiet` are counted.
+    Conversations that a person decided to be nobody's, or that changed within the time `quiet`, do not count.
     """
     row = conn.execute(
         f"""

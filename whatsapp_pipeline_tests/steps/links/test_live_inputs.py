@@ -381,7 +381,7 @@ def test_a_conversation_is_staged_with_all_that_linking_asks_of_a_chat(linked: C
             "DELETE FROM chat_sessions WHERE id_conversation = %s",
         ):
             linked.execute(statement.encode(), (ids["zoe"],))
-        staged = {-row.id: row for row in store.stage(linked, [ids["zoe"], ids["ana"]])}
+        staged = {-row.id: row for row in store.stage_conversations(linked, [ids["zoe"], ids["ana"]])}
     ana = staged.pop(ids["ana"])
     assert ana._replace(order_numbers=[], seen_devices=[]) == StagedChat(
         id=-ids["ana"],
@@ -443,7 +443,7 @@ def test_the_phone_of_a_conversation_is_chosen_among_its_numbers(
                 " conversation_id, replaced_at) VALUES ('acc-1', %s, %s, 'wa_id', %s, %s, %s)",
                 (value, value, key, new, replaced and f"2026-01-{replaced:02}"),
             )
-        [staged] = store.stage(linked, [new])
+        [staged] = store.stage_conversations(linked, [new])
     assert (staged.phone_number, staged.phone_key) == (phone[0] and f"+{phone[0]}", phone[1])
     assert staged.header_keys == others
 

@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.conversations.message_stream import (
     StreamMessage,
     StreamScope,
     attachment_of,
-    locate,
+    locate_message,
     messages_around,
     messages_between,
     word_hits,
@@ -140,7 +140,7 @@ def test_every_message_is_the_first_after_its_own_place(conn: Connection, ids: I
     scope = StreamScope("customer", 1)
     everything = messages_between(conn, scope, None, None, limit=50)
     for number, message in enumerate(everything):
-        located = locate(conn, message.source, message.message_id)
+        located = locate_message(conn, message.source, message.message_id)
         assert located is not None
         names = [(m.source, m.message_id) for m in everything]
         around = messages_around(conn, scope, located.place, before=2, after=2)
@@ -151,7 +151,7 @@ def test_every_message_is_the_first_after_its_own_place(conn: Connection, ids: I
         in_chat = message.source == "chat"
         assert located.conversation_id == (None if in_chat else ids.live)
         assert located.id_chat_file in ((ids.export, ids.later_export) if in_chat else (None,))
-    assert locate(conn, "chat", 10**9) is None
+    assert locate_message(conn, "chat", 10**9) is None
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_copy_leads_to_the_message_that_is_shown(conn: Connection, ids: Ids) -
             for chat, ordinal in ((ids.export, 1), (copy, 1))
         )
         conn.execute("UPDATE chat_messages SET duplicate_of = %s WHERE id = %s", (first, second))
-        found = locate(conn, "chat", second)
+        found = locate_message(conn, "chat", second)
         assert found is not None
         assert (found.message_id, found.id_chat_file) == (first, ids.export)
         # The export holds the live conversation's last message, too.
@@ -209,10 +209,10 @@ def test_a_copy_leads_to_the_message_that_is_shown(conn: Connection, ids: Ids) -
             " conversation_id) VALUES ('1', '5541990000001', 'wa:554190000001', 'wa_id', '4190000001', %s)",
             (ids.live,),
         )
-        found = locate(conn, "webhook", one(conn, live, ids.live, "w3%"))
+        found = locate_message(conn, "webhook", one(conn, live, ids.live, "w3%"))
         assert found is not None
         assert (found.source, found.message_id) == ("chat", exported)
-        found = locate(conn, "webhook", one(conn, live, ids.live, "w2%"))
+        found = locate_message(conn, "webhook", one(conn, live, ids.live, "w2%"))
         assert found is not None
         assert (found.source, found.conversation_id) == ("webhook", ids.live)
 

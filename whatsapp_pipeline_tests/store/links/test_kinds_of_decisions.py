@@ -68,7 +68,7 @@ def test_a_decision_is_about_its_own_kind(
     found = set()
     for is_live in (False, True):
         if decision == "contact" and is_live:
-            live_links.stage(conn, [conversation])
+            live_links.stage_conversations(conn, [conversation])
         elif decision == "contact":
             contact_links.stage_month_chats(conn, MONTH)
         elif is_live:

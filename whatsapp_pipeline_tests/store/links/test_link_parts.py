@@ -367,9 +367,9 @@ def test_parts_are_kept_with_the_fingerprint_of_their_month(written: Connection)
         fingerprints.store_fingerprint(written, "contact_links", MONTH, b"x")
         fingerprints.store_fingerprint(written, "order_links", MONTH, b"x")
         fingerprints.store_fingerprint(written, "order_links", "2025-02", b"x")
-        assert link_parts.kept_parts(written, [MONTH]) == {}  # linked by an older release
-        link_parts.keep_parts(written, "order_links", MONTH, {"chats": "1"})
-        link_parts.keep_parts(written, "order_links", "2025-02", {"chats": "2"})
-        assert link_parts.kept_parts(written, [MONTH]) == {("order_links", MONTH): {"chats": "1"}}
-        both = link_parts.kept_parts(written, [MONTH, "2025-02"])
+        assert link_parts.stored_parts(written, [MONTH]) == {}  # linked by an older release
+        link_parts.store_parts(written, "order_links", MONTH, {"chats": "1"})
+        link_parts.store_parts(written, "order_links", "2025-02", {"chats": "2"})
+        assert link_parts.stored_parts(written, [MONTH]) == {("order_links", MONTH): {"chats": "1"}}
+        both = link_parts.stored_parts(written, [MONTH, "2025-02"])
         assert both[("order_links", "2025-02")] == {"chats": "2"}

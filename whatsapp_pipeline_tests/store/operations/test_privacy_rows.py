@@ -442,7 +442,7 @@ def test_chats_are_deleted_by_path_and_number_and_by_month(two: Connection) -> N
 
 def test_contacts_and_chats_are_listed_with_what_identifies_them(two: Connection) -> None:
     assert privacy.contact_ids(two) == [ANA, BIA]
-    marks = sorted(privacy.chats_known_by(two), key=lambda chat: chat[0])
+    marks = sorted(privacy.chat_identifiers(two), key=lambda chat: chat[0])
     assert [tuple(chat)[:5] + tuple(chat)[6:] for chat in marks] == [
         (f"p{id_}", 1, KEYS[id_], KEYS[id_], [KEYS[id_]], f"Chat {id_}", False, True) for id_ in (ANA, BIA)
     ]
