@@ -222,7 +222,7 @@ def test_the_limit_of_api_v2_is_waited_for(world: World, code: str, text: str) -
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("5", "error 5 of API v2.*blocked: ask"),
+        ("5", "error 5 of API v2.*blocked: check the account"),
         ("2", "TINY_BASE_URL has to be"),
         ("35", "error 35 of API v2"),
     ],

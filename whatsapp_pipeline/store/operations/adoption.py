@@ -1,7 +1,7 @@
 """Comparing the user's own tables with the tables that the pipeline expects.
 
 What belongs here: reading columns and keys of `contatos` and `ordens_servico`, and a report of differences.
-What does not: changing them (a migration adds missing columns and alters nothing). The expected columns are
+What does not: changing them. A migration adds missing columns and alters nothing. The expected columns are
 read from that migration.
 """
 
@@ -37,7 +37,7 @@ _FAMILIES: Final[dict[str, str]] = {
 _EXPECTED_LINE: Final = re.compile(
     r"^\s+ADD COLUMN IF NOT EXISTS (\w+) ([\w ]+(?:\([\d, ]+\))?)[,;]", re.MULTILINE
 )
-# The pipeline's columns with foreign keys to the adopted tables.
+# Returns whether `id` has a unique index of its own, and whether a foreign key refers to the table.
 _LINKS_QUERY: Final = """
     SELECT EXISTS (
         SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
@@ -49,7 +49,7 @@ _LINKS_QUERY: Final = """
 
 @dataclass(frozen=True, slots=True)
 class UserColumn:
-    """A column of the user's table; `length` is in characters, None without a limit."""
+    """A column of the user's table. `length` is in characters, or None without a limit."""
 
     name: str
     type: str
@@ -62,13 +62,16 @@ class UserColumn:
 
     @property
     def family(self) -> str:
-        """Kind of its values: text, integer, number, date, time, flag or other."""
+        """The kind of the column's values: text, integer, number, date, time, flag or other."""
         return _FAMILIES.get(self.type_name, "other")
 
 
 @dataclass(frozen=True, slots=True)
 class TableFinding:
-    """One difference. `problem` is narrow, other_type, required, no_unique_id or no_foreign_keys."""
+    """One difference.
+
+    `problem` is `narrow`, `other_type`, `required`, `no_unique_id` or `no_foreign_keys`.
+    """
 
     table: str
     column: str
@@ -79,7 +82,7 @@ class TableFinding:
 
     @property
     def needs_erp(self) -> bool:
-        """True if it only affects passes over the ERP, whose values or rows can't be written."""
+        """Whether the difference matters only if the ERP's values or rows are written to the table."""
         return self.problem in {"narrow", "required"} or (
             self.problem == "other_type" and self.column != "id"
         )
@@ -89,7 +92,7 @@ class TableFinding:
 
 
 def columns_by_name(conn: Connection, table: str) -> dict[str, UserColumn]:
-    """Return the columns of `table` by name; empty if there is no such table."""
+    """Return the columns of `table` by name. The result is empty if there is no such table."""
     rows = conn.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname,
@@ -116,9 +119,9 @@ def expected(table: str) -> dict[str, str]:
 
 
 def compare_user_tables(conn: Connection, *, with_erp: bool = True) -> list[TableFinding]:
-    """Compare both tables with the expected ones; return an empty list if they fit.
+    """Return the differences of both tables from the expected ones.
 
-    Without an ERP nothing is written to these columns, so their types and widths do not matter.
+    Without an ERP, nothing is written to these columns, so their types and widths do not matter.
     """
     findings: list[TableFinding] = []
     for table in TABLES:
@@ -153,7 +156,8 @@ def _key_findings(conn: Connection, table: str, real: dict[str, UserColumn]) -> 
                 "no_unique_id",
                 "no primary key",
                 "a key on id",
-                f"{_UNGUARDED}; ALTER TABLE {table} ADD PRIMARY KEY (id), then link_to_adopted() mend it",
+                f"{_UNGUARDED}; run ALTER TABLE {table} ADD PRIMARY KEY (id), then SELECT link_to_adopted(…) "
+                "as the migrations do",
             )
         ]
     if not linked:
@@ -164,7 +168,7 @@ def _key_findings(conn: Connection, table: str, real: dict[str, UserColumn]) -> 
                 "no_foreign_keys",
                 "a key added after the migration",
                 "foreign keys to it",
-                f"{_UNGUARDED}; SELECT link_to_adopted(…) as the migrations do mends it",
+                f"{_UNGUARDED}; run SELECT link_to_adopted(…) as the migrations do",
             )
         ]
     return []

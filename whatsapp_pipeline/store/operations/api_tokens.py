@@ -54,10 +54,10 @@ def add_token(conn: Connection, name: str, level: TokenLevel, token_hash: bytes,
 
     Args:
         conn: A connection of the tables' owner.
-        name: The program.
-        level: What it may do.
-        token_hash: SHA-256 of the token.
-        days: Days until it expires; with None, it is valid until it is revoked.
+        name: The name of the program.
+        level: The level of access of the program.
+        token_hash: The SHA-256 of the token.
+        days: Days until the token expires. With None, it is valid until it is revoked.
     """
     with conn.transaction():
         made = conn.execute(
@@ -74,7 +74,7 @@ def add_token(conn: Connection, name: str, level: TokenLevel, token_hash: bytes,
 
 
 def tokens(conn: Connection) -> list[ApiToken]:
-    """Return all tokens, also revoked ones, by the name of the program, newest first."""
+    """Return all tokens, including revoked ones, by the name of the program, newest first."""
     with conn.cursor(row_factory=class_row(ApiToken)) as cursor:
         return cursor.execute(
             "SELECT id, name, level, created_at, expires_at, revoked_at, last_used_at FROM api_tokens"
@@ -92,7 +92,7 @@ def revoke_token(conn: Connection, name: str) -> bool:
 
 
 def token_in_use(conn: Connection, token_hash: bytes) -> TokenInUse | None:
-    """Return the token with this hash; None if there is none, it has ended, or its user is disabled."""
+    """Return the token with this hash, or None if it does not exist, has ended, or its user is disabled."""
     with conn.cursor(row_factory=class_row(TokenInUse)) as cursor:
         return cursor.execute(
             """

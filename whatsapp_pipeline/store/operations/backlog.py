@@ -1,4 +1,4 @@
-"""Data of indexed files, from which stale months are found.
+"""Data of indexed files, with which the backfill planner finds stale months.
 
 What belongs here: reading the database for the backfill planner. What does not: Dagster's events.
 """
@@ -28,6 +28,6 @@ def indexed_files(conn: Connection, month: str) -> dict[str, tuple[int, datetime
 
 
 def erased_paths(conn: Connection, paths: Sequence[str]) -> set[str]:
-    """Return the paths whose first chat belongs to an erased person; they must not be indexed."""
+    """Return those of `paths` whose first chat belongs to an erased person. They must not be indexed."""
     places = {suppression.file_value(path, 1): path for path in paths}
     return {places[value] for value in suppression.suppressed(conn, "file", places)}

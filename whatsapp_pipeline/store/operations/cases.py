@@ -1,8 +1,9 @@
 """Open cases, for the console's home page and the command line, and cases that people marked as handled.
 
-What belongs here: statements over `open_cases` and `handled_cases`. Every level may read, and analysts may
-write. What does not: the rules for open cases (sql/queries/summaries/summaries_open.sql) and for handled ones
-(the view).
+What belongs here: statements over `open_cases` and `handled_cases`. What does not: the rules for open cases
+(sql/queries/summaries/summaries_open.sql) and for handled ones (the view).
+
+Every level may read these tables, and analysts and reviewers may write `handled_cases`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from whatsapp_pipeline.store.connection import Connection
 class OpenCase(NamedTuple):
     """A customer with an open case. The fields from `until` to `made_at` come from the person who handled it.
 
-    `stale_since` is the time when a person changed the customer's links, if the case was computed before
-    that; otherwise None.
+    `stale_since` is the time when a person changed the customer's links, or None. The case was computed
+    before that time.
     """
 
     id_contato: int
@@ -49,8 +50,8 @@ def open_cases(
         conn: A connection of any level, in the archive's time zone.
         waiting: Return only cases with an unanswered message of the customer.
         handled: Return the cases that a person marked as handled, instead of the others.
-        limit: Largest number of cases to return.
-        after: The time when the last case of the previous page was opened, and its customer.
+        limit: Maximum number of cases.
+        after: (time since when it is open, customer) of the last case of the previous page.
     """
     since, last = after or (None, None)
     values = {"waiting": waiting, "handled": handled, "limit": limit, "since": since, "last": last}

@@ -25,7 +25,7 @@ from whatsapp_pipeline.store import queries
 from whatsapp_pipeline.store.connection import Connection
 
 SAMPLE_ROWS = 50
-# Columns with personal data → the function that masks them.
+# The function that masks a column with personal data, by column.
 _MASKS = {"title": mask_title, "file": mask_path, "phone": mask_phone, "nome": mask_name}
 
 
@@ -43,7 +43,7 @@ class MonthFindings:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The results of a check by month. A month without a result has nothing to examine."""
+    """The results of a check by month. In a month without a result, there was nothing to examine."""
 
     months: Mapping[Month, MonthFindings]
 
@@ -65,12 +65,12 @@ class Findings:
 
     @property
     def examined(self) -> int:
-        """Number of examined rows, over all months."""
+        """The number of examined rows, over all months."""
         return sum(month.examined for month in self.months.values())
 
     @property
     def failing(self) -> int:
-        """Number of failing rows, over all months."""
+        """The number of failing rows, over all months."""
         return sum(month.failing for month in self.months.values())
 
     @property
@@ -80,7 +80,7 @@ class Findings:
 
     @property
     def by_month(self) -> dict[str, int]:
-        """Numbers of failing rows by month, for months that have any."""
+        """The number of failing rows by month, for months that have any."""
         return {month: found.failing for month, found in self.months.items() if month and found.failing}
 
 

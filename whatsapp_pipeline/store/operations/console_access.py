@@ -1,7 +1,7 @@
 """Users, sessions, login links and failed logins of the web console.
 
 What belongs here: statements over these tables. What does not: hashing passwords and setting cookies
-(console/), the record of views (console_views.py), and the database logins for reading pages
+(console/), the record of views (console_views.py), and the database logins of the console
 (console_logins.py).
 
 The functions receive the hashes of tokens, and only hashes are stored. So nobody can log in with a value from
@@ -25,13 +25,13 @@ LEVELS: tuple[Level, ...] = ("reader", "analyst", "reviewer")
 IDLE_HOURS, SESSION_HOURS = 2, 12
 """A session ends after IDLE_HOURS without a request, and in any case after SESSION_HOURS."""
 FREE_FAILURES = 5
-"""Number of failed logins without a waiting time.
+"""After this number of failed logins, the next login must wait one second.
 
 Each further failure doubles the waiting time, up to LONGEST_WAIT_SECONDS.
 """
 LONGEST_WAIT_SECONDS = 900
 LINK_PREFIX, CLIENT_PREFIX = "link.", "client."
-"""Prefixes of the names of users that are no persons: keys of signed links, and programs with a token."""
+"""Prefixes of the names of users that are not people: keys of signed links, and programs with a token."""
 
 
 class ConsoleUser(NamedTuple):
@@ -50,13 +50,13 @@ _COLUMNS = "id, name, level, password_hash, created_at, disabled_at, last_login_
 
 
 def users(conn: Connection) -> list[ConsoleUser]:
-    """Return every user by name."""
+    """Return all users, sorted by name."""
     with conn.cursor(row_factory=class_row(ConsoleUser)) as cursor:
         return cursor.execute(f"SELECT {_COLUMNS} FROM console_users ORDER BY name".encode()).fetchall()
 
 
 def user_named(conn: Connection, name: str) -> ConsoleUser | None:
-    """Return the user of that name. Upper and lower case are equal."""
+    """Return the user with this name, or None. Upper and lower case are equal."""
     with conn.cursor(row_factory=class_row(ConsoleUser)) as cursor:
         return cursor.execute(
             f"SELECT {_COLUMNS} FROM console_users WHERE name = lower(%s)".encode(), (name,)
@@ -64,7 +64,7 @@ def user_named(conn: Connection, name: str) -> ConsoleUser | None:
 
 
 def add_user(conn: Connection, name: str, level: Level) -> int | None:
-    """Add a user without a password and return the id; None if the name is already used."""
+    """Add a user without a password, and return the id. Return None if the name is already used."""
     row = conn.execute(
         "INSERT INTO console_users (name, level) VALUES (lower(%s), %s) ON CONFLICT (name) DO NOTHING"
         " RETURNING id",
@@ -89,7 +89,7 @@ def set_disabled(conn: Connection, id_user: int, *, disabled: bool) -> None:
 
 
 def set_password(conn: Connection, id_user: int, password_hash: str) -> None:
-    """Store the hash of a password. The user's other sessions and login links end."""
+    """Store the hash of a password. All sessions and login links of the user end."""
     with conn.transaction():
         conn.execute("UPDATE console_users SET password_hash = %s WHERE id = %s", (password_hash, id_user))
         end_sessions(conn, id_user)
@@ -118,7 +118,7 @@ def add_login_link(conn: Connection, id_user: int, token_hash: bytes, *, hours: 
 def use_login_link(conn: Connection, token_hash: bytes) -> int | None:
     """Delete a login link and return the id of its user.
 
-    None if it was used, is too old, or the user is disabled.
+    Return None if the link was used, is too old, or its user is disabled.
     """
     row = conn.execute(
         """
@@ -153,7 +153,7 @@ def link_user(key: str) -> str:
 
 
 def is_person(name: str) -> bool:
-    """Return whether a name is that of a person, who can log in."""
+    """Return whether a name belongs to a person, who can log in."""
     return not name.lower().startswith((LINK_PREFIX, CLIENT_PREFIX))
 
 
@@ -192,7 +192,7 @@ class SessionUser(NamedTuple):
 
 
 def session_user(conn: Connection, token_hash: bytes) -> SessionUser | None:
-    """Return the user of a session; None if the session is idle or too old."""
+    """Return the user of a session, or None if the session is idle or too old, or the user is disabled."""
     row = conn.execute(
         """
         SELECT u.id, u.name, u.level, u.password_hash IS NOT NULL,
@@ -225,7 +225,10 @@ def seconds_to_wait(conn: Connection, key_hashes: list[bytes]) -> int:
 
 
 def count_failure(conn: Connection, key_hashes: list[bytes]) -> None:
-    """Count a failed login for an account and an address. Failures older than a day are deleted."""
+    """Count a failed login for each key: the account and the address.
+
+    Failures older than a day are deleted.
+    """
     with conn.transaction():
         conn.execute("DELETE FROM console_login_failures WHERE last_failed_at < now() - interval '1 day'")
         conn.execute(

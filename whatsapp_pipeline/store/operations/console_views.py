@@ -1,6 +1,6 @@
-"""The record of who looked at whose messages in the console.
+"""The table `console_views`: who looked at whose messages in the console.
 
-What belongs here: writing and reading `console_views`. What does not: which pages show messages (console/).
+What belongs here: writing and reading this table. What does not: which pages show messages (console/).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def view_subject(key: bytes, id_contato: int | None, chat: str) -> bytes:
 
 
 def record_views(conn: Connection, session: bytes, action: ViewAction, subjects: Iterable[bytes]) -> None:
-    """Record that the user of the session sees messages of these subjects.
+    """Store that the user of the session sees messages of these subjects.
 
     Call it in the transaction that reads the messages. Raises
-    psycopg.errors.InvalidAuthorizationSpecification when the session has ended or its user was disabled.
+    psycopg.errors.InvalidAuthorizationSpecification if the session has ended or its user was disabled.
     """
     if wanted := list(subjects):
         conn.execute("SELECT console_record_views(%s, %s, %s)", (session, action, wanted))
@@ -54,7 +54,7 @@ class ViewRecord(NamedTuple):
 def views(
     conn: Connection, *, subject: bytes | None, user: str | None, since: datetime | None, limit: int
 ) -> list[ViewRecord]:
-    """Return up to `limit` records, newest first; a filter that is None is not applied."""
+    """Return up to `limit` records, newest first. A filter that is None is not applied."""
     with conn.cursor(row_factory=class_row(ViewRecord)) as cursor:
         return cursor.execute(
             """
@@ -70,7 +70,7 @@ def views(
 
 
 def delete_views_older_than(conn: Connection, months: int) -> int:
-    """Delete records that are older than `months` months; return how many."""
+    """Delete records that are older than `months` months. Return how many."""
     return conn.execute(
         "DELETE FROM console_views WHERE window_start < now() - make_interval(months => %s)", (months,)
     ).rowcount

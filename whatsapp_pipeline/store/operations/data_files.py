@@ -1,4 +1,4 @@
-"""The list of files with people's data: the backups, QA reports and exports of every host.
+"""The table `data_files`: the backups, QA reports and exports of every host, which contain people's data.
 
 What belongs here: statements over `data_files`. What does not: writing and deleting files
 (steps/operations/data_files.py) and the erasures that hosts confirm (erasure_queue.py).
@@ -16,11 +16,11 @@ from psycopg.rows import class_row
 from whatsapp_pipeline.store.connection import Connection, one_row
 
 Kind: TypeAlias = Literal["backup", "report", "export", "person"]
-"""`export` has rows of many people, `person` has those of one."""
+"""An `export` has rows of many people, and a `person` file has rows of one person."""
 
 
 class FilePlace(NamedTuple):
-    """The place of a file: host (or address of SHARED_DIR), path or URL of the folder, and name."""
+    """The place of a file: host (or the address of SHARED_DIR), path or URL of the folder, and name."""
 
     host: str
     folder: str
@@ -35,9 +35,9 @@ class FilePlace(NamedTuple):
 class NewFile(NamedTuple):
     """A file that will be written.
 
-    For a file of one person, `subject` is the keyed hash of the person; None if there is no key.
-    `first_month` is None for a file of all months. `written_by` is the id of a run; None stands for the
-    login.
+    For a file of one person, `subject` is the keyed hash of the person, or None if there is no key.
+    `first_month` is None for a file of all months. `written_by` is the id of a run. None stands for the
+    database login.
     """
 
     kind: Kind
@@ -132,9 +132,7 @@ def forget_files_of(conn: Connection, host: str) -> int:
 
 
 def flag_erased(conn: Connection, subject: bytes | None) -> None:
-    """Flag the files that may contain erased people.
-
-    Call it as the last statement of the transaction that erases.
+    """Flag the files that may contain erased people. Call it last in the transaction that erases.
 
     A file of one known person is flagged only if the person is `subject` or is on the list of erased people.
     A new file can be registered only after the transaction, so it does not contain the person.
@@ -167,7 +165,7 @@ def flag_retained(conn: Connection, first_month: str) -> None:
 
 
 def sync_backups(conn: Connection, host: str, folder: str, kept: Sequence[KeptBackup]) -> None:
-    """Make the listed backups of a folder equal to the backups in the folder.
+    """Make the rows of a folder's backups equal to `kept`, the backups in the folder.
 
     A new backup is flagged if somebody was erased after it was taken.
     """

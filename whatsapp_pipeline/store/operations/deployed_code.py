@@ -33,7 +33,7 @@ def record(conn: Connection, code_hash: str, version: str) -> None:
 
 
 def history(conn: Connection) -> list[DeployedCode]:
-    """Return the deployed versions, the current one first."""
+    """Return up to 1,000 deployed versions, the current one first."""
     with conn.cursor(row_factory=class_row(DeployedCode)) as cursor:
         return cursor.execute(
             "SELECT code_hash, version, deployed_at FROM deployed_code ORDER BY deployed_at DESC LIMIT 1000"

@@ -1,8 +1,9 @@
-"""Finding the changes that a dry run would make, by comparing the database before and after in its
-transaction.
+"""Finding the changes that a dry run would make, by comparing the database before and after the run.
 
 What belongs here: copying the relevant columns of each table, and counts and examples of changes. What does
-not: displaying them. Examples are masked unless names are requested.
+not: showing them.
+
+Both states are read in the transaction of the dry run. Examples are masked unless names are requested.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ CREATE TEMP TABLE before_summaries ON COMMIT DROP AS
     SELECT id_contato, md5(summary) AS content FROM customer_chat_summaries;
 """
 
-# Kind of rows → a statement that returns for each changed row: the change, a text, the month, the title.
+# By kind of rows: the statement that returns (change, text, month, title) of each changed row.
 _COMPARE: dict[str, LiteralString] = {
     "contacts": """
         SELECT CASE WHEN a.id IN (SELECT id FROM before_contacts WHERE id IS NOT NULL)

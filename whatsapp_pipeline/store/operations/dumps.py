@@ -34,7 +34,7 @@ It returns a function that receives the number of finished rows.
 """
 _ROWS_AT_ONCE = 10_000
 _DUMPED_TABLE = re.compile(r'dumping contents of table "(.+)"')
-# The server's own schemas, which are not in dumps.
+# All tables except those that dumps do not contain: tables of the server's own schemas and of extensions.
 _OWN_TABLES = """
     SELECT n.nspname, c.relname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -79,7 +79,7 @@ def _no_progress(total: int) -> Callable[[int], None]:
 def dump(
     url: str, programs: Programs, target: Path, *, progress: RowProgress = _no_progress
 ) -> dict[str, int]:
-    """Write a dump of the database to `target` (custom format); return the row count of each table in it.
+    """Write a dump of the database to `target` (custom format). Return the row count of each table in it.
 
     For the tables `UNDUMPED`, the dump has only the definition. Dump and counts use the same snapshot. Raises
     PipelineError with pg_dump's message if it fails.
@@ -147,10 +147,9 @@ def load_dump(
 ) -> None:
     """Load the dump into the database at `url` in one transaction.
 
-    With `clean`, replaced objects are dropped first.
-
-    `advance` receives the number of rows that were sent since the last call. The rows of the tables
-    `UNDUMPED` do not change. Raises PipelineError, and changes nothing, if any statement fails.
+    With `clean`, objects that the dump contains are dropped first. `advance` receives the number of rows that
+    were sent since the last call. The rows of the tables `UNDUMPED` do not change. Raises PipelineError, and
+    changes nothing, if any statement fails.
     """
     command = [programs.path("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(source)]
     if clean:
@@ -205,9 +204,10 @@ def _with_rows_counted(script: Iterable[bytes], advance: Callable[[int], None]) 
 
 
 def _pass_on(script: Iterable[bytes], target: IO[bytes], server_major: int, kept: Sequence[str]) -> None:
-    """Copy the script. A setting in its first lines that servers before version 17 do not have is left out.
+    """Write the script to `target`.
 
-    The rows of the tables `kept` are saved before the script and restored after it.
+    A setting in its first lines that servers before version 17 do not have is left out. The rows of the
+    tables `kept` are saved before the script and restored after it.
     """
     for place, table in enumerate(kept):
         target.write(f"CREATE TEMP TABLE kept_{place} ON COMMIT DROP AS TABLE {table};\n".encode())

@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection, one_row
 
 
 class ErasureHost(NamedTuple):
-    """A host that keeps copies, and its unconfirmed erasures: their number, and the time of the oldest."""
+    """A host that keeps copies, with the number of its unconfirmed erasures and the time of the oldest."""
 
     id: UUID
     name: str
@@ -29,15 +29,15 @@ def queue_erasure(conn: Connection, subject: bytes | None, host: str) -> None:
     """Queue an erasure, so that every host applies the list of erased people again.
 
     Args:
-        conn: in the transaction that erases from the tables.
-        subject: keyed hash of the erased person, as in the audit log; None for the whole list.
-        host: name of this host.
+        conn: A connection in the transaction that erases from the tables.
+        subject: The keyed hash of the erased person, as in the audit log. None means the whole list.
+        host: The name of this host.
     """
     conn.execute("INSERT INTO privacy_erasures (subject, queued_on) VALUES (%s, %s)", (subject, host))
 
 
 def has_queue(conn: Connection) -> bool:
-    """Return whether the database has the queue's tables; a database from an old backup may not."""
+    """Return whether the database has the queue's tables. A database from an old backup may not have them."""
     return one_row(conn.execute("SELECT to_regclass('privacy_confirmations') IS NOT NULL"))[0] is True
 
 
@@ -91,5 +91,5 @@ def erasure_hosts(conn: Connection) -> list[ErasureHost]:
 
 
 def forget_host(conn: Connection, host_id: UUID) -> None:
-    """Delete a host whose disk no longer exists."""
+    """Delete the row of a host whose disk no longer exists."""
     conn.execute("DELETE FROM privacy_hosts WHERE id = %s", (host_id,))

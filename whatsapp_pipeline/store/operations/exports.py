@@ -1,7 +1,7 @@
 """The kinds of export, as queries whose rows are read in chunks.
 
-What belongs here: the rows and columns of each export, the personal ones among them, and the ones that a role
-may read. What does not: files and masks (steps/operations/export.py).
+What belongs here: the rows and columns of each export, which columns are personal, and which a role may read.
+What does not: files and masks (steps/operations/export.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PrivateColumn:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One kind of export: its query, its description, and the masks of its personal columns."""
+    """One kind of export: its query, its description, and its personal columns by the mask that they need."""
 
     query: str
     about: str
@@ -108,7 +108,7 @@ class Months:
         return found
 
     def since(self) -> date:
-        """Return the first day."""
+        """Return the first day of the first month."""
         return date.fromisoformat(f"{self.first}-01")
 
     def until(self) -> date:
@@ -118,7 +118,7 @@ class Months:
 
 
 def count_rows(conn: Connection, export: Export, months: Months | None) -> int:
-    """Count the rows of an export, without sorting them."""
+    """Return the number of rows of an export. The rows are not sorted."""
     query, parameters = _query(conn, export, months, is_sorted=False)
     row = conn.execute(sql.SQL("SELECT count(*) FROM ({}) AS q").format(query), parameters).fetchone()
     return int(row[0]) if row else 0

@@ -1,6 +1,6 @@
 """Requirements of the first migration: rights of the role, keys and types of the user's own tables.
 
-What belongs here: queries of the catalog and of the user's tables; each returns texts with the fault and the
+What belongs here: queries of the catalog and of the user's tables. Each returns texts with the fault and the
 statement that fixes it. What does not: tables with names of the pipeline's tables (plan_tables.py), and
 differences that need no fix (adoption.py).
 """
@@ -53,7 +53,7 @@ def missing_rights(conn: Connection, schema: str | None, tables: Sequence[str]) 
 
 
 def _may_create_in(conn: Connection, schema: str) -> bool:
-    """Return whether the role may create tables in a schema; True if the schema does not exist."""
+    """Return whether the role may create tables in a schema, or the schema does not exist."""
     row = conn.execute(
         "SELECT coalesce(has_schema_privilege(to_regnamespace(%s), 'CREATE'), true)", (schema,)
     ).fetchone()
@@ -86,7 +86,10 @@ def _is_searched(conn: Connection, schema: str) -> bool:
 
 
 def _table_rights(conn: Connection, table: str, role: str) -> Iterator[str]:
-    """Yield the rights that the role lacks to alter a table; a table that does not exist lacks none."""
+    """Yield the rights that the role lacks to alter a table.
+
+    For a table that does not exist, yield nothing.
+    """
     row = conn.execute(
         """SELECT relowner::regrole::text, pg_has_role(relowner, 'USAGE'), row_security_active(c.oid),
                   r.rolsuper
@@ -161,7 +164,7 @@ def has_key(conn: Connection, table: str) -> bool:
 
 
 def rows_without_own_id(conn: Connection, table: str) -> int:
-    """Count the rows without an id, or with an id that an earlier row has."""
+    """Return how many rows must get another id before every row has an id of its own."""
     row = conn.execute(
         sql.SQL("SELECT count(*) - count(DISTINCT id) FROM {}").format(sql.Identifier(table))
     ).fetchone()

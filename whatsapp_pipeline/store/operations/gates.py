@@ -22,7 +22,7 @@ class Pause(NamedTuple):
 
 
 class Waiver(NamedTuple):
-    """A waived checkpoint; `month` None means every month."""
+    """A waived checkpoint. `month` None means every month."""
 
     checkpoint: str
     month: str | None
@@ -38,7 +38,7 @@ def current_pause(conn: Connection) -> Pause | None:
 
 
 def pause(conn: Connection, reason: str) -> bool:
-    """Begin a pause; return whether there was none."""
+    """Begin a pause. Return False if there is one already."""
     return (
         conn.execute("INSERT INTO pauses (reason) VALUES (%s) ON CONFLICT DO NOTHING", (reason,)).rowcount
         == 1
@@ -46,7 +46,7 @@ def pause(conn: Connection, reason: str) -> bool:
 
 
 def resume(conn: Connection) -> bool:
-    """End the pause; return whether there was one."""
+    """End the pause. Return whether there was one."""
     return conn.execute("UPDATE pauses SET ended_at = now() WHERE ended_at IS NULL").rowcount == 1
 
 
@@ -74,7 +74,7 @@ def waivers(conn: Connection) -> list[Waiver]:
 
 
 def waived_months(conn: Connection, checkpoint: str, months: list[str]) -> set[str]:
-    """Return the months for which the checkpoint is waived."""
+    """Return those of `months` for which the checkpoint is waived."""
     given = {waiver.month for waiver in waivers(conn) if waiver.checkpoint == checkpoint}
     return {month for month in months if None in given or month in given}
 
@@ -105,7 +105,7 @@ def no_contact_normalized(conn: Connection) -> bool:
 
 
 def chats_without_evidence(conn: Connection, months: list[str]) -> dict[str, int]:
-    """Return, by month, the number of listed chats that are neither read nor unreadable."""
+    """Return, by month, the number of chats in the archive that can be opened and are not indexed."""
     rows = conn.execute(
         """
         SELECT month, count(*) FROM chat_files

@@ -16,7 +16,7 @@ from whatsapp_pipeline.store.connection import Connection, one_row
 
 
 class MonthOfChats(NamedTuple):
-    """Number of chats of a month, and of those with a customer."""
+    """The number of chats of a month, and of those that are linked to a customer."""
 
     month: str
     chats: int
@@ -35,7 +35,7 @@ class RecentOrder(NamedTuple):
 
 
 def recent_orders(conn: Connection, *, limit: int) -> list[RecentOrder]:
-    """Return the orders opened last."""
+    """Return the `limit` orders that were opened last, newest first."""
     with conn.cursor(row_factory=class_row(RecentOrder)) as cursor:
         return cursor.execute(
             """
@@ -51,7 +51,7 @@ def recent_orders(conn: Connection, *, limit: int) -> list[RecentOrder]:
 
 
 class FailingCheck(NamedTuple):
-    """The result of the newest evaluation of a check in a month."""
+    """The newest result of a check in a month, with failing rows."""
 
     check_name: str
     month: str | None
@@ -68,7 +68,7 @@ _FAILING: LiteralString = """
 
 
 class PipelineHealth(NamedTuple):
-    """Counts of files and findings that could not be read, and of webhook deliveries that wait or failed."""
+    """The number of unread files and of their findings, and of webhook deliveries that wait or failed."""
 
     unread_files: int
     unread_findings: int
@@ -90,10 +90,10 @@ _HEALTH: LiteralString = """
 def coverage_and_checks(
     conn: Connection, *, months: int, checks: int
 ) -> tuple[list[MonthOfChats], list[FailingCheck], PipelineHealth]:
-    """Count the chats of the newest months, newest first, and list check results with failing rows.
+    """Return the coverage of the newest months, check results with failing rows, and the pipeline's health.
 
-    The counts do not include groups and copies. Among the results, errors come first, then the newest months.
-    The same statement also returns the PipelineHealth.
+    One statement reads all three. The coverage has up to `months` months, newest first, without groups and
+    copies. There are up to `checks` results, errors first, then the newest months.
     """
     coverage = queries.load("operations/coverage_by_month")
     row = one_row(
@@ -107,7 +107,7 @@ def coverage_and_checks(
         )
     )
     return (
-        [MonthOfChats(**one) for one in row[0]],
-        [FailingCheck(**one) for one in row[1]],
+        [MonthOfChats(**month) for month in row[0]],
+        [FailingCheck(**check) for check in row[1]],
         PipelineHealth(**row[2]),
     )

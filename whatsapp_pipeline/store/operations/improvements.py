@@ -1,4 +1,4 @@
-"""Faults that a person could fix, with the number of chats that would benefit.
+"""Faults that a person can fix, with the number of chats that depend on them.
 
 What belongs here: the counts. What does not: the texts of advice (templates/qa_report.html).
 """
@@ -21,6 +21,6 @@ class Improvement(NamedTuple):
 
 
 def improvements(conn: Connection, months: Sequence[str]) -> list[Improvement]:
-    """Return the faults in `months` that a person could fix, the most valuable first."""
+    """Return the faults in `months` that a person can fix, the most valuable first."""
     rows = conn.execute(queries.load("operations/improvements"), {"months": list(months)})
     return [Improvement(*row) for row in rows]

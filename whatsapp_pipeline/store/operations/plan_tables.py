@@ -1,9 +1,10 @@
-"""Finding and adopting tables that the user created from the project's plan before the pipeline was
-installed.
+"""Finding and adopting tables that the user created from the project's plan before the first migration.
 
-What belongs here: the shapes of those tables, the obstacles to adopting them, and the statements
-that move their rows. What does not: applying migrations (store/migrate.py), and the order of the steps
-(steps/operations/adopt.py). A table of any other form belongs to another program and is never changed.
+What belongs here: the forms of those tables, the obstacles to adopting them, and the statements that move
+their rows. What does not: applying migrations (store/migrate.py), and the order of the steps
+(steps/operations/adopt.py).
+
+A table of any other form belongs to another program and is never changed.
 
 The forms below are a reconstruction, because the text of the plan was not available. They are based on the
 tables in this project's documents, with all types that such a column is likely to have.
@@ -114,7 +115,7 @@ class Existing:
 
 
 class Carried(NamedTuple):
-    """The number of adopted rows of a table of the plan, and the number of all its rows."""
+    """The number of rows of a table of the plan (`rows`), and of those that were copied (`carried`)."""
 
     table: str
     rows: int
@@ -130,10 +131,10 @@ class PlanMessage(NamedTuple):
 
 
 def find_existing(conn: Connection, schema: str | None = None) -> Existing:
-    """Find the relations with names of the pipeline. Both lists are empty after the pipeline has migrated.
+    """Find the relations that have names of the pipeline's. After the first migration, the result is empty.
 
-    With a `schema` of the pipeline's own, nothing is adopted from it: every relation with such a name is in
-    the way.
+    If the pipeline has its own `schema`, nothing in that schema is adopted. Every relation with such a name
+    is then in the way.
     """
     if has_migrated(conn):
         return Existing((), ())

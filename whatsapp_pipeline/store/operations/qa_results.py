@@ -36,8 +36,8 @@ def record_results(
 ) -> None:
     """Write the results of a check in `months`, and its result without a month.
 
-    A month without a result has nothing to examine. With `every_month` the rows of other months are deleted,
-    because these months no longer exist.
+    A month without findings gets a result with nothing examined. With `every_month`, the rows of other months
+    are deleted, because these months no longer exist.
     """
     found: dict[Month, MonthFindings] = {month: MonthFindings() for month in months}
     found.update(findings.months)
@@ -119,7 +119,7 @@ def withdraw_acceptance(conn: Connection, check: str, month: Month) -> bool:
 def forget_samples(conn: Connection) -> None:
     """Delete the samples of failing rows, which may name an erased person.
 
-    The next evaluation adds new ones.
+    The next evaluation stores new samples.
     """
     conn.execute("UPDATE qa_results SET sample = '[]' WHERE sample::text <> '[]'")
 

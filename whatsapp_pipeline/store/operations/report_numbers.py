@@ -22,7 +22,7 @@ class ExceptionCount(NamedTuple):
 
 
 def exceptions_by_kind(conn: Connection, months: Sequence[str]) -> list[ExceptionCount]:
-    """Return counts of the findings of the months, and of those without a month, the most severe first."""
+    """Return the number of findings of `months` and without a month, by kind, the most severe first."""
     rows = conn.execute(
         """
         SELECT stage, kind, severity, count(DISTINCT file_path), count(*) FROM exceptions
@@ -35,7 +35,10 @@ def exceptions_by_kind(conn: Connection, months: Sequence[str]) -> list[Exceptio
 
 
 def order_faults(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Return, by month, counts of messages dated before the previous one: of people, and next to notices."""
+    """Return (month, faults between people's messages, faults beside a notice) by month.
+
+    A fault is a message whose time is before that of the previous message in the chat.
+    """
     return conn.execute(
         """
         SELECT month, count(*) FILTER (WHERE time < before AND NOT explained),
@@ -54,7 +57,7 @@ def order_faults(conn: Connection, months: Sequence[str]) -> list[tuple[str, int
 
 
 def month_coverage(conn: Connection, months: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Return, by month of issue, counts of orders, and of orders with a linked session."""
+    """Return (month of issue, number of orders, number of orders with a linked session) by month."""
     return conn.execute(
         """
         SELECT to_char(o.data_emissao::date, 'YYYY-MM') AS month, count(*),

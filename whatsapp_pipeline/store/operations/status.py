@@ -34,7 +34,7 @@ def contact_preview(conn: Connection, limit: int = 8) -> list[tuple[int, str | N
 
 
 def phones_by_kind(conn: Connection) -> list[tuple[str, str, int]]:
-    """Count contact phones by field and kind."""
+    """Return (field, kind, number) of contacts' phones."""
     return conn.execute(
         "SELECT field, kind, count(*) FROM contact_phones GROUP BY field, kind ORDER BY field, kind"
     ).fetchall()
@@ -113,10 +113,9 @@ def months(conn: Connection) -> list[dict[str, Any]]:
 
 
 def exceptions_elsewhere(conn: Connection) -> int:
-    """Return the number of exceptions outside of months with chats: of contacts, orders, and files without
-    chats.
+    """Return the number of exceptions that `months` does not count.
 
-    Together with the counts of `months`, this is the number of all rows. For a role that may not read the
+    These are exceptions of contacts, of orders, and of months without chats. For a role that may not read the
     table, it is 0.
     """
     if not may_read(conn, "exceptions"):
@@ -130,7 +129,7 @@ def exceptions_elsewhere(conn: Connection) -> int:
 
 
 def link_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, str, str, int]]:
-    """Count links as month, status, method, chats for the months given."""
+    """Return (month, status, method, number of chats) of the links of the given months."""
     return conn.execute(
         """
         SELECT month, match_status, coalesce(match_method, 'none'), count(*)
@@ -142,7 +141,7 @@ def link_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, 
 
 
 def order_methods(conn: Connection, months_of_run: list[str]) -> list[tuple[str, str, str, int]]:
-    """Count sessions as month, status, method, sessions for the months given."""
+    """Return (month, status, method, number of sessions) of the order links of the given months."""
     return conn.execute(
         """
         SELECT f.month, s.order_match_status, coalesce(s.order_match_method, 'none'), count(*)
@@ -164,7 +163,10 @@ def chat_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> 
 
 
 def message_preview(conn: Connection, months_of_run: list[str], limit: int = 8) -> list[tuple[Any, ...]]:
-    """Return id, time, direction, type and text of a few messages. The caller must mask the text."""
+    """Return id, time, direction, type and text of the first messages of one chat.
+
+    The caller must mask the text.
+    """
     return conn.execute(
         f"""
         SELECT m.id, m.message_timestamp, m.direction, m.type, m.message_text
