@@ -1,4 +1,6 @@
 -- Give each incoming message the id it had: same file, time, direction, in a group sender, body, n-th such.
+-- The planner expects one pair where there are thousands. So each pair finds its row by its place (ctid): by file and
+-- ordinal, every pair would read all incoming messages.
 WITH old AS (
     SELECT m.id, m.id_chat_file, m.message_timestamp, m.direction, m.body_hash,
            CASE WHEN f.is_group THEN coalesce(m.sender_phone, m.sender_name) END AS sender,
@@ -10,7 +12,7 @@ WITH old AS (
     FROM chat_messages m JOIN chat_files f ON f.id = m.id_chat_file
     WHERE m.id_chat_file = ANY(%(files)s)
 ), new AS (
-    SELECT i.ordinal, i.id_chat_file, i.message_timestamp, i.direction, i.body_hash,
+    SELECT i.ctid AS place, i.id_chat_file, i.message_timestamp, i.direction, i.body_hash,
            CASE WHEN f.is_group THEN coalesce(i.sender_phone, i.sender_name) END AS sender,
            row_number() OVER (
                PARTITION BY i.id_chat_file, i.message_timestamp, i.direction, i.body_hash,
@@ -23,4 +25,4 @@ UPDATE incoming_messages i SET id = old.id
 FROM new JOIN old ON old.id_chat_file = new.id_chat_file AND old.message_timestamp = new.message_timestamp
     AND old.body_hash = new.body_hash AND old.nth = new.nth
     AND old.direction IS NOT DISTINCT FROM new.direction AND old.sender IS NOT DISTINCT FROM new.sender
-WHERE i.id_chat_file = new.id_chat_file AND i.ordinal = new.ordinal
+WHERE i.ctid = new.place
