@@ -17,6 +17,8 @@ LONGEST_MESSAGE = 65_536
 class SkippedLines:
     """The skipped lines of the message that a reader reads next."""
 
+    __slots__ = ("_is_shortened", "count")
+
     def __init__(self) -> None:
         self.count = 0
         self._is_shortened = False
@@ -37,9 +39,8 @@ class SkippedLines:
 
     def end_message(self, line: int) -> Finding | None:
         """Begin the next message; return a finding if the message at `line` was shortened."""
-        count, is_shortened = self.count, self._is_shortened
-        self.count, self._is_shortened = 0, False
-        if not is_shortened:
+        if not self._is_shortened:
             return None
-        detail = f"a message of more than {LONGEST_TEXT} characters; {count} lines of it were left out"
+        detail = f"a message of more than {LONGEST_TEXT} characters; {self.count} lines of it were left out"
+        self.count, self._is_shortened = 0, False
         return Finding(line, "oversized_message", "error", detail)

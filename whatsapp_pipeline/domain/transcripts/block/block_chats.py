@@ -7,7 +7,7 @@ deciding where a chat ends (`block_pieces.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from whatsapp_pipeline.domain.transcripts.block.block_columns import Run
 from whatsapp_pipeline.domain.transcripts.block.block_labels import CUT, pasted_in
@@ -23,11 +23,13 @@ class _OpenChat:
     chat: Chat
     label: str | None
     """The label of its blocks; None if the blocks of the file have no labels."""
-    members: set[str | None] = field(default_factory=set)
+    members: set[str | None]
 
 
 class BlockChats:
     """The chats of one file, of which the last one is open."""
+
+    __slots__ = ("_ends_blank", "_has_labels", "_journal", "_open", "_source", "_text", "line")
 
     def __init__(self, journal: Journal, source: int, text: TextChunks, *, has_labels: bool) -> None:
         self._journal, self._source, self._text = journal, source, text
@@ -37,11 +39,6 @@ class BlockChats:
         """The line of the next block's label, or of its header if blocks have no labels."""
         self._ends_blank: bool | None = None
         """Whether the file's first block ends with a blank line; None before it was read."""
-
-    @property
-    def is_started(self) -> bool:
-        """Return whether the first chat was started."""
-        return self._open is not None
 
     @property
     def _current(self) -> _OpenChat:
@@ -69,13 +66,14 @@ class BlockChats:
 
     def _start(self, number: int, label: str | None) -> None:
         chat = self._journal.open(self._source, number, label, self.line, "block")
-        self._open = _OpenChat(chat, label if self._has_labels else None)
+        self._open = _OpenChat(chat, label if self._has_labels else None, set())
 
     def finish(self) -> None:
         """End the last chat of the file, with the findings about the file's encoding."""
+        chat = self._current.chat
         for finding in self._text.findings:
-            self._journal.note(self._current.chat, finding)
-        self._journal.close(self._current.chat, self._text)
+            self._journal.note(chat, finding)
+        self._journal.close(chat, self._text)
 
     def run(self, first: bytes, *, at_end: bool, left_out: int) -> Run:
         """Return a run of the open chat, without its results.

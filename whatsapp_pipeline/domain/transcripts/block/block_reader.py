@@ -78,6 +78,8 @@ class _CheckedRun:
 class BlockReader:
     """Cuts one file of the block format into runs of blocks; `read_block_parts` makes rows of them."""
 
+    __slots__ = ("_file", "_held", "_label", "_skipped", "_start", "_text", "chats")
+
     def __init__(
         self, options: ParseOptions, start: Start, source: int, text: TextChunks, journal: Journal
     ) -> None:
@@ -85,7 +87,7 @@ class BlockReader:
         label = title if start.label is None else start.label.replace("\0", "\ufffd")
         is_combined = options.combined or phrases().is_combined(title or "")
         is_single = not is_combined and label is not None and same_title(title, label)
-        self._start = Start(start.at, label)
+        self._start, self._label = start, label
         self._file = FileTraits(start.label is not None, is_combined, is_single)
         self._text = text
         self.chats = BlockChats(journal, source, text, has_labels=self._file.has_labels)
@@ -98,11 +100,12 @@ class BlockReader:
 
         Memory is limited to a chunk and the longest message.
         """
+        is_started = False
         for chunk, is_last in with_last(chunks):
             self._held += chunk
             del chunk  # it may be large
-            if not self.chats.is_started:
-                self._held = self._start_first_chat(self._held)
+            if not is_started:
+                self._held, is_started = self._start_first_chat(self._held), True
             if is_last or len(self._held) > LONGEST_TEXT or _CUT in self._held:
                 yield self._part(is_last=is_last)
 
@@ -112,9 +115,9 @@ class BlockReader:
 
     def _start_first_chat(self, data: bytes) -> bytes:
         """Start the first chat of the file; return the data from its first block on."""
-        at, label = self._start
+        at = self._start.at
         self._text.mend(data[:at], 1)  # for its findings
-        self.chats.start(label, preamble=data.count(b"\n", 0, at) - 1)
+        self.chats.start(self._label, preamble=data.count(b"\n", 0, at) - 1)
         return data[at:]
 
     def plain(self, part: Part[BlockReader]) -> _PlainPart | None:
