@@ -72,6 +72,7 @@ def message_type(message: Mapping[str, Any]) -> str:
 def message_text(message: Mapping[str, Any], kind: str) -> str:
     """Return the message as text: a text message unchanged, any other type as `[type: content]`.
 
+    A message without content is its type alone, such as `[text]`.
     The advertisement or product that led to the message follows on a separate line.
     """
     led_here = [line for line in (_referral(message), _referred_product(message)) if line]

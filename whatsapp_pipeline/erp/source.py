@@ -122,7 +122,7 @@ class ApiSource:
             total = int(body["paginacao"]["total"])
         except (ItemError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise ErpError(
-                f"the ERP answered {path} without itens and paginacao.total; is TINY_BASE_URL right?"
+                f"the ERP answered {path} without itens and paginacao.total; check TINY_BASE_URL"
             ) from error
         end = offset + len(items)
         # The stated total can be wrong, so another page is requested after every full page.
@@ -135,7 +135,9 @@ class ApiSource:
 
 
 def open_erp_source(settings: Settings, spec: str, *, clock: WaitClock | None = None) -> ErpSource:
-    """Open a source: `tiny`, the `http(s)://` address of a compatible server, or a folder of saved pages.
+    """Open a source: `tiny`, the `http(s)://` address of a sandbox, or a folder of saved pages.
+
+    Another server at such an address must accept the sandbox's credentials.
 
     Raises SettingError when the credentials are missing, PipelineError when the folder holds no pages.
     """

@@ -143,8 +143,7 @@ def test_an_answer_without_paging_names_the_setting(
     sandbox.faults = [Fault("status", "/contatos", status=200, body='{"itens": []}', times=9)]
     with serving(sandbox) as base:
         assert _read_contacts(fresh_database_url, base) == [
-            "tiny_contacts: the ERP answered /contatos without itens and paginacao.total; "
-            "is TINY_BASE_URL right?"
+            "tiny_contacts: the ERP answered /contatos without itens and paginacao.total; check TINY_BASE_URL"
         ]
 
 

@@ -316,7 +316,7 @@ def test_a_token_endpoint_that_stays_limited_does_not_outlast_the_pass(tmp_path:
 def test_a_total_that_is_no_number_is_named(world: World, total: str) -> None:
     body = '{"itens": [], "paginacao": {"total": ' + total + "}}"
     world.sandbox.faults = [Fault("status", "/contatos", status=200, body=body)]
-    with pytest.raises(PipelineError, match=r"without itens and paginacao\.total; is TINY_BASE_URL right"):
+    with pytest.raises(PipelineError, match=r"without itens and paginacao\.total; check TINY_BASE_URL"):
         world.total()
 
 

@@ -24,7 +24,7 @@ from whatsapp_pipeline.domain.transcripts.chats import Chat
 from whatsapp_pipeline.domain.transcripts.columns import NO_ROWS, ROW_SCHEMA, Sender, sender_columns
 from whatsapp_pipeline.domain.transcripts.lines import WORD_BYTES, Flags, Ints, Lines
 
-_MANY = 3  # members of a chat that are stored; two are enough to know a group
+_MANY = 3  # members of a chat that are stored; two are enough to recognise a group
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Run:
 
     chat: Chat
     members: set[str | None]
-    """The first few senders of the chat, by which a group is recognised."""
+    """The phones or names of the first few customers who wrote in the chat. Two make it a group."""
     line: int
     label: str | None
     """The label of each block; None if the blocks have no label."""

@@ -53,7 +53,7 @@ class Headers:
 
 
 def find_headers(lines: pl.Series, layout: Layout) -> Headers:
-    """Find and cut the lines with a header of the layout; its date need not exist."""
+    """Return the fields of all lines with a header of the layout; the date of a header need not exist."""
     found = _usual_lines(lines, layout)
     is_usual = found is not None
     if found is None:
@@ -71,7 +71,10 @@ def find_headers(lines: pl.Series, layout: Layout) -> Headers:
 
 
 def _usual_lines(lines: pl.Series, layout: Layout) -> pl.Series | None:
-    """Return which lines have a header in the usual form; None if some have one in another form."""
+    """Return which lines have a header in the usual form of the layout.
+
+    None if the layout has no usual form, or if some lines have a header in another form.
+    """
     if layout.usual is None:
         return None
     found = lines.str.contains(layout.usual)
@@ -119,9 +122,10 @@ def _clocks(written: pl.Series) -> npt.NDArray[np.timedelta64]:
 
 
 def may_name_files(texts: pl.Series, whole: bytes, line_ends: Ints, at: Ints, more: Ints) -> Flags:
-    """Return which texts may name a file: at the end of their first or last line, after U+200E or a bullet.
+    """Return which texts may name a file.
 
-    A message has the line at `at` and `more` further lines; `whole` is the text of all lines.
+    They have U+200E or a bullet, or their first or last line ends with `)` or `>`. A message has the line at
+    `at` and `more` further lines; `whole` is the text of all lines.
     """
     units, ends = np.frombuffer(whole, np.uint8), line_ends[at + more]
     found: Flags = np.zeros(len(at), np.bool_)

@@ -93,7 +93,10 @@ class DateVotes:
         self._is_american = False
 
     def add(self, dates: Sequence[str], times: Sequence[str]) -> None:
-        """Add dates and times as written, in the order of the file."""
+        """Add dates and times as written, in the order of the file.
+
+        Dates that were added before are ignored, and all dates after about 5,000 different ones.
+        """
         for written in dates:
             if written in self._seen or len(self._seen) > 5_000:
                 continue
