@@ -127,7 +127,7 @@ class ObjectStore:
         return bool(self._store_call(lambda: self._fs.exists(path)))
 
     def open(self, path: str) -> BinaryIO:
-        """Open an object; it is in memory if it is small. Raises UnreadableFileError."""
+        """Open an object. A small object is read into memory. Raises UnreadableFileError."""
         body = self.small_body(path, threading.Event())
         return io.BytesIO(body) if body is not None else self.open_large(path)
 
@@ -166,7 +166,7 @@ class ObjectStore:
         raise failure
 
     def _failure(self, error: Exception, stopped: threading.Event) -> Exception:
-        """Return an UnreadableFileError; if listing the root fails, too, return a StoreUnavailableError."""
+        """Return an UnreadableFileError, or a StoreUnavailableError if listing the root fails, too."""
         reason = type(error).__name__
         try:
             if not stopped.is_set():
@@ -370,7 +370,7 @@ class _Fetcher:
                 self._changed.notify_all()
 
     def _next_index(self) -> int | None:
-        """Wait for room, and return the next object to fetch; None at the end."""
+        """Wait for room, and return the index of the next object to fetch, or None at the end."""
         with self._changed:
             while self._waiting > _WAITING_BYTES and not self._stopped.is_set():
                 self._changed.wait()

@@ -24,7 +24,7 @@ CHAT_ORDER: LiteralString = "m.message_timestamp, m.id_chat_file, m.ordinal"
 """The same order over `chat_messages m`, for statements about the archive only."""
 
 LIVE_KEY: LiteralString = "{m}.sent_at, coalesce({m}.inbox_id, 9223372036854775807), {m}.position, {m}.id"
-"""The same order over `conversation_messages`, for statements about one conversation; `{m}` is its alias."""
+"""The same order over `conversation_messages`, for one conversation. `{m}` is the alias of the table."""
 
 LIVE_NEWEST_FIRST: LiteralString = "m.sent_at DESC, m.inbox_id DESC NULLS FIRST, m.position DESC, m.id DESC"
 """The reverse of LIVE_KEY over `conversation_messages m`, in the form of its index."""

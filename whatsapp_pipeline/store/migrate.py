@@ -3,7 +3,7 @@
 What belongs here: applying migrations, and refusing a database that they do not fit. What does not: the first
 migration of a database with tables of other programs (store/operations/first_migration.py).
 
-dbmate applies each SQL file in its own transaction under an advisory lock, so two processes may migrate at
+dbmate applies each SQL file in its own transaction under an advisory lock. So two processes may migrate at
 the same time, and a killed process leaves no partly applied file. The checksum of each applied file is
 stored. A file that was edited or removed afterwards is refused, because two databases of the same version
 would differ.

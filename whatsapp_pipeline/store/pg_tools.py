@@ -90,7 +90,7 @@ def _folders(folder: Path | None) -> Iterator[Path]:
 
 
 def _major(folder: Path) -> int | None:
-    """Return the major version of a folder's programs; None if one is missing or does not run."""
+    """Return the major version of a folder's programs, or None if one is missing or does not run."""
     if not all((folder / name).exists() for name in ("pg_dump", "pg_restore", "psql")):
         return None
     result = subprocess.run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def sum_of_hashes(row: str) -> str:
-    """Return the SQL that adds up the hashes of all rows; `row` is a row or the name of a table.
+    """Return the SQL that adds up the hashes of all rows. `row` is a row or the name of a table.
 
     PostgreSQL computes the hash of a row as a weighted sum of the hashes of its columns. The plain sum over
     all rows would not change when two rows exchange the values of a column. So each row's hash is hashed

@@ -36,8 +36,8 @@ _MICROSECONDS = "CASE WHEN isfinite({0}) THEN (extract(epoch FROM {0}) * 1000000
 class _TypeRule:
     """How values of a PostgreSQL type get into a frame.
 
-    `written` is the SQL expression of the value in COPY's text, `read_as` is the type with which polars
-    parses it, and `finish` converts the column to its final type.
+    `written` is the SQL expression of the value in COPY's text. `read_as` is the type with which polars
+    parses it. `finish` converts the column to its final type.
     """
 
     written: str

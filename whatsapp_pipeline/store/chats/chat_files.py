@@ -149,7 +149,7 @@ class LoadRow(NamedTuple):
 
 
 class IndexCounts(NamedTuple):
-    """How many rows of chat_files changed, and the keys of chats whose duplicates must be flagged again."""
+    """How many chats were inserted and updated, and the keys of chats whose duplicates must be flagged."""
 
     inserted: int
     updated: int
@@ -196,8 +196,8 @@ def write_index(
     """Write the rows of `chats`, `sessions` and `phones` that differ. The caller opens a transaction.
 
     `sessions` and `phones` are frames of SESSION_SCHEMA and PHONE_SCHEMA. A chat is matched with its row by
-    the number in the file or, if the order of chats in a combined file has changed, by the chat's key. A chat
-    that is no longer in its file gets the status `vanished`.
+    the number in the file. If the order of chats in a combined file has changed, the chat is matched by its
+    key. A chat that is no longer in its file gets the status `vanished`.
     """
     _copy(conn, "incoming_chats", "chat_files", pl.DataFrame(chats, schema=_CHAT_SCHEMA, orient="row"))
     if not _has_known_path(conn):

@@ -174,9 +174,8 @@ def unresolved_replies(conn: Connection, file_ids: Sequence[int]) -> list[int]:
 def replies_across_files(conn: Connection, chat_keys: Sequence[str], shared: Sequence[str]) -> list[int]:
     """Return the ids of messages that may reply to a message of another file.
 
-    In chats of `chat_keys`, these are the unresolved replies. In the overlapping chats of `shared`, they are
-    also the replies to a message of another file, because a file that was loaded later may have that message,
-    too.
+    In chats of `chat_keys`, these are the unresolved replies. In the overlapping chats of `shared`, they
+    include the replies to a message of another file. A file that was loaded later may have that message, too.
     """
     rows = conn.execute(
         queries.load("chats/messages_replies_across"), {"keys": list(chat_keys), "shared": list(shared)}

@@ -57,7 +57,10 @@ class SearchHit(NamedTuple):
 
 
 def search_messages(conn: Connection, query: SearchQuery) -> list[SearchHit]:
-    """Return up to `query.limit` messages, the most relevant first. Equally relevant ones: newest first."""
+    """Return up to `query.limit` messages, the most relevant first.
+
+    Among equally relevant messages, the newest are first.
+    """
     with conn.cursor(row_factory=class_row(SearchHit)) as cursor:
         return cursor.execute(
             """

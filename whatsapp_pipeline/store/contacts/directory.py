@@ -48,7 +48,7 @@ def customers_like(
 def _customers(
     name: str, phone_parts: Sequence[str], *, with_phones: bool, limit: int
 ) -> tuple[str, dict[str, object]]:
-    """Return the statement of `customers_like` and its values; '' if there is nothing to search."""
+    """Return the statement of `customers_like` and its values. It is '' if there is nothing to search."""
     words = [word for word in name.split() if any(map(str.isalnum, word))]
     fields = ("nome", "fantasia") if with_phones else ("nome",)
     by_name = " UNION ".join(

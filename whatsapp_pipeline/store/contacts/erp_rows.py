@@ -65,7 +65,7 @@ class WrittenRows:
 
 
 class _UnfitError(ValueError):
-    """A value that a column can't store; the text states the reason."""
+    """A value that a column can't store. The text states the reason."""
 
 
 def fit_values(

@@ -3,8 +3,8 @@
 What belongs here: statements about questions and their replies. What does not: calling the language model
 (steps/conversations/answer_messages.py) and the rules for its text (domain/assistant_reply.py).
 
-A question is `pending` until one of these happens: a reply is stored (`answered`), it needs no reply any more
-(`superseded`), it is a day old (`expired`), or the model finally refused it (`failed`).
+A question is `pending` at first. Its state becomes `answered` when a reply is stored, `superseded` when it
+needs no reply any more, `expired` when it is a day old, and `failed` when no further attempt will be made.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ class ChatHead(NamedTuple):
     messages_elsewhere: int
     """The number of messages that another export contains, too. They are shown there."""
     month: str | None
-    """The month of the export; None for a live conversation."""
+    """The month of the export, or None for a live conversation."""
     processing_status: str | None
-    """The processing status of the export; None for a live conversation."""
+    """The processing status of the export, or None for a live conversation."""
 
 
 _HEADS: dict[str, LiteralString] = {

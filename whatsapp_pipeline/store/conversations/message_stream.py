@@ -98,7 +98,7 @@ _LOCATION_QUERIES: dict[str, LiteralString] = {
 
 
 def locate_message(conn: Connection, source: str, message_id: int) -> LocatedMessage | None:
-    """Return the place and the ids of a message; None if `messages_all` does not have the message."""
+    """Return the place and the ids of a message, or None if `messages_all` does not have the message."""
     with conn.cursor(row_factory=class_row(LocatedMessage)) as cursor:
         return cursor.execute(_LOCATION_QUERIES[source], {"id": message_id}).fetchone()
 
@@ -220,7 +220,7 @@ class NamedAttachment(NamedTuple):
 
 
 def attachment_of(conn: Connection, message_id: int) -> NamedAttachment | None:
-    """Return the attachment of a message of the archive; None if the message names none."""
+    """Return the attachment of a message of the archive, or None if the message names none."""
     with conn.cursor(row_factory=class_row(NamedAttachment)) as cursor:
         return cursor.execute(
             """

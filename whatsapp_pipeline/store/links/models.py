@@ -90,6 +90,6 @@ def decided_titles(conn: Connection) -> list[tuple[str, int | None]]:
 
     The sources are decisions on titles and files, and "right" verdicts on links by the rules. The
     contact is None if the person decided that no contact fits, or refused the contact of a chat and made no
-    later decision. Because of such pairs the model trusts such titles less.
+    later decision. These pairs make the model trust such titles less.
     """
     return conn.execute(queries.load("links/judged_titles")).fetchall()

@@ -15,6 +15,6 @@ What belongs here: SQL that belongs to no other subject. What does not: the step
 Glossary:
     standing    the state of a check over all months
     acceptance  a fault of a check in a month that a person accepted, until a date
-    checkpoint  a condition between two phases; a waiver lets one pass
+    checkpoint  a condition between two phases, which a waiver can lift
     suppression the list of erased people, as keyed hashes, so that their data is never written again
 """

@@ -103,7 +103,7 @@ def chats_of_named_files(
 
 
 def forget_paths(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
-    """Delete findings and ignored files whose path or text names the person; return how many."""
+    """Delete findings and ignored files whose path or text names the person. Return how many."""
     return sum(
         _delete_rows_naming(conn, table, words, is_person, patterns)
         for table, words in (

@@ -201,7 +201,7 @@ class _PersonSearch:
 
 
 def _bodies(conn: Connection, condition: LiteralString) -> Iterable[tuple[int, Any, bytes]]:
-    """Yield (id, time of receipt, body) of the inbox; the rows are read in pages."""
+    """Yield (id, time of receipt, body) of the inbox, read page by page."""
     last = 0
     while rows := conn.execute(
         f"SELECT id, received_at, body FROM webhook_inbox WHERE body IS NOT NULL AND id > %s AND {condition}"
@@ -387,7 +387,7 @@ def erase_listed_people(conn: Connection, is_erased: NameTest) -> Erased:
 
 
 def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
-    """Return a body without the person; None if the body does not name them.
+    """Return a body without the person, or None if the body does not name the person.
 
     A body that can't be read and contains one of their numbers, in any written form, becomes `{}`, because
     its items can't be separated.
@@ -402,7 +402,7 @@ def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
 
 
 def _rewrite_bodies(conn: Connection, is_person: NameTest) -> int:
-    """Remove the person from raw bodies of deliveries of every status; return how many changed."""
+    """Remove the person from raw bodies of deliveries of every status. Return how many changed."""
     changed = 0
     for inbox_id, _, body in _bodies(conn, "true"):
         if (cleaned := cleaned_body(body, is_person)) is not None:

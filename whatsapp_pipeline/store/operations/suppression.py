@@ -111,7 +111,7 @@ def name_value(words: Iterable[str]) -> str:
 
 
 class ChatMarks(NamedTuple):
-    """What identifies a chat: path and number, phone of the title, chat key, header phones, session starts.
+    """The identifiers of a chat: path, number, phone of the title, chat key, header phones, session starts.
 
     If the chat is linked to a contact (`is_linked`), only the path, the phone of the title and the chat key
     identify it.

@@ -115,7 +115,7 @@ def commitment_lines(
         conn: The connection.
         which: The list: `due` today, `overdue`, `waiting` (both, due today first), `broken`, `quotes` without
             an answer, `open`, or `all`.
-        today: The day for "due" and "overdue".
+        today: The day with which due dates are compared.
         contact: Return only commitments of this customer. With None, those of all customers in the 90 days
             before `today`.
         quiet_days: Minimum age in days of a quote without an answer.

@@ -1,7 +1,7 @@
 """Reports over the summaries: distributions, and the most urgent customers.
 
-What belongs here: reading customer_chat_summaries and customer_conversations. What does not: computing
-summaries (store/summaries/summaries.py), and masking names, which the caller must do.
+What belongs here: reading customer_chat_summaries, and the names and phones of contacts. What does not:
+computing summaries (store/summaries/summaries.py), and masking names, which the caller must do.
 """
 
 from __future__ import annotations
