@@ -1,1 +1,4 @@
-"""The rules for chats, phones, titles, matches and summaries. Pure Python: no Dagster, no SQL, no files."""
+"""The rules for chats, phones, titles, matches and summaries: functions of values in memory.
+
+What belongs here: rules, and the word lists that they use. What does not: Dagster, SQL, and users' files.
+"""

@@ -1,7 +1,11 @@
 """A folder of saved pages that replaces the ERP: a backup by this program, or files of another program.
 
 The folder holds `contatos/*.json`, `ordem-servico/*.json`, or both: pages of API v3 or v2, or bare lists, in
-any number of files. Files are read one at a time; memory holds only the ids and the file of each.
+any number of files. Files are read one at a time. Memory contains the ids of all items, and the content of a
+few files.
+
+What belongs here: finding pages and details in files. What does not: the meaning of items (`items`), and
+storing them (steps/contacts/erp_sync.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One page of a listing, from the ERP's API or from a folder of saved pages."""
+"""One page of a listing, from the ERP's API or from a folder of saved pages.
+
+What belongs here: the type of a page. What does not: the sources of pages (`source`, `folder`).
+"""
 
 from __future__ import annotations
 

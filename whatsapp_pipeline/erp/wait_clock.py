@@ -1,4 +1,7 @@
-"""A clock that also waits. A test replaces it by one that does not wait."""
+"""A clock that also waits. A test replaces it by one that does not wait.
+
+What belongs here: the time and waiting. What does not: how long to wait (`waits`, `budget`).
+"""
 
 from __future__ import annotations
 

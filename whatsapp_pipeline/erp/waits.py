@@ -1,4 +1,8 @@
-"""The pauses before the next request: from the headers of the ERP's answer, otherwise growing ones."""
+"""The pauses before the next request: from the headers of the ERP's answer, otherwise growing ones.
+
+What belongs here: the number of seconds. What does not: waiting (`wait_clock`), and repeating requests
+(`client`, `tokens`).
+"""
 
 from __future__ import annotations
 

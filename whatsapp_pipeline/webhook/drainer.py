@@ -6,6 +6,9 @@ It reads segments in the order of their names, and records in the order of the f
 in the inbox. So if a commit succeeds and its answer is lost, the second try inserts nothing. The drainer
 deletes a segment only when the segment is final and all its records are committed. From a damaged segment it
 saves the complete records, then moves the file to `corrupt/`.
+
+What belongs here: moving records, and the state that /health shows. What does not: the record format
+(records), writing segments (spool), and the inbox's statements (store/conversations/inbox.py).
 """
 
 from __future__ import annotations

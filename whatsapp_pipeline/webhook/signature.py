@@ -1,4 +1,7 @@
-"""The check of X-Hub-Signature-256, which shows whether the sender knows the app secret."""
+"""The check of X-Hub-Signature-256, which shows whether the sender knows the app secret.
+
+What belongs here: the check. What does not: the use of its result (receiver, quarantine).
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A few contacts do not show how common a name is. Two words that agree make a link, one makes a proposal, and
 contacts of one name compete. A title that may name a relative of the contact makes a proposal only.
+
+What belongs here: these rules. What does not: the name model for larger tables (names/).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Conversion of the name model's answer to evidence of linking."""
+"""Conversion of the name model's answer to evidence of linking.
+
+What belongs here: features in log odds, also for what the model does not know, such as relatives. What does
+not: the name model (names/), and the decision (contacts.py).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The interface of format readers: parts of a transcript that are read in one window."""
+"""The interface of format readers: parts of a transcript that are read in one window.
+
+What belongs here: the interface. What does not: its implementations (`block/`, `native/`, `unread.py`), and
+making windows (`windows.py`).
+"""
 
 from __future__ import annotations
 

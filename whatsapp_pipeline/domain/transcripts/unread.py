@@ -1,4 +1,7 @@
-"""Files that are not transcripts: each of their lines is an exception."""
+"""Files that are not transcripts: each of their lines is an exception.
+
+What belongs here: counting the lines. What does not: deciding that a file is not a transcript (`windows.py`).
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The phrases that WhatsApp writes, one TOML file per language. A new language is a new file; no code."""
+"""The phrases that WhatsApp writes, one TOML file per language. A new language needs a file and no code."""
