@@ -1,7 +1,7 @@
 """The version of code, as a hash of its source files.
 
-What belongs here: hashing. What does not: the lists of files (the modules that need a version). A version
-number that people must increase would be forgotten, and results of old code would count as current.
+What belongs here: hashing. What does not: the lists of files (the modules that need a version). People may
+forget to increase a version number, and results of old code would then count as current.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Progress of a long step: a log line every few seconds, and one line that moves where a terminal shows it.
+"""Progress of a long step: a log line every five seconds and, on a terminal, a status line.
 
-Log lines reach Dagster's log and JSON logs, where no terminal is.
+The log lines also reach Dagster's log and JSON logs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHOWN_EVERY_SECONDS = 0.2
 class Progress:
     """Counts the finished units of `total`, and logs their number, rate and remaining time.
 
-    A step of a few seconds logs nothing. Threads may share one object.
+    A step of less than five seconds logs nothing. Several threads may share one object.
     """
 
     def __init__(self, log: logging.Logger, what: str, total: int, unit: str) -> None:
@@ -31,7 +31,7 @@ class Progress:
         self._lock = threading.Lock()
 
     def advance(self, done: int, extra: int = 0, extra_unit: str = "messages") -> None:
-        """Add `done` units (and `extra` ones of another kind), and log if enough time has passed."""
+        """Add `done` units and `extra` units of another kind, and log if enough time has passed."""
         with self._lock:
             self._done += done
             self._extra += extra
@@ -40,7 +40,7 @@ class Progress:
             if now - self._logged < _EVERY_SECONDS:
                 return
             self._logged = now
-        words, left = self._in_words(now, extra_unit)
+        words, left = self._describe(now, extra_unit)
         self._log.info(
             words,
             extra=fields(
@@ -53,7 +53,7 @@ class Progress:
         )
 
     def _show(self, now: float, extra_unit: str) -> None:
-        """Show the state on the terminal, if there is one; the line goes with the last unit."""
+        """Show the state on the terminal, if there is one. The line is removed after the last unit."""
         line = status_line()
         if line is None:
             return
@@ -61,12 +61,12 @@ class Progress:
             line.remove()
         elif now - self._shown >= _SHOWN_EVERY_SECONDS:
             self._shown = now
-            line.show(self._in_words(now, extra_unit)[0])
+            line.show(self._describe(now, extra_unit)[0])
 
-    def _in_words(self, now: float, extra_unit: str) -> tuple[str, float]:
-        """Return the state as one line, and the seconds that are left at the rate so far.
+    def _describe(self, now: float, extra_unit: str) -> tuple[str, float]:
+        """Return the state as one line, and the remaining seconds at the rate so far.
 
-        A terminal cuts the end of a long line, so the time that is left is not at the end.
+        A terminal cuts the end of a long line, so the remaining time is not at the end.
         """
         seconds = max(now - self._started, 0.001)
         left = seconds / self._done * (self._total - self._done) if self._done else 0.0

@@ -5,7 +5,7 @@ summaries/read_texts.py).
 
 A pool of multiprocessing or loky does not fit: forking is unsafe in a process with threads (Dagster's),
 spawning imports the main module again, and the children of a pool outlive a killed parent. This child ends
-when its pipe does.
+when its input pipe is closed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 
 class WorkerLostError(Exception):
-    """The process ended before it answered; the caller does the work itself."""
+    """The process ended before it answered. The caller then does the work itself."""
 
 
 class WorkerProcess:
@@ -31,10 +31,13 @@ class WorkerProcess:
         self._command = [sys.executable, "-m", module, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         self.lock = threading.Lock()
-        """Hold it from `send` to `receive`, where several threads may ask."""
+        """If several threads send requests, each must hold this lock from `send` until `receive` returns."""
 
     def send(self, request: object) -> None:
-        """Send a request, which the process answers while this one continues; raises WorkerLostError."""
+        """Send a request and return while the process works on it. Start the process if it is not running.
+
+        Raises WorkerLostError if the process ended while the request was sent.
+        """
         if self._process is not None and self._process.poll() is not None:
             self.stop()  # closes the pipes of a process that was killed
         if self._process is None:
@@ -48,7 +51,7 @@ class WorkerProcess:
             raise WorkerLostError from error
 
     def receive(self) -> Any:  # noqa: ANN401  # the caller knows the type of its request
-        """Wait for the answer to the request that was sent; raises WorkerLostError."""
+        """Wait for the answer to the request that was sent. Raises WorkerLostError if the process ended."""
         assert self._process is not None  # after send
         assert self._process.stdout is not None
         try:
@@ -71,7 +74,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "POLARS_MAX_THREADS": "1"},  # there is one process per core
-            start_new_session=True,  # Ctrl-C reaches only this process, which then ends the other
+            start_new_session=True,  # Ctrl-C reaches only this process, which then ends the child
         )
         atexit.register(self.stop)
         return process

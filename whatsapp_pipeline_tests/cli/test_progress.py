@@ -75,7 +75,7 @@ def test_a_terminal_shows_a_line_that_moves_and_goes() -> None:
 def test_a_terminal_of_80_columns_shows_how_long_it_takes() -> None:
     progress = Progress(logging.getLogger("load"), "chat_messages 2025-01", 20_000, "files")
     progress.advance(12_345, 1_000_000)
-    words, _ = progress._in_words(monotonic() + 1_000, "messages")
+    words, _ = progress._describe(monotonic() + 1_000, "messages")
     assert re.search(r"12,345 of 20,000 files, about \d{3} s left, 1,000,000 ", words[:80])
 
 
@@ -85,7 +85,7 @@ def test_a_terminal_of_80_columns_shows_how_long_it_takes() -> None:
 def test_a_slow_rate_is_shown_per_minute(seconds: float, rate: str) -> None:
     progress = Progress(logging.getLogger("runs"), "monthly_chats", 80, "runs")
     progress.advance(40)
-    words, _ = progress._in_words(progress._started + seconds, "messages")
+    words, _ = progress._describe(progress._started + seconds, "messages")
     assert words.endswith(f" s left ({rate})")
 
 

@@ -17,7 +17,9 @@ Glossary:
     chat        one conversation in a file, identified by its number there
     session     messages of a chat without a gap of 24 hours
     evidence    data that shows the contact of a chat: title, phones of headers, order numbers, devices
-    chunk       bytes that are read at once; memory does not grow with the file
-    batch       files that are written in one transaction; a killed run loses at most one batch
+    window      what is read together: many small files, or a segment of a large file
+    segment     the messages of one file in one window; so memory does not grow with the file
+    chunk       files that one process scans for one request
+    batch       files that are written in one transaction; a killed run loses at most one batch per writer
     writer      a connection that writes batches
 """

@@ -1,7 +1,7 @@
 """Reading archive files, for both chat_file_index and chat_messages.
 
-What belongs here: the options of a file, the numbers of its chats, the end of each file, and the hash that
-shows whether a file was read in the same way before. What does not: using the messages.
+What belongs here: the options of a file, the numbers of its chats, the end of each file, and a hash by which
+the caller sees whether the file was already read in the same way. What does not: using the messages.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class FileRequest(NamedTuple):
 
 
 class ReadChat(NamedTuple):
-    """The beginning of a chat: the number of the chat in the frames, and the position of its file among the
-    requests.
+    """The beginning of a chat.
 
+    `chat` is the number of the chat in the frames, and `file` is the position of its file among the requests.
     Both count from 0. `chat_number` is the number of the chat in its file; it counts from 1 through all
     transcripts of a zip. `name` is the name of the transcript.
     """
@@ -67,10 +67,9 @@ class ReadChat(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """A file that was read completely: the position among the requests, the hash, and findings about the
-    file.
+    """A file that was read completely: its position among the requests, its hash, and findings about it.
 
-    `archive_order` is the answer of an ArchiveOrder; None if the file's own dates decided.
+    `archive_order` is the answer of an ArchiveOrder; None if the file's own dates decided the order.
     """
 
     file: int
@@ -81,7 +80,7 @@ class ReadFile(NamedTuple):
 
 @dataclass(slots=True)
 class FileWindow:
-    """The result of reading one chunk of data: many small files, or a segment of a large file.
+    """The result of reading one window: many small files, or a segment of a large file.
 
     `chats` begin in this window. Findings and summaries refer to chats by their number in `frame`
     (MESSAGE_SCHEMA). A file in `read` or `failed` is finished: later windows have no data of it. Messages
@@ -155,13 +154,12 @@ def _options_hash(reading: ReadingOptions, remembered: str, more: tuple[str | No
 def read_files(
     archive: ChatArchive, files: Sequence[FileRequest], reading: ReadingOptions, *, identities: bool = False
 ) -> Iterator[FileWindow]:
-    """Read files in order, many small ones together.
+    """Read files in order. Many small files share a window.
 
-    At the end, each file is in `read` or in `failed` of a window.
+    At the end, each file is in `read` or in `failed` of one window. With `identities`, the columns that
+    identify messages are computed; otherwise they are null.
 
-    `identities`: also compute the columns that identify messages. Otherwise these columns are null.
-
-    No content should make the reader itself fail. If it does, the current files are read again one by one, so
+    The reader should not fail for any content. If it fails, the current files are read again one by one, so
     that only the file that causes the failure is lost. Raises PipelineError for invalid options.
     """
     waiting = deque([range(len(files))])
@@ -175,7 +173,7 @@ def read_files(
 
 
 class _Run:
-    """One reading of consecutive files. At the end, `left` has the files that were not reached."""
+    """Reads consecutive files. At the end, `left` has the ranges of files that must still be read."""
 
     def __init__(
         self,
@@ -193,11 +191,11 @@ class _Run:
         self._first_chat = first_chat
         self._transcripts: list[tuple[int, ChatName]] = []  # file and name of each transcript
         self._chats: list[int] = []  # file of each chat
-        # The last file with returned chats, and their number.
+        # The last file with returned chats, and the number of these chats.
         self._shown: int | None = None
         self._chat_number = 0
         # Files from index `_passed` on may still have data in later windows
-        self._in_hand = self._passed = files.start
+        self._current = self._passed = files.start
         # The results of finished files that no window has reported yet, and the first file that no window has
         # reported.
         self._read: dict[int, ReadFile] = {}
@@ -207,7 +205,7 @@ class _Run:
 
     @property
     def next_chat(self) -> int:
-        """The number of the first chat of the next reading."""
+        """The number of the first chat of the next `_Run`."""
         return self._first_chat + len(self._chats)
 
     def windows(self) -> Iterator[FileWindow]:
@@ -215,9 +213,9 @@ class _Run:
         with closing(self._sources()) as sources:
             windows = read_many(sources, identities=self._identities)
             while (window := self._next(windows)) is not None:
-                taken = self._take(window)
-                self._settle(taken, self._passed)
-                yield taken
+                converted = self._convert(window)
+                self._settle(converted, self._passed)
+                yield converted
         last = FileWindow()
         if self._failure is None:
             self._settle(last, self._files.stop)
@@ -239,7 +237,7 @@ class _Run:
         """Yield the transcripts of the files, opened one after the other."""
         with self._archive.opening_ahead([self._requests[file].path for file in self._files]) as open_file:
             for file in self._files:
-                self._in_hand = file
+                self._current = file
                 request = self._requests[file]
                 order = ArchiveOrder(self._archive, request.path)
                 try:
@@ -254,11 +252,11 @@ class _Run:
                     self._failed[file] = error
                 self._passed = file + 1
 
-    def _take(self, window: Window) -> FileWindow:
-        """Set the numbers of the window's chats, and record the files whose streams failed."""
+    def _convert(self, window: Window) -> FileWindow:
+        """Return a FileWindow with numbered chats, and record the files whose streams failed."""
         chats = []
         self._chats.extend(self._transcripts[opened.source][0] for opened in window.opened)
-        # If transcripts are read together, the second chat of one comes after the first chats of the others.
+        # If transcripts share a window, the second chat of one comes after the first chats of the others.
         in_order = sorted(window.opened, key=lambda opened: (opened.source, opened.start.number))
         for chat, transcript, start in in_order:
             file, name = self._transcripts[transcript]
@@ -294,19 +292,20 @@ class _Run:
             if self._shown not in self._read:
                 self._failed.setdefault(self._shown, failure)
             self._settle(last, self._shown + 1)
-        in_hand = range(self._unsettled, self._in_hand + 1)
-        if len(in_hand) == 1:
-            self._failed.setdefault(self._in_hand, failure)
-            self._settle(last, in_hand.stop)
-            in_hand = range(0)
-        one_by_one = [range(file, file + 1) for file in in_hand]
-        self.left = [*one_by_one, range(self._in_hand + 1, self._files.stop)]
+        current = range(self._unsettled, self._current + 1)
+        if len(current) == 1:
+            self._failed.setdefault(self._current, failure)
+            self._settle(last, current.stop)
+            current = range(0)
+        one_by_one = [range(file, file + 1) for file in current]
+        self.left = [*one_by_one, range(self._current + 1, self._files.stop)]
 
 
 def _unreadable(error: Exception) -> UnreadableFileError:
-    """Return the reason of a file's failure.
+    """Return the error as an UnreadableFileError.
 
-    The text of an error may quote the file, so the reason has only the type and place of the error.
+    The text of another error may quote the file, so the result has only the type and place of that error.
+    MemoryError and PipelineError are raised again.
     """
     if isinstance(error, UnreadableFileError):
         return error

@@ -1,6 +1,6 @@
-"""Removing erased people from scanned files before the index is written.
+"""Removing erased people from scans and messages before these are written.
 
-What belongs here: removing them from scans and messages. What does not: the list of erased people
+What belongs here: removing people whose erasure was recorded. What does not: the list of erased people
 (store/operations/suppression.py), erasing (steps/operations/privacy.py) and the ERP's pages
 (steps/contacts/erased_contacts.py).
 """
@@ -27,16 +27,14 @@ if TYPE_CHECKING:
 def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
     """Return the scans without the chats of erased people, and the number of these chats.
 
-    Call it in a transaction.
-
-    A file that has no other chats is left out together with its findings. A chat that is recognised by phone
-    or label is added to the list of erased people by file and number. So loading the rest of a combined file
-    skips this chat.
+    Call this function in a transaction. A file that has no other chats is omitted together with its findings.
+    The removed chats are added to the list of erased people by file and chat number. So loading the rest of
+    a combined file skips them.
     """
     is_erased = suppression.identity_test(conn)
     if is_erased is None:
         return scans, 0
-    erased = suppression.suppressed_chats(conn, _marks(scans))
+    erased = suppression.suppressed_chats(conn, _identifiers(scans))
     erased |= {
         (chat.file_path, chat.chat_number)
         for scan in scans.files
@@ -51,11 +49,11 @@ def without_erased_chats(conn: Connection, scans: Scans) -> tuple[Scans, int]:
     suppression.add_entries(conn, [("file", suppression.file_value(*place)) for place in erased])
     kept = []
     for scan in scans.files:
-        gone = {number for path, number in erased if path == scan.path}
-        if gone and len(gone) == len(scan.chats):
+        removed = {number for path, number in erased if path == scan.path}
+        if removed and len(removed) == len(scan.chats):
             continue
-        scan.chats = [row for row in scan.chats if row.chat_number not in gone]
-        scan.findings = [row for row in scan.findings if row.chat_number not in gone]
+        scan.chats = [row for row in scan.chats if row.chat_number not in removed]
+        scan.findings = [row for row in scan.findings if row.chat_number not in removed]
         kept.append(scan)
     places = pl.DataFrame(list(erased), schema=["file_path", "chat_number"], orient="row")
     sessions, phones = (
@@ -72,7 +70,7 @@ def path_test(conn: Connection) -> Callable[[str], bool]:
     return lambda path: any(map(is_erased, names_in_path(path)))
 
 
-def _marks(scans: Scans) -> Iterator[suppression.ChatMarks]:
+def _identifiers(scans: Scans) -> Iterator[suppression.ChatMarks]:
     """Yield the identifiers of each scanned chat."""
     phones, sessions = (
         {
@@ -107,7 +105,7 @@ def _without_erased_title(chat: ChatRow, is_erased: NameTest) -> ChatRow:
 
 
 def _without_erased_phones(conn: Connection, phones: pl.DataFrame) -> pl.DataFrame:
-    """Return the phones in headers without those of erased people. Erased people may be members of groups."""
+    """Return the phones in headers without those of erased people, who may be members of groups."""
     if phones.is_empty() or suppression.has_no_entries(conn):
         return phones
     listed = suppression.suppressed_phone_keys(conn, phones["key"].drop_nulls().unique().to_list())

@@ -19,11 +19,10 @@ from whatsapp_pipeline.steps.chats.chat_reading import FileRequest, ReadingOptio
 def lines_around(
     archive: ChatArchive, path: str, chat_number: int | None, line: int, *, context: int = 2
 ) -> list[tuple[int, str]]:
-    """Return the (number, text) pairs of the 1-based `line` of the file at `path`, and of `context` lines
-    before and after it.
+    """Return (number, text) pairs for `line` of a file, and for `context` lines before and after it.
 
-    In a zip with several transcripts, lines are counted in the transcript with chat `chat_number`. The result
-    is empty if the file is missing or can't be read.
+    Lines count from 1. In a zip with several transcripts, they are counted in the transcript with chat
+    `chat_number`. The result is empty if the file is missing or can't be read.
     """
     try:
         member = _member_of(archive, path, chat_number)
@@ -41,7 +40,8 @@ def first_and_last_lines(
 ) -> tuple[list[str], list[str]]:
     """Return the first and the last `count` lines with text of the transcript that has the chat.
 
-    Both are empty if the file is missing or can't be read. The whole file is read, one chunk at a time.
+    No line is in both lists. Both are empty if the file is missing or can't be read. The whole file is read,
+    one chunk at a time.
     """
     first: list[str] = []
     last: deque[str] = deque(maxlen=count)
@@ -64,20 +64,21 @@ def first_and_last_lines(
 
 
 def _numbered(stream: BinaryIO, last: int) -> Iterator[tuple[int, str]]:
-    number, held = 1, ""
+    """Yield (number, text) of the lines up to number `last`."""
+    number, rest = 1, ""
     for chunk in TextChunks(stream):
-        *lines, held = (held + chunk).split("\n")
+        *lines, rest = (rest + chunk).split("\n")
         for text in lines:
             if number > last:
                 return
             yield number, text
             number += 1
-    if held and number <= last:
-        yield number, held
+    if rest and number <= last:
+        yield number, rest
 
 
 def _member_of(archive: ChatArchive, path: str, chat_number: int | None) -> int:
-    """Return the position, from 0, of the transcript that has the chat."""
+    """Return the position, from 0, of the transcript that has the chat; the last one if none has it."""
     with archive.open(path) as source:
         if len(source.members) == 1 or chat_number is None:
             return 0

@@ -28,7 +28,7 @@ from whatsapp_pipeline.steps.chats.scan import (
     Scans,
     archive_order_in,
 )
-from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
+from whatsapp_pipeline.steps.chats.scan_pool import scan_in_parallel
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store import exceptions
 from whatsapp_pipeline.store.chats import chat_files, duplicates, rereads
@@ -38,18 +38,18 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.exceptions import ExceptionRow
 from whatsapp_pipeline.store.locks import month_lock
 
-# Files per transaction. With fewer files, the transactions would cost too much time; with more, a killed run
-# would lose too much work.
-_CHUNK = 400
+# Minimum number of files per transaction, except the last one. With fewer files, the transactions would cost
+# too much time. With more, a killed run would lose too much work.
+_MIN_FILES_PER_BATCH = 400
 
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
     """Options of indexing a month.
 
-    `sample` is the number of files to take, stratified by the kind of title and chosen by `seed`. With
+    `sample` is the number of files to take, stratified by the kind of title; `seed` decides which files. With
     `verify_hashes`, files with unchanged size and time are read, too. `workers` is the number of processes
-    that read in parallel; with 0, it is chosen by the machine and the amount of text.
+    that read in parallel. With 0, the number depends on the cores and on the amount of text.
     """
 
     sample: int | None = None
@@ -64,9 +64,9 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """Counts of files, unless the name of a field says otherwise.
+    """Counts of files; `files` counts those on disk or in the sample.
 
-    `files` counts those on disk or in the sample.
+    Other units: `chats_written` and `suppressed` count chats, and `findings` counts rows of `exceptions`.
     """
 
     files: int = 0
@@ -106,7 +106,7 @@ def index_month(
 
 
 class _MonthIndex:
-    """One run of one month."""
+    """Indexes one month once."""
 
     def __init__(
         self, conn: Connection, archive: ChatArchive, month: str, options: IndexOptions, log: logging.Logger
@@ -138,25 +138,25 @@ class _MonthIndex:
         self._counts["unchanged"] = len(files) - len(jobs)
         progress = Progress(self._log, f"chat_file_index {self._month}", len(jobs), "files")
         with gc_disabled():
-            scans = scan_spread(self._archive, jobs, self._scan, workers=self._options.workers)
-            for chunk in _chunks(scans):
+            scans = scan_in_parallel(self._archive, jobs, self._scan, workers=self._options.workers)
+            for batch in _batches(scans):
                 with self._conn.transaction():
-                    self._write(chunk, missing)
-                progress.advance(len(chunk.files))
+                    self._write(batch, missing)
+                progress.advance(len(batch.files))
         with self._conn.transaction():
             self._mark_vanished(sorted(missing))
-            self._note_listing(listing, too_long)
+            self._store_listing_findings(listing, too_long)
             if requested and not self._options.sample:
                 rereads.record_indexed(self._conn, requested)
         return IndexReport(**self._counts)
 
     def _missing(self, listing: MonthListing) -> set[str]:
         """Return the paths of this month that the database has and the archive no longer has."""
-        there = {file.path for file in listing.files}
+        listed = {file.path for file in listing.files}
         return {
             path
             for path, known in self._known.items()
-            if path not in there and known.month == self._month and known.processing_status != "vanished"
+            if path not in listed and known.month == self._month and known.processing_status != "vanished"
         }
 
     def _job(self, file: ArchiveFile) -> ScanJob | None:
@@ -168,13 +168,13 @@ class _MonthIndex:
             (known.size_bytes, known.modified_at, known.month) == (file.size, file.modified_at, self._month)
             and known.processing_status != "vanished"
             and known.content_hash is not None
-            and self._is_read_so(known, known.content_hash, file.path)
+            and self._would_read_same(known, known.content_hash, file.path)
         )
         if is_same and not self._options.verify_hashes:
             return None
         return ScanJob(file, self._month, known.parse_options)
 
-    def _is_read_so(self, known: KnownFile, content_hash: bytes, path: str) -> bool:
+    def _would_read_same(self, known: KnownFile, content_hash: bytes, path: str) -> bool:
         """Return whether reading the file again would give the same result.
 
         The result also depends on other files, if they decide the order of day and month.
@@ -186,12 +186,12 @@ class _MonthIndex:
         return indexed == self._scan.hash_of(content_hash, path, known.parse_options, order)
 
     def _write(self, scans: Scans, missing: set[str]) -> None:
-        """Write a batch of scans; a moved file keeps its rows."""
+        """Write a batch of scans. The rows of a moved file get the new path."""
         scans, suppressed = without_erased_chats(self._conn, scans)
         self._counts["suppressed"] += suppressed
         paths = [scan.path for scan in scans.files]
         if any(path in self._known for path in paths):
-            # The lock is taken before any row lock, in the same order as in chat_messages
+            # Take this lock before any row lock, as chat_messages does; otherwise the two could deadlock.
             duplicates.lock(self._conn)
         moves = self._moves(scans.files, missing)
         self._counts["moved"] += len(moves)
@@ -253,8 +253,10 @@ class _MonthIndex:
         taken = set(self._known) - missing
         for content_hash, old in chat_files.paths_with_content(self._conn, list(new)):
             path = new[content_hash]
-            is_gone = old in missing or (old not in taken and old != path and not self._archive.exists(old))
-            if content_hash not in moves and is_gone:
+            is_missing = old in missing or (
+                old not in taken and old != path and not self._archive.exists(old)
+            )
+            if content_hash not in moves and is_missing:
                 moves[content_hash] = (old, path)
         return list(moves.values())
 
@@ -277,86 +279,83 @@ class _MonthIndex:
         self._counts["vanished"] = len(paths)
         self._counts["findings"] += len(paths)
 
-    def _note_listing(self, listing: MonthListing, too_long: Sequence[ArchiveFile]) -> None:
-        """Store findings about files that are no chats, can't be stored, or have no month."""
-        folder = self._month.replace("-", "/")
-        others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(listing.other_suffixes.items()))
-        other_rows = [
-            ExceptionRow(
-                STAGE,
-                folder,
-                None,
-                self._month,
-                None,
-                "other_files",
-                "info",
-                f"these files are no chats: {others}",
-            )
-        ]
-        name_detail = "the name is not valid UTF-8, so the file can't be addressed; rename it"
-        name_rows = [
-            ExceptionRow(STAGE, path, None, self._month, None, "name_unreadable", "error", name_detail)
-            for path in listing.unreadable_names
-        ]
-        long_detail = (
-            "the path has {:,} bytes, of which {:,} can be kept; move the file or rename its folders"
-        )
-        long_rows = [
-            ExceptionRow(
-                STAGE,
-                file.path,
-                None,
-                self._month,
-                None,
-                "path_too_long",
-                "error",
-                long_detail.format(len(file.path.encode()), chat_files.LONGEST_PATH),
-            )
-            for file in too_long
-        ]
-        lost_detail = (
-            "the month of the file is not known from its folder, its name or a message; move the file to a "
-            "month's folder"
-        )
-        lost_rows = [
-            ExceptionRow(STAGE, file.path, None, None, None, "no_month", "error", lost_detail)
-            for file in self._archive.outside()
-            if self._archive.month_of(file) is None
-        ]
-        link_detail = "a symbolic link leads out of the archive and is not followed; copy the files here"
-        link_rows = [
-            ExceptionRow(STAGE, path, None, self._month, None, "link_outside", "warning", link_detail)
-            for path in listing.links_outside
-        ]
-        top_link_rows = [
-            ExceptionRow(STAGE, path, None, None, None, "link_outside", "warning", link_detail)
-            for path in self._archive.links_outside()
-        ]
+    def _store_listing_findings(self, listing: MonthListing, too_long: Sequence[ArchiveFile]) -> None:
+        """Store findings about files that are not chats, can't be stored, or have no month.
+
+        They replace the findings of earlier runs. Ignored files and files of erased people have none.
+        """
         is_erased = path_test(self._conn)
         for kind, month, rows in (
-            ("link_outside", self._month, link_rows),
-            ("link_outside", None, top_link_rows),
-            ("other_files", self._month, other_rows if others else []),
-            ("name_unreadable", self._month, name_rows),
-            ("path_too_long", self._month, long_rows),
-            ("no_month", None, lost_rows),
+            ("link_outside", self._month, _outside_links(listing.links_outside, self._month)),
+            ("link_outside", None, _outside_links(self._archive.links_outside(), None)),
+            ("other_files", self._month, _other_files(listing, self._month)),
+            ("name_unreadable", self._month, _unreadable_names(listing, self._month)),
+            ("path_too_long", self._month, _long_paths(too_long, self._month)),
+            ("no_month", None, _files_without_month(self._archive)),
         ):
-            counted = [
+            kept = [
                 row for row in rows if row.file_path not in self._ignored and not is_erased(row.file_path)
             ]
-            self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, counted)
+            self._counts["findings"] += exceptions.replace_for_kind(self._conn, STAGE, kind, month, kept)
+
+
+def _finding(path: str, month: str | None, kind: str, severity: str, detail: str) -> ExceptionRow:
+    return ExceptionRow(STAGE, path, None, month, None, kind, severity, detail)
+
+
+def _other_files(listing: MonthListing, month: str) -> list[ExceptionRow]:
+    """Return one finding for all files that are not chats, counted by suffix."""
+    if not listing.other_suffixes:
+        return []
+    others = ", ".join(f"{count} {suffix}" for suffix, count in sorted(listing.other_suffixes.items()))
+    detail = f"these files are no chats: {others}"
+    return [_finding(month.replace("-", "/"), month, "other_files", "info", detail)]
+
+
+def _unreadable_names(listing: MonthListing, month: str) -> list[ExceptionRow]:
+    detail = "the name is not valid UTF-8, so the file can't be addressed; rename it"
+    return [_finding(path, month, "name_unreadable", "error", detail) for path in listing.unreadable_names]
+
+
+def _long_paths(files: Sequence[ArchiveFile], month: str) -> list[ExceptionRow]:
+    rows = []
+    for file in files:
+        size, limit = len(file.path.encode()), chat_files.LONGEST_PATH
+        detail = (
+            f"the path has {size:,} bytes, but at most {limit:,} can be stored; move the file or rename its "
+            "folders"
+        )
+        rows.append(_finding(file.path, month, "path_too_long", "error", detail))
+    return rows
+
+
+def _files_without_month(archive: ChatArchive) -> list[ExceptionRow]:
+    detail = (
+        "the month of the file is not known from its folder, its name or a message; move the file to a "
+        "month's folder"
+    )
+    return [
+        _finding(file.path, None, "no_month", "error", detail)
+        for file in archive.outside()
+        if archive.month_of(file) is None
+    ]
+
+
+def _outside_links(paths: Sequence[str], month: str | None) -> list[ExceptionRow]:
+    detail = "a symbolic link leads out of the archive and is not followed; copy the files here"
+    return [_finding(path, month, "link_outside", "warning", detail) for path in paths]
 
 
 def _is_too_long(file: ArchiveFile) -> bool:
     return len(file.path.encode()) > chat_files.LONGEST_PATH
 
 
-def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
-    """Collect scans until there are enough for a transaction."""
+def _batches(scans: Iterable[Scans]) -> Iterator[Scans]:
+    """Join scans until they have enough files for a transaction."""
     waiting: list[Scans] = []
-    for some in scans:
-        waiting.append(some)
-        if sum(len(part.files) for part in waiting) >= _CHUNK:
+    for scan in scans:
+        waiting.append(scan)
+        if sum(len(part.files) for part in waiting) >= _MIN_FILES_PER_BATCH:
             yield Scans.joined(waiting)
             waiting = []
     if waiting:
@@ -364,9 +363,9 @@ def _chunks(scans: Iterable[Scans]) -> Iterator[Scans]:
 
 
 def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[ArchiveFile]:
-    """Return `options.sample` files. Each kind of title has a proportional share, and at least one file.
+    """Return `options.sample` files. Each kind of title has a proportional share.
 
-    The same seed returns the same files.
+    Each kind has at least one file if the sample is large enough. The same seed returns the same files.
     """
     strata: dict[str, list[ArchiveFile]] = defaultdict(list)
     for file in files:
@@ -374,8 +373,8 @@ def _sample(files: Sequence[ArchiveFile], options: IndexOptions) -> list[Archive
     for stratum in strata.values():
         stratum.sort(key=lambda file: blake2b(f"{options.seed}:{file.path}".encode()).digest())
     wanted = min(options.sample or 0, len(files))
-    # Take the first file of each stratum, the rarest stratum first. Then take the others by their relative
-    # position in the stratum.
+    # Take the first file of each stratum, and start with the smallest stratum. Then take the other files by
+    # their relative position in their stratum.
     ranked = sorted(
         (place and (place + 0.5) / len(stratum), len(stratum), file)
         for stratum in strata.values()

@@ -29,7 +29,7 @@ __all__ = ["LoadOptions", "LoadReport", "MessageLoading", "load_month"]
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """Counts of loading a month. `stopped` is 1 if it was asked to stop before the end."""
+    """Counts of loading a month. `stopped` is 1 if `should_stop` ended the loading early."""
 
     files: int = 0
     loaded: int = 0
@@ -83,10 +83,10 @@ class MessageLoading:
     def load(self, conn: Connection, month: str) -> LoadReport:
         """Write the messages of the files indexed for `month` (`YYYY-MM`) to `chat_messages`.
 
-        Only files whose content or options changed since they were loaded are read. The run after a killed
-        run loads the files that were not committed. A file that can't be loaded gets the status `failed` and
-        a row in `exceptions`, and the next run tries it again. The method waits while another run loads the
-        same month. Raises PipelineError if the database refuses a batch.
+        Only files whose content or options changed after they were loaded are read. After a killed run, the
+        next run loads the files that were not committed. A file that can't be loaded gets the status `failed`
+        and a row in `exceptions`, and the next run tries it again. The method waits while another run loads
+        the same month. Raises PipelineError if the database refuses a batch.
         """
         with month_lock(
             conn,

@@ -21,14 +21,15 @@ from whatsapp_pipeline.store.chats.chat_files import LoadRow
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import suppression
 
-# With fewer messages per writer, one writer is done before another connection is open and has read its first
-# files.
-_MESSAGES_A_WRITER = 5_000
-# A batch ends early at this number of messages, so that a kill loses little.
-_MESSAGES_A_BATCH = 50_000
+# Smallest number of messages per writer. With fewer, one writer would finish before a second writer has a
+# connection and its first files.
+_MIN_MESSAGES_PER_WRITER = 5_000
+# Largest number of messages in a batch of several files. A killed run loses its uncommitted batches, so
+# batches are small.
+_MAX_MESSAGES_PER_BATCH = 50_000
 
 
-def _never(_: Connection) -> bool:
+def _never_stop(_: Connection) -> bool:
     return False
 
 
@@ -36,9 +37,9 @@ def _never(_: Connection) -> bool:
 class LoadOptions:
     """Options of loading: `batch_size` files per transaction, and a pause of `delay_seconds` between batches.
 
-    `writers` is the largest number of connections that load in parallel; with few messages or with pauses it
-    is one. `should_stop` is called between batches, from any thread, with the connection of the run. Batches
-    that were committed before a stop are kept.
+    `writers` is the largest number of parallel connections. Only one is used if there are few messages or if
+    `delay_seconds` is set. Each writer calls `should_stop` before each batch, in its own thread, with the
+    connection of the run. Batches that were committed before a stop are kept.
     """
 
     batch_size: int = 800
@@ -47,11 +48,11 @@ class LoadOptions:
     zone: str = "America/Sao_Paulo"
     locale: str | None = None
     owner: tuple[str, ...] = ()
-    should_stop: Callable[[Connection], bool] = _never
+    should_stop: Callable[[Connection], bool] = _never_stop
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class WriterShare:
     """The work of one writer: batches of files, and the reader that reads them ahead in that order."""
 
     batches: list[list[FileToLoad]]
@@ -60,29 +61,28 @@ class Share:
 
 @dataclass
 class MonthPlan:
-    """The indexed files of a month and the erased people; after `begin`, the shares of the writers."""
+    """The plan of one month: its indexed files, and the suppression list when the plan was made.
+
+    `begin` adds one share per writer.
+    """
 
     files: list[FileToLoad]
-    erased: list[tuple[str, bytes]]
-    shares: list[Share] = field(default_factory=list)
+    suppression_entries: list[tuple[str, bytes]]
+    shares: list[WriterShare] = field(default_factory=list)
 
     @classmethod
     def make(cls, conn: Connection, month: str, reading: ReadingOptions) -> MonthPlan:
         """Read the plan from the database."""
         rows = chat_files.to_load(conn, month)
-        files = [
-            FileToLoad(
-                path,
-                chats := list(group),
-                _wanted_hash(chats[0], reading),
-            )
-            for path, group in groupby(rows, key=lambda row: row.file_path)
-        ]
+        files = []
+        for path, group in groupby(rows, key=lambda row: row.file_path):
+            chats = list(group)
+            files.append(FileToLoad(path, chats, _wanted_hash(chats[0], reading)))
         return cls(files, suppression.entries_of_migrated(conn))
 
     @property
     def todo(self) -> list[FileToLoad]:
-        """The files whose current content is not loaded."""
+        """The files that are not loaded with their indexed content and the current reading options."""
         return [file for file in self.files if not file.is_loaded]
 
     def begin(
@@ -90,16 +90,19 @@ class MonthPlan:
     ) -> None:
         """Divide the files to load among writers, and start to read the first files."""
         reader = FileReader(archive, reading, suppression.erased_file_chats(conn))
-        for files in _cut(self.todo, writers_for(conn, self.todo, options)):
+        for files in _split_among_writers(self.todo, writers_for(conn, self.todo, options)):
             batches = list(_batches(files, options.batch_size))
             ahead = ReadAhead(reader, [file for batch in batches for file in batch])
-            self.shares.append(Share(batches, ahead))
+            self.shares.append(WriterShare(batches, ahead))
         for share in self.shares:
             share.reader.start()
 
     def take_over(self, other: MonthPlan) -> bool:
-        """Take over the readers of another plan if it has the same files; otherwise stop them."""
-        if (self.todo, self.erased) == (other.todo, other.erased):
+        """Use the readers of `other` if it has the same files to load and the same suppression list.
+
+        Return whether they are used. Otherwise the readers of `other` are stopped.
+        """
+        if (self.todo, self.suppression_entries) == (other.todo, other.suppression_entries):
             self.shares = other.shares
             return True
         other.end()
@@ -114,7 +117,8 @@ class MonthPlan:
 def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
     """Return the hash that loading the file now would store.
 
-    Other files may decide the order of day and month.
+    If other files decided the order of day and month for this file, the index appended that order to
+    `indexed_hash`, and the order is part of this hash.
     """
     order = archive_order_in(chat.indexed_hash or b"")
     return reading_hash(
@@ -125,22 +129,23 @@ def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
 def writers_for(conn: Connection, todo: Sequence[FileToLoad], options: LoadOptions) -> int:
     """Return the number of parallel writers: one for few messages, and with pauses between batches.
 
-    The number is one inside a transaction of the caller, too. Other connections would write outside of that
-    transaction and would not see its rows. (While a month is read ahead, the connection has the status
-    ACTIVE, because writers of the previous month use it.)
+    Inside a transaction of the caller, the result is also 1: other connections would write outside of that
+    transaction and would not see its rows. The test is for INTRANS only: while a month is read ahead, the
+    status may be ACTIVE, because the writers of the previous month call `should_stop` with this connection.
     """
     if options.delay_seconds or conn.info.transaction_status is TransactionStatus.INTRANS:
         return 1
     total = sum(file.message_count for file in todo)
-    return max(1, min(options.writers, total // _MESSAGES_A_WRITER))
+    return max(1, min(options.writers, total // _MIN_MESSAGES_PER_WRITER))
 
 
-def _cut(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
+def _split_among_writers(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
     """Split the files into at most `count` groups with about equal numbers of messages."""
     share: list[FileToLoad] = []
     left = sum(file.message_count for file in files)
     messages = 0
     for file in files:
+        # End the group if more than half of the next file would exceed the group's part of what is left.
         if share and messages + file.message_count / 2 > left / count:
             yield share
             share, left, messages, count = [], left - messages, 0, count - 1
@@ -153,12 +158,13 @@ def _cut(files: Sequence[FileToLoad], count: int) -> Iterator[list[FileToLoad]]:
 def _batches(files: Sequence[FileToLoad], size: int) -> Iterator[list[FileToLoad]]:
     """Split the files into batches of `size` files, or fewer if the files are large.
 
-    In each batch, new files come first.
+    In each batch, new files come first, because BatchLoader copies them before it merges the other files.
+    The reader reads the files in this order.
     """
     batch: list[FileToLoad] = []
     messages = 0
     for file in files:
-        if batch and (len(batch) >= size or messages + file.message_count > _MESSAGES_A_BATCH):
+        if batch and (len(batch) >= size or messages + file.message_count > _MAX_MESSAGES_PER_BATCH):
             yield sorted(batch, key=lambda file: not file.is_new)
             batch, messages = [], 0
         batch.append(file)

@@ -27,9 +27,9 @@ from whatsapp_pipeline.steps.chats.chat_reading import (
 )
 from whatsapp_pipeline.store.chats.chat_files import LoadRow
 
-# Largest number of messages that wait for the server while the next window is read. They last for the time in
-# which a COPY ends.
-_AHEAD = 10_000
+# The reading thread pauses while more messages than this wait for the server. This limits memory.
+_MAX_MESSAGES_AHEAD = 10_000
+# About the number of messages in the files that are read first, see `ReadAhead._run`.
 _FIRST_MESSAGES = 1_500
 
 
@@ -51,7 +51,7 @@ class ReadingStoppedError(Exception):
 
 @dataclass
 class FileToLoad:
-    """The indexed chats of a file, and the hash of loading it now."""
+    """The indexed chats of a file, and the hash that loading the file now would store."""
 
     path: str
     chats: list[LoadRow]
@@ -69,7 +69,7 @@ class FileToLoad:
 
     @property
     def message_count(self) -> int:
-        """Number of messages of all its chats in the index."""
+        """Number of messages of all its chats, according to the index."""
         return sum(chat.message_count for chat in self.chats)
 
     @property
@@ -131,12 +131,12 @@ class _Comparison:
 
     def __init__(self, files: Sequence[FileToLoad], is_erased: IsErased) -> None:
         self._files, self._is_erased = files, is_erased
-        self._in_hand: dict[int, _FileInHand] = {}
+        self._current: dict[int, _CurrentFile] = {}
         # Chats of the current files that must be loaded, and chats that the index does not have.
-        self._chats: dict[int, tuple[_FileInHand, int]] = {}
+        self._chats: dict[int, tuple[_CurrentFile, int]] = {}
 
     def parts(self, window: FileWindow) -> list[FilePart]:
-        """Return the segment of each valid file in a window, in the order of the files."""
+        """Return the next segment of each file in a window, in the order of the files."""
         for opened in window.chats:
             self._open(opened)
         for number, frame in _by_chat(window.frame):
@@ -152,16 +152,16 @@ class _Comparison:
             self._file(place).end(problem)
         for done in window.read:
             self._file(done.file).compare(done.content_hash)
-        parts = [part for _, file in sorted(self._in_hand.items()) if (part := file.hand_over()) is not None]
+        parts = [part for _, file in sorted(self._current.items()) if (part := file.next_part()) is not None]
         for place in (*(place for place, _ in window.failed), *(done.file for done in window.read)):
-            for number in self._in_hand.pop(place).numbers:
+            for number in self._current.pop(place).numbers:
                 del self._chats[number]
         return parts
 
-    def _file(self, place: int) -> _FileInHand:
-        if place not in self._in_hand:
-            self._in_hand[place] = _FileInHand(place, self._files[place])
-        return self._in_hand[place]
+    def _file(self, place: int) -> _CurrentFile:
+        if place not in self._current:
+            self._current[place] = _CurrentFile(place, self._files[place])
+        return self._current[place]
 
     def _open(self, opened: ReadChat) -> None:
         file = self._file(opened.file)
@@ -171,8 +171,8 @@ class _Comparison:
             self._chats[opened.chat] = file, number
 
 
-class _FileInHand:
-    """A file that is being read: its messages in the window, and how many each chat has so far."""
+class _CurrentFile:
+    """A file that is being read: its messages in the window, and the messages of each chat counted so far."""
 
     def __init__(self, place: int, file: FileToLoad) -> None:
         self.place, self.file = place, file
@@ -181,7 +181,7 @@ class _FileInHand:
         self.findings: list[tuple[int, Finding]] = []
         self._messages: list[ChatMessages] = []
         self._counted: Counter[int] = Counter()
-        self._is_over = self._is_handed_over = False
+        self._has_ended = self._is_returned = False
         self._problem: FileProblemError | None = None
 
     def take(self, chat_number: int, frame: pl.DataFrame) -> None:
@@ -203,24 +203,24 @@ class _FileInHand:
         self.end(None if is_same else _changed(self.file))
 
     def end(self, problem: FileProblemError | None) -> None:
-        """Mark the file as ended. The first problem is kept."""
-        self._is_over = True
+        """Record the end of the file. If `end` was called before, the first problem is kept."""
+        self._has_ended = True
         self._problem = self._problem or problem
 
-    def hand_over(self) -> FilePart | None:
+    def next_part(self) -> FilePart | None:
         """Return the segment since the last call, or None after the last segment."""
         messages, findings = self._messages, self.findings
         self._messages, self.findings = [], []
-        if self._is_handed_over:
+        if self._is_returned:
             return None
-        self._is_handed_over = self._is_over
+        self._is_returned = self._has_ended
         if self._problem is not None:
             return FilePart(self.place, [], [], True, self._problem)
-        return FilePart(self.place, messages, findings, self._is_over, None)
+        return FilePart(self.place, messages, findings, self._has_ended, None)
 
 
-def _up_to(files: Sequence[FileToLoad], messages: int) -> int:
-    """Return how many files from the start together have about this number of messages."""
+def _files_with(files: Sequence[FileToLoad], messages: int) -> int:
+    """Return how many files from the start together have at least this number of messages."""
     sums = accumulate(file.message_count for file in files)
     return next((number for number, total in enumerate(sums, start=1) if total >= messages), len(files))
 
@@ -241,7 +241,7 @@ def _changed(file: FileToLoad) -> FileProblemError:
 class ReadAhead:
     """Reads files in order in a thread, up to a limited number of messages ahead of the consumer.
 
-    A file that is requested again, or out of order, is read in the caller's thread.
+    A file that is requested again, or after a later file, is read in the caller's thread.
     """
 
     def __init__(self, reader: FileReader, files: Sequence[FileToLoad]) -> None:
@@ -251,7 +251,7 @@ class ReadAhead:
         self._waiting = 0
         self._failure: BaseException | None = None
         self._stopped = False
-        self._taken = -1
+        self._last_place = -1
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
 
@@ -260,7 +260,7 @@ class ReadAhead:
         self._thread.start()
 
     def wait(self) -> None:
-        """Wait until everything is read or reading is stopped."""
+        """Wait until the thread has read everything, has failed or is stopped."""
         self._thread.join()
 
     def stop(self) -> None:
@@ -275,8 +275,8 @@ class ReadAhead:
         """Yield the segments of a file.
 
         Raises FileProblemError if the file can't be read or differs from the index. If one window has the
-        whole file, the error is raised before the first segment, otherwise after any segment. Raises
-        ReadingStoppedError after `stop`.
+        whole file, the error is raised before the first segment. Otherwise it may be raised after a segment.
+        Raises ReadingStoppedError after `stop`.
         """
         for part in self._parts_of(file):
             if part.problem is not None:
@@ -285,15 +285,15 @@ class ReadAhead:
 
     def _parts_of(self, file: FileToLoad) -> Iterator[FilePart]:
         place = self._places.get(file.path, -1)
-        if place <= self._taken:
+        if place <= self._last_place:
             for parts in self._reader.read([file]):
                 yield from parts
             return
-        self._taken = place
+        self._last_place = place
         is_last = False
         while not is_last:
             part = self._get()
-            # Other segments belong to files that the consumer gave up or never requested
+            # Segments of other places belong to files that the consumer gave up or never requested.
             if part.place == place:
                 is_last = part.is_last
                 yield part
@@ -312,8 +312,8 @@ class ReadAhead:
             return part
 
     def _run(self) -> None:
-        # The first chunk has few files, because the server is idle until it arrives.
-        few = _up_to(self._files, _FIRST_MESSAGES)
+        # The first call reads few files, because the server is idle until their messages arrive.
+        few = _files_with(self._files, _FIRST_MESSAGES)
         try:
             for start, files in ((0, self._files[:few]), (few, self._files[few:])):
                 for parts in self._reader.read(files):
@@ -327,7 +327,7 @@ class ReadAhead:
     def _put(self, parts: Sequence[FilePart]) -> bool:
         """Add segments to the queue when it has room. Return False if reading is stopped."""
         with self._changed:
-            while self._waiting > _AHEAD and not self._stopped:
+            while self._waiting > _MAX_MESSAGES_AHEAD and not self._stopped:
                 self._changed.wait()
             self._parts.extend(parts)
             self._waiting += sum(part.height for part in parts)

@@ -1,7 +1,8 @@
 """Loading files batch by batch, over several connections in parallel.
 
-What belongs here: the batches of a writer, each a transaction with retries, and parallel writers. What does
-not: the plan of batches (load_plan.py), and writing a batch (load_batch.py).
+What belongs here: running the batches of a writer (one transaction for each batch, with retries), and running
+several writers in parallel. What does not: the plan of batches (load_plan.py), and writing a batch
+(load_batch.py).
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from queue import SimpleQueue
 
 import psycopg
 
+from whatsapp_pipeline.domain.masking import mask_path
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.steps.chats.load_batch import STAGE, BatchLoader
-from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, Share
+from whatsapp_pipeline.steps.chats.load_plan import LoadOptions, WriterShare
 from whatsapp_pipeline.steps.chats.load_reading import FileProblemError, FileToLoad, ReadingStoppedError
 from whatsapp_pipeline.steps.progress import Progress
 from whatsapp_pipeline.store.chats import chat_files
@@ -31,9 +33,9 @@ from whatsapp_pipeline.store.locks import hold_as_writer, in_transaction
 # Seconds between cancel requests. A writer that is between two statements has nothing to cancel, so one
 # request is not enough.
 _CANCEL_SECONDS = 0.1
-# Seconds of cancel requests after which the connection is aborted, because the server may not answer any
-# more.
-_PATIENCE_SECONDS = 3.0
+# Maximum number of seconds to wait until cancelled writers end, and the timeout of one cancel request. After
+# it the connections are aborted, because the server may no longer answer.
+_CANCEL_TIMEOUT_SECONDS = 3.0
 
 
 class Writers:
@@ -44,12 +46,16 @@ class Writers:
     ) -> None:
         self._conn, self._month, self._options, self._progress = conn, month, options, progress
         self._log = log
-        self._given_up = threading.Event()
+        self._stopping = threading.Event()
 
-    def load(self, shares: Sequence[Share], *, meanwhile: Callable[[], None]) -> Counter[str]:
-        """Load the files of all shares, each share over its own connection in parallel.
+    def load(self, shares: Sequence[WriterShare], *, meanwhile: Callable[[], None]) -> Counter[str]:
+        """Load the files of all shares in parallel, over as many connections as the server allows.
 
-        `meanwhile` is called while the writers write the last files. If a share fails or the run is
+        Without additional connections, the shares are loaded one after the other over `conn`. With parallel
+        writers, `meanwhile` is called when all files have been read and the writers still write the last of
+        them.
+
+        If a share fails or the run is
         interrupted, the other shares end and their open batches are rolled back. Committed batches are kept.
         Returns counts by the field names of LoadReport. Raises PipelineError if the database refuses a batch.
         """
@@ -61,12 +67,12 @@ class Writers:
             for conn in conns:
                 free.put(conn)
 
-            def write(share: Share) -> Counter[str]:
+            def write(share: WriterShare) -> Counter[str]:
                 conn = free.get()
                 try:
                     return self._write(conn, share)
                 except BaseException:
-                    self._give_up(shares)
+                    self._stop_all(shares)
                     raise
                 finally:
                     free.put(conn)
@@ -76,12 +82,12 @@ class Writers:
             try:
                 for share in shares:
                     share.reader.wait()
-                if not self._given_up.is_set():
+                if not self._stopping.is_set():
                     meanwhile()
                 return _sum(writer.result() for writer in as_completed(writers))
             except BaseException:
-                self._give_up(shares)
-                _end(writers, conns)
+                self._stop_all(shares)
+                _cancel_writers(writers, conns)
                 raise
 
     def _connections(self, stack: ExitStack, count: int) -> list[Connection]:
@@ -103,19 +109,22 @@ class Writers:
             hold_as_writer(conn, STAGE, self._month)
         return conns
 
-    def _give_up(self, shares: Sequence[Share]) -> None:
-        """Tell every writer to end before its next batch or its next read."""
-        self._given_up.set()
+    def _stop_all(self, shares: Sequence[WriterShare]) -> None:
+        """Stop all readers and set the stop flag.
+
+        Each writer then ends before its next batch, or when it requests a segment that was not read yet.
+        """
+        self._stopping.set()
         for share in shares:
             share.reader.stop()
 
-    def _write(self, conn: Connection, share: Share) -> Counter[str]:
+    def _write(self, conn: Connection, share: WriterShare) -> Counter[str]:
         """Load the files of a share over one connection, one batch after the other."""
         counts: Counter[str] = Counter()
         loader = BatchLoader(conn, self._month, share.reader)
         try:
             for number, batch in enumerate(share.batches):
-                if self._given_up.is_set() or self._options.should_stop(self._conn):
+                if self._stopping.is_set() or self._options.should_stop(self._conn):
                     counts["stopped"] = 1
                     break
                 if number and self._options.delay_seconds:
@@ -130,7 +139,7 @@ class Writers:
         return counts
 
     def _load(self, conn: Connection, loader: BatchLoader, batch: Sequence[FileToLoad]) -> Counter[str]:
-        """Load a batch in one transaction. A file that can't be loaded is left out."""
+        """Load a batch in one transaction. A file that can't be loaded is omitted."""
         files, problems = list(batch), list[FileProblemError]()
         while True:
             try:
@@ -139,24 +148,29 @@ class Writers:
                 problems.append(problem)
                 files = [file for file in files if file.path != problem.path]
             except (psycopg.DataError, psycopg.IntegrityError) as error:
-                indexed = chat_files.existing(conn, [chat.id for file in files for chat in file.chats])
-                left = [file for file in files if indexed.issuperset(chat.id for chat in file.chats)]
-                if len(left) == len(files):
-                    # The server's full message quotes the row, so only its first line is logged.
+                existing = chat_files.existing(conn, [chat.id for file in files for chat in file.chats])
+                remaining = [file for file in files if existing.issuperset(chat.id for chat in file.chats)]
+                if len(remaining) == len(files):
+                    # The server's full message quotes the row, so only its first line is in this error.
                     raise PipelineError(
-                        f"the database refused messages of {self._month}: {error.diag.message_primary}"
+                        f"the database refused messages of {self._month}: {error.diag.message_primary} "
+                        f"(in a batch of {len(files)} file(s), the first is {mask_path(files[0].path)}; the "
+                        "log of PostgreSQL has the row)"
                     ) from None
-                files = left  # the chats of the other files were erased meanwhile
+                files = remaining  # without the files whose chats were erased after the plan was made
 
 
-def _end(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -> None:
-    """Wait until the writers have ended: cancel their statements, or abort their connections."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _cancel_writers(writers: Sequence[Future[Counter[str]]], conns: Sequence[Connection]) -> None:
+    """Send cancel requests until the writers have ended or `_CANCEL_TIMEOUT_SECONDS` have passed.
+
+    Then abort all connections.
+    """
+    deadline = time.monotonic() + _CANCEL_TIMEOUT_SECONDS
     try:
         while wait(writers, _CANCEL_SECONDS).not_done and time.monotonic() < deadline:
             for conn in conns:
                 with suppress(psycopg.Error):  # the server may be down; the first error reports it
-                    conn.cancel_safe(timeout=_PATIENCE_SECONDS)
+                    conn.cancel_safe(timeout=_CANCEL_TIMEOUT_SECONDS)
     finally:  # this also runs after an interrupt during the wait
         for conn in conns:
             abort(conn)

@@ -24,8 +24,8 @@ def refuse_wrong_archive(
 ) -> None:
     """Raise MissingFilesError if more than this share of a month's known files is not in the archive.
 
-    All months of the run are checked before the first is written. A moved or renamed file does not count,
-    because a new file of the same size replaces it.
+    Call this before the first month is written, because it checks all months. A missing file does not count
+    if its month has a new file of the same size: the file was probably moved or renamed.
     """
     for month in months:
         known = {
@@ -43,15 +43,15 @@ def refuse_wrong_archive(
             f"{missing:,} of {len(known):,} known files of {month} are not in the archive {archive.url}, "
             f"which holds {len(listing.files):,} chat files of that month; nothing was written. Check the "
             "path (--archive, CHAT_ARCHIVE) and the mount. If the files were deleted on purpose, run again "
-            "with "
-            "--accept-missing (in Dagster: accept_missing in the config of chat_file_index), or raise "
+            "with --accept-missing (in Dagster: accept_missing in the config of chat_file_index), or raise "
             f"MAX_MISSING_SHARE ({max_missing_share:g})"
         )
 
 
 def _count_missing(known: dict[str, KnownFile], listing: MonthListing) -> int:
-    there = {file.path for file in listing.files}
+    """Return how many known files are not listed and have no new file of the same size."""
+    listed = {file.path for file in listing.files}
     new_sizes = Counter(file.size for file in listing.files if file.path not in known)
-    missing_sizes = Counter(file.size_bytes for path, file in known.items() if path not in there)
+    missing_sizes = Counter(file.size_bytes for path, file in known.items() if path not in listed)
     moved = sum(min(count, new_sizes[size]) for size, count in missing_sizes.items() if size is not None)
     return missing_sizes.total() - moved

@@ -89,7 +89,7 @@ class Scans:
 
     @staticmethod
     def joined(parts: Sequence[Scans]) -> Scans:
-        """Join at least one scan into one."""
+        """Join one or more scans into one."""
         return Scans(
             [file for part in parts for file in part.files],
             pl.concat([part.sessions for part in parts]),
@@ -133,7 +133,7 @@ def scan_files(archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptio
 
 
 class _Scanner:
-    """Makes scans from the windows of `jobs`. It keeps the data of unfinished files."""
+    """Converts the windows of `jobs` to scans. It keeps the data of unfinished files."""
 
     def __init__(self, jobs: Sequence[ScanJob], options: ScanOptions) -> None:
         self._jobs, self._options = jobs, options
@@ -146,8 +146,8 @@ class _Scanner:
         """Add a window. Return the scans of the files that this window finishes."""
         self._open.update((chat.chat, chat) for chat in window.chats)
         failures = dict(window.failed)
-        broken_off = [number for number, chat in self._open.items() if chat.file in failures]
-        over = {*broken_off, *(number for number, _ in window.closed)}
+        interrupted = [number for number, chat in self._open.items() if chat.file in failures]
+        over = {*interrupted, *(number for number, _ in window.closed)}
         self._sessions.extend(self._evidence.add(window.frame, over))
         for number, summary in window.closed:
             chat = self._open[number]
@@ -185,15 +185,15 @@ class _Scanner:
         found = sorted(self._found.pop(file.file), key=lambda chat: chat.chat.chat_number)
         scan = FileScan(job.file.path, file.content_hash)
         for kind, severity, detail in file.findings:
-            _note(scan, job, kind, severity, detail)
+            _add_finding(scan, job, kind, severity, detail)
         _add_chats(scan, phones, job, found, self._options, file.archive_order)
-        _judge(scan, job, found)
+        _add_file_findings(scan, job, found)
         return scan
 
     def _failed(self, file: int, error: UnreadableFileError) -> FileScan:
         self._found.pop(file, None)
         scan = FileScan(self._jobs[file].file.path, chats=[_blank_row(self._jobs[file])])
-        _note(scan, self._jobs[file], error.kind, "error", str(error))
+        _add_finding(scan, self._jobs[file], error.kind, "error", str(error))
         return scan
 
 
@@ -227,7 +227,7 @@ def _add_chats(
             )
             for raw, phone, count in of_chat
         )
-        # In a combined file only the label identifies the chat; otherwise the file name says more.
+        # In a combined file only the label identifies the chat; otherwise the file name has more information.
         named = name.title if name.is_known and len(found) == 1 else None
         title = named or summary.label or name.title
         day, clock = _split_time(name.time)
@@ -240,7 +240,7 @@ def _split_time(moment: datetime | None) -> tuple[date, time] | tuple[None, None
 
 
 def _blank_row(job: ScanJob) -> ChatRow:
-    """Return the row of a file of which only the path is known."""
+    """Return the row of a file that was not read: only its listing and its job are known."""
     day, clock = _split_time(read_chat_name(job.file.path).time)
     return ChatRow(
         filename=job.file.name,
@@ -303,16 +303,18 @@ def _describe(
     )
 
 
-def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
+def _add_file_findings(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
     """Add findings about a readable file, such as no messages, or messages of another month."""
     name = read_chat_name(job.file.path)
     if not any(chat.summary.message_count for chat in found):
-        _note(scan, job, "no_messages", "error", "no message of any known format was found in it")
+        _add_finding(scan, job, "no_messages", "error", "the file has no message of a known format")
         return
     if not (name.is_known or any(chat.chat.name.is_known for chat in found)):
-        _note(scan, job, "name_unknown", "info", "the file name has no known form; it was used as the title")
+        _add_finding(
+            scan, job, "name_unknown", "info", "the file name has no known form; it was used as the title"
+        )
     if job.file.folder_month is None:
-        _note(
+        _add_finding(
             scan,
             job,
             "outside_months",
@@ -321,18 +323,19 @@ def _judge(scan: FileScan, job: ScanJob, found: Sequence[_FoundChat]) -> None:
         )
     elif name.time is not None and _month(name.time) != job.month:
         detail = f"the name has {_month(name.time)}, the folder {job.month}; the folder was used"
-        _note(scan, job, "month_name_differs", "warning", detail)
+        _add_finding(scan, job, "month_name_differs", "warning", detail)
     firsts = [chat.summary.first_time for chat in found if chat.summary.first_time]
     lasts = [chat.summary.last_time for chat in found if chat.summary.last_time]
-    first, last = _month(min(firsts)), _month(max(lasts))  # here the file has messages, and each has a time
+    # `firsts` and `lasts` are not empty: the file has messages, and each message has a time.
+    first, last = _month(min(firsts)), _month(max(lasts))
     if not first <= job.month <= last:
         detail = f"the messages are of {first} to {last}, none of {job.month}"
-        _note(scan, job, "month_messages_differ", "info", detail)
+        _add_finding(scan, job, "month_messages_differ", "info", detail)
 
 
 def _month(time: datetime) -> str:
     return time.isoformat()[:7]  # four times as fast as strftime
 
 
-def _note(scan: FileScan, job: ScanJob, kind: str, severity: str, detail: str) -> None:
+def _add_finding(scan: FileScan, job: ScanJob, kind: str, severity: str, detail: str) -> None:
     scan.findings.append(ExceptionRow(STAGE, job.file.path, None, job.month, None, kind, severity, detail))

@@ -17,26 +17,31 @@ from whatsapp_pipeline.domain.transcripts.windows import WINDOW_BYTES
 from whatsapp_pipeline.steps.chats.scan import ScanJob, ScanOptions, Scans, scan_files
 from whatsapp_pipeline.steps.worker_process import WorkerLostError, WorkerProcess, answer_requests
 
-# About the amount of text that the reader reads at once. Less text takes the same time.
+# Largest text of a chunk in bytes, unless it has only one file: about what the reader reads at once. A
+# smaller chunk would take the same time.
 _CHUNK_BYTES = WINDOW_BYTES
 _CHUNK_FILES = 1_000
 # Scanning less text than this takes less time than starting another process.
-_SPREAD_BYTES = 6 << 20
-# Largest number of chunks that are ready and not used yet. This limits memory.
-_AHEAD = 24
+_MIN_PARALLEL_BYTES = 6 << 20
+# Largest number of chunks that are being scanned, or are ready and not used yet. This limits memory.
+_MAX_CHUNKS_AHEAD = 24
 
 
-def scan_spread(
+def scan_in_parallel(
     archive: ChatArchive, jobs: Sequence[ScanJob], options: ScanOptions, *, workers: int
 ) -> Iterator[Scans]:
-    """Yield the scans of `jobs`, in order. With `workers` 0, every core is used if there is enough text."""
+    """Yield the scans of `jobs`, in order, read by `workers` processes.
+
+    With `workers` 0, every core is used if there is enough text. An archive that other processes can't open
+    is read by this process only.
+    """
     work = sum(job.file.size + archive.request_bytes for job in jobs)
-    wanted = workers or (_cores() if work >= _SPREAD_BYTES else 1)
+    wanted = workers or (_cores() if work >= _MIN_PARALLEL_BYTES else 1)
     if wanted == 1 or not archive.is_shared:
         yield from scan_files(archive, jobs, options)
         return
-    spread = _Spread(archive, options, list(_chunks(jobs)))
-    yield from spread.run([_worker(number) for number in range(wanted - 1)])
+    scan = _ParallelScan(archive, options, list(_chunks(jobs)))
+    yield from scan.run([_worker(number) for number in range(wanted - 1)])
 
 
 def _chunks(jobs: Sequence[ScanJob]) -> Iterator[list[ScanJob]]:
@@ -56,7 +61,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class _Spread:
+class _ParallelScan:
     """Chunks to scan. This process and the workers each take the next chunk when they are idle."""
 
     def __init__(
@@ -71,7 +76,9 @@ class _Spread:
 
     def run(self, workers: Sequence[WorkerProcess]) -> Iterator[Scans]:
         """Yield the scans of all chunks, in order."""
-        threads = [threading.Thread(target=self._drive, args=(worker,), daemon=True) for worker in workers]
+        threads = [
+            threading.Thread(target=self._run_worker, args=(worker,), daemon=True) for worker in workers
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -92,23 +99,27 @@ class _Spread:
                     self._yielded = number + 1
                     self._changed.notify_all()
                     return self._ready.pop(number)
-                mine = self._take()
-                if mine is None:
+                index = self._next_index()
+                if index is None:
                     self._changed.wait()
                     continue
-            self._put(mine, self._scan_here(mine))
+            self._store_result(index, self._scan_here(index))
 
-    def _take(self) -> int | None:
-        """Return the next chunk; None if no chunk is left, or if too many are ready.
+    def _next_index(self) -> int | None:
+        """Return the index of the next chunk; None if there is none, too many are ready, or `run` has ended.
 
         The caller must hold the condition.
         """
-        if self._stopped or self._next == len(self._chunks) or self._next >= self._yielded + _AHEAD:
+        if (
+            self._stopped
+            or self._next == len(self._chunks)
+            or self._next >= self._yielded + _MAX_CHUNKS_AHEAD
+        ):
             return None
         self._next += 1
         return self._next - 1
 
-    def _put(self, number: int, scans: list[Scans]) -> None:
+    def _store_result(self, number: int, scans: list[Scans]) -> None:
         with self._changed:
             self._ready[number] = scans
             self._changed.notify_all()
@@ -116,10 +127,10 @@ class _Spread:
     def _scan_here(self, number: int) -> list[Scans]:
         return list(scan_files(self._archive, self._chunks[number], self._options))
 
-    def _drive(self, worker: WorkerProcess) -> None:
+    def _run_worker(self, worker: WorkerProcess) -> None:
         while True:
             with self._changed:
-                while (number := self._take()) is None:
+                while (number := self._next_index()) is None:
                     if self._stopped or self._next == len(self._chunks):
                         return
                     self._changed.wait()
@@ -130,7 +141,7 @@ class _Spread:
                     scans = worker.receive()
             except WorkerLostError:
                 scans = self._scan_here(number)
-            self._put(number, scans)
+            self._store_result(number, scans)
 
 
 @cache
@@ -141,7 +152,10 @@ def _worker(number: int) -> WorkerProcess:
 
 @lru_cache(maxsize=1)
 def _archive(url: str, _opening: str) -> ChatArchive:
-    """Return the archive that the parent process has opened. The parent's next opening sees new files."""
+    """Return the archive at `url`. If the parent process opened it again, list its files again.
+
+    `_opening` is the id of the parent's archive object. Another id is another key of the cache.
+    """
     return ChatArchive(url)
 
 

@@ -304,7 +304,7 @@ def test_a_path_that_is_too_long_is_named_and_the_others_are_indexed(db: Connect
         "SELECT file_path, severity, detail FROM exceptions WHERE kind = 'path_too_long'"
     ).fetchall()
     assert found[:2] == (str(too_long.relative_to(tmp_path)), "error")
-    assert "has 2,601 bytes, of which 2,600 can be kept" in found[2]
+    assert "has 2,601 bytes, but at most 2,600 can be stored" in found[2]
     before = everything(db)
     assert index(db, tmp_path).unchanged == 2
     assert everything(db) == before

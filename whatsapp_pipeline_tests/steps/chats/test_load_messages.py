@@ -190,7 +190,10 @@ def test_messages_that_are_gone_are_removed_and_counted(db: Connection, tmp_path
     after = ids(db)
     assert after == {text: id_ for text, id_ in before.items() if not text.startswith("mensagem de teste 1")}
     assert db.execute("SELECT kind, detail FROM exceptions").fetchall() == [
-        ("messages_gone", "1 messages loaded before are no longer in the file")
+        (
+            "messages_gone",
+            "1 messages that were loaded earlier are no longer in the file, so they were deleted",
+        )
     ]
     assert db.execute("SELECT count(reply_to_id) FROM chat_messages").fetchone() == (0,)
 

@@ -13,7 +13,7 @@ import pytest
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.steps.chats.chat_reading import ReadingOptions
 from whatsapp_pipeline.steps.chats.scan import FileScan, ScanJob, ScanOptions, Scans
-from whatsapp_pipeline.steps.chats.scan_pool import scan_spread
+from whatsapp_pipeline.steps.chats.scan_pool import scan_in_parallel
 from whatsapp_pipeline_tests.block_files import block, talk, write_chat
 
 pytestmark = pytest.mark.slow
@@ -36,20 +36,20 @@ def rows(scans: Iterable[Scans]) -> tuple[list[FileScan], list[tuple[object, ...
 
 def test_several_processes_give_what_one_does(tmp_path: Path, jobs: list[ScanJob]) -> None:
     archive = ChatArchive(str(tmp_path))
-    alone = rows(scan_spread(archive, jobs, OPTIONS, workers=1))
-    assert rows(scan_spread(archive, jobs, OPTIONS, workers=3)) == alone
+    alone = rows(scan_in_parallel(archive, jobs, OPTIONS, workers=1))
+    assert rows(scan_in_parallel(archive, jobs, OPTIONS, workers=3)) == alone
     assert [scan.path for scan in alone[0]] == [job.file.path for job in jobs]
     # Half taken, the rest left: nothing hangs.
-    iterator = scan_spread(archive, jobs, OPTIONS, workers=3)
+    iterator = scan_in_parallel(archive, jobs, OPTIONS, workers=3)
     assert next(iterator).files[0] == alone[0][0]
     iterator.close()  # type: ignore[attr-defined]  # a generator
 
 
 def test_a_worker_that_is_killed_loses_no_file(tmp_path: Path, jobs: list[ScanJob]) -> None:
     archive = ChatArchive(str(tmp_path))
-    alone = rows(scan_spread(archive, jobs, OPTIONS, workers=1))
+    alone = rows(scan_in_parallel(archive, jobs, OPTIONS, workers=1))
     found = []
-    for place, scans in enumerate(scan_spread(archive, jobs, OPTIONS, workers=2)):
+    for place, scans in enumerate(scan_in_parallel(archive, jobs, OPTIONS, workers=2)):
         if place in {0, 2}:
             for child in psutil.Process().children():
                 if child.status() != psutil.STATUS_ZOMBIE and "scan_pool" in " ".join(child.cmdline()):
@@ -62,10 +62,10 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path, jobs: list[ScanJob]) -
     code = (
         "import os, psutil, signal, sys\n"
         "from whatsapp_pipeline.archive import ChatArchive\n"
-        "from whatsapp_pipeline_tests.steps.chats.test_scan_pool import OPTIONS, ScanJob, scan_spread\n"
+        "from whatsapp_pipeline_tests.steps.chats.test_scan_pool import OPTIONS, ScanJob, scan_in_parallel\n"
         "archive = ChatArchive(sys.argv[1])\n"
         "jobs = [ScanJob(file, '2025-01', {}) for file in archive.listing('2025-01').files]\n"
-        "list(scan_spread(archive, jobs, OPTIONS, workers=2))\n"
+        "list(scan_in_parallel(archive, jobs, OPTIONS, workers=2))\n"
         "print(psutil.Process().children()[0].pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
