@@ -6,5 +6,5 @@ HTTP API (erp/), the rules of phones (domain/phones.py), SQL (store/contacts/), 
     ERP ──erp_sync──► erp_load ──► contatos, ordens_servico ──normalize_contacts──► contact_phones
              │            └─ erased_contacts: erased people must not come back
              ├─ erp_backup: pages saved as JSON
-             └─ erp_unchanged: saved pages that were read before
+             └─ erp_unchanged: skips saved pages that were already read
 """

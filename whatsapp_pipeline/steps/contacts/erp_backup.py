@@ -23,9 +23,9 @@ _PASS = re.compile(r"\d{8}T\d{12}")
 
 
 class PageBackup:
-    """The saved pages of one pass, in its own folder under `root`.
+    """Saves the pages of one pass in its own folder under `root`.
 
-    `name` is the folder of a resumed pass.
+    `name` is the folder of a pass that is resumed. With None, a new folder is used.
     """
 
     def __init__(self, root: FileFolder | Path, name: str | None = None) -> None:
@@ -47,10 +47,10 @@ class PageBackup:
 
 
 def remove_old_passes(root: FileFolder | Path, keep: int, *, log: logging.Logger) -> int:
-    """Remove all but the newest `keep` passes of each listing under `root`; return the number of folders.
+    """Remove all but the newest `keep` passes of each listing under `root`; return how many were removed.
 
-    A resumed pass is the newest of its listing and is never removed. Other files stay, and so does a folder
-    that can't be removed, with a warning.
+    A pass that can be resumed is the newest of its listing, so it is kept. Other files are kept, too. If a
+    folder can't be removed, a warning is logged.
     """
     folder = _as_folder(root)
     passes: dict[str, set[str]] = {}

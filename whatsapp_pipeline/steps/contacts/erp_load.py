@@ -1,7 +1,7 @@
 """Loading one page of the ERP into the database: finding changed rows, fitting, writing and reporting them.
 
-What belongs here: one page. What does not: the sequence of pages (`erp_sync`). The caller holds a
-transaction.
+What belongs here: one page. What does not: the sequence of pages (`erp_sync`). `load` and `load_open` write
+in the caller's transaction. `prepare` and `prepare_open` must be called before it begins.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import erp, erp_rows
 from whatsapp_pipeline.store.operations import adoption, suppression
 
-# Largest number of consecutive orders without details; more of them mean that the ERP has failed
-_MOST_FAILURES = 2
+# Largest number of consecutive orders whose details can't be fetched. More of them mean that the ERP has
+# failed.
+_MAX_FAILURES = 2
 _FUTURE = "data_atualizacao: a date in the future, which incremental reading ignores"
 
 
@@ -64,13 +65,13 @@ class _Loader:
         self.columns = adoption.columns_by_name(conn, table)
         if "id" not in self.columns or self.columns["id"].family != "integer":
             raise PipelineError(
-                f"the column {table}.id is no integer, so the ERP's rows can't be stored there"
+                f"the column {table}.id is no integer, so the ERP's rows can't be stored in {table}"
             )
 
     def write(
         self,
         rows: Iterable[tuple[int, Mapping[str, erp_rows.Value]]],
-        odd: Mapping[int, Mapping[str, str]],
+        rejected: Mapping[int, Mapping[str, str]],
         loaded: Loaded,
         *,
         future: Iterable[int] = (),
@@ -79,7 +80,7 @@ class _Loader:
         listed = list(rows)
         if not listed:
             return erp_rows.Fitted()
-        fitted = erp_rows.fit_values(self.columns, listed, odd)
+        fitted = erp_rows.fit_values(self.columns, listed, rejected)
         written = erp_rows.upsert(self.conn, self.table, self.columns, fitted)
         loaded.inserted += written.inserted
         loaded.updated += written.updated
@@ -96,10 +97,10 @@ class _Loader:
         )
         return fitted
 
-    def unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
-        """Store a finding for items of the page that could not be read.
+    def store_unreadable(self, reasons: Sequence[str], loaded: Loaded) -> None:
+        """Store a finding for each reason why an item without an id could not be read.
 
-        It includes the reasons from earlier pages.
+        The findings of earlier pages are kept.
         """
         if not reasons:
             return
@@ -115,7 +116,7 @@ class _Loader:
         exceptions.replace_for_files(self.conn, self.stage, [self.place("?")], [])
 
     def place(self, row_id: int | str) -> str:
-        """Return the name of a row in findings: `contatos/123`."""
+        """Return the name of a row in findings, for example `contatos/123`."""
         return f"{self.table}/{row_id}"
 
     def finding(self, row_id: int | str, kind: str, severity: str, detail: str) -> exceptions.ExceptionRow:
@@ -140,7 +141,7 @@ class _Loader:
                 reasons.append(str(reason))
                 continue
             found[row.id] = row
-        self.unreadable(reasons, loaded)
+        self.store_unreadable(reasons, loaded)
         return found
 
 
@@ -197,7 +198,7 @@ def _source(contact: ErpContact, item_hash: bytes, cut: list[str]) -> erp.Contac
 
 
 class OrderLoader(_Loader):
-    """Loads pages of orders with the details that their list items lack."""
+    """Loads pages of orders, and the details that a listing does not have."""
 
     def __init__(
         self, conn: Connection, source: ErpSource, backup: PageBackup | None, log: logging.Logger
@@ -223,7 +224,7 @@ class OrderLoader(_Loader):
         listed = self.identified(items, loaded)
         known = erp.known_orders(self.conn, list(listed))
         sources, rows = [], []
-        odd: dict[int, dict[str, str]] = {}
+        rejected: dict[int, dict[str, str]] = {}
         for order in listed.values():
             detail = self._details.get(order.id)
             before = known.get(order.id)
@@ -232,13 +233,15 @@ class OrderLoader(_Loader):
                 continue
             read = [read_order(item) for item in (order.item, *([detail.item] if detail else []))]
             values = {name: value for one in read for name, value in one.values.items()}
-            odd[order.id] = {c: shape for one in read for c, shape in one.rejected.items() if c not in values}
+            rejected[order.id] = {
+                c: shape for one in read for c, shape in one.rejected.items() if c not in values
+            }
             rows.append((order.id, values))
             # An order without details keeps its old hash, so that the next pass reads the order again.
             unread = before if order.id in self._missing else None
             item_hash = unread.item_hash if unread else order.item_hash
             sources.append((order.id, item_hash, detail.item_hash if detail else None))
-        self._keep(rows, odd, sources, loaded)
+        self._write_orders(rows, rejected, sources, loaded)
         return loaded
 
     def prepare_open(self, batch: Sequence[erp.OrderSource]) -> None:
@@ -249,7 +252,7 @@ class OrderLoader(_Loader):
         """Write the details of orders outside the period."""
         loaded = Loaded(details_read=self._asked)
         sources, rows = [], []
-        odd: dict[int, dict[str, str]] = {}
+        rejected: dict[int, dict[str, str]] = {}
         for before in batch:
             detail = self._details.get(before.id_ordem_servico)
             if detail is None or not _changed_in_detail(detail, before):
@@ -257,9 +260,9 @@ class OrderLoader(_Loader):
                 continue
             read = read_order(detail.item)
             rows.append((detail.id, read.values))
-            odd[detail.id] = read.rejected
+            rejected[detail.id] = read.rejected
             sources.append((detail.id, before.item_hash, detail.item_hash))
-        self._keep(rows, odd, sources, loaded)
+        self._write_orders(rows, rejected, sources, loaded)
         return loaded
 
     def _fetch(self, ids: Sequence[int]) -> None:
@@ -279,7 +282,7 @@ class OrderLoader(_Loader):
                 found[order_id] = item
         kept = blank_mentions(self.conn, list(found.values()))
         for order_id, item in zip(found, kept, strict=True):
-            with suppress(ItemError):  # the answer of the ERP is no order
+            with suppress(ItemError):  # raised if the answer of the ERP is not an order
                 detail = identify(item)
                 if detail.id == order_id:
                     self._details[order_id] = detail
@@ -295,21 +298,21 @@ class OrderLoader(_Loader):
             item = self._source.order(order_id)
         except ErpAddressError as error:
             self._failed_in_a_row += 1
-            if self._failed_in_a_row > _MOST_FAILURES:
+            if self._failed_in_a_row > _MAX_FAILURES:
                 raise
             self._failing[order_id] = str(error)
             return None
         self._failed_in_a_row = 0
         return item
 
-    def _keep(
+    def _write_orders(
         self,
         rows: Sequence[tuple[int, Mapping[str, erp_rows.Value]]],
-        odd: Mapping[int, Mapping[str, str]],
+        rejected: Mapping[int, Mapping[str, str]],
         sources: Sequence[tuple[int, bytes, bytes | None]],
         loaded: Loaded,
     ) -> None:
-        fitted = self.write(rows, odd, loaded)
+        fitted = self.write(rows, rejected, loaded)
         erp.remember_orders(
             self.conn,
             [
@@ -323,10 +326,10 @@ class OrderLoader(_Loader):
                 self.conn,
                 self.stage,
                 [self.place(order_id) for order_id in self._missing],
-                [self._without_details(order_id) for order_id in self._missing],
+                [self._finding_without_details(order_id) for order_id in self._missing],
             )
 
-    def _without_details(self, order_id: int) -> exceptions.ExceptionRow:
+    def _finding_without_details(self, order_id: int) -> exceptions.ExceptionRow:
         if order_id in self._foreign:
             words = "the ERP answered with the details of another order; they were not stored"
             return self.finding(order_id, "other_details", "warning", words)

@@ -16,7 +16,7 @@ from functools import partial
 from hashlib import blake2b
 from math import ceil
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import psycopg
 
@@ -43,10 +43,11 @@ LARGEST_LOAD: Final = 2000
 # Number of orders whose details are read between two commits. If a pass runs out of time, the committed
 # orders are kept.
 _DETAILS_BATCH: Final = 20
+# Largest number of readings of one listing in a pass.
 _SWEEPS: Final = 4
-# At the end of a listing, duplicates fill at most two pages. If the total is too high, the second page is
-# only the overlap.
-_MOST_STALE_PAGES: Final = 2
+# Largest number of consecutive pages without a new row; more mean that the ERP ignores paging. At the end of
+# a listing, repeated rows fill at most two pages: if the total is too high, the second has only the overlap.
+_MAX_STALE_PAGES: Final = 2
 
 # Initial state of a reading. `last_id` is 0 if the last row had no id; `digest` is a hash of the rows read so
 # far.
@@ -64,9 +65,9 @@ _Log: TypeAlias = logging.Logger
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """Counts of a pass. `expected` is the ERP's own count, `items` the number of different rows that it
-    listed.
+    """Counts of a pass.
 
+    `expected` is the ERP's own count, and `items` is the number of different rows that it listed.
     `same_pages` is 1 if no page was read, because pages and rows are unchanged since the last pass.
     """
 
@@ -102,7 +103,7 @@ class _Tally:
 
 @dataclass(slots=True)
 class _PassReader:
-    """One running pass.
+    """Reads the listings of one pass.
 
     The loader first fetches the details that a page's items lack. Then it writes the items in the transaction
     that also stores the progress of the pass.
@@ -117,10 +118,10 @@ class _PassReader:
     tally: _Tally = field(default_factory=_Tally)
 
     def read(self, listing: str, name: str, fetch: Callable[[int], ListingPage]) -> None:
-        """Read one listing until every row that the ERP counts has been seen; `name` is for files and
-        messages.
+        """Read one listing until every row that the ERP counts has been seen.
 
-        Raises PipelineError if pages repeat or if rows move during every reading.
+        The listing is also complete if two readings have the same rows in the same order. `name` is used in
+        file names and messages. Raises PipelineError if pages repeat or if rows move during every reading.
         """
         state = self.run.state
         if listing in state["done"]:
@@ -129,17 +130,17 @@ class _PassReader:
         if state.get("listing") != listing:
             state.update(_FIRST_READING, listing=listing, sweep=0, before=None)
         for key, value in {"digest": "", "before": None}.items():
-            state.setdefault(key, value)  # an earlier version of the program began the pass
+            state.setdefault(key, value)  # missing if an earlier version of the program began the pass
         for _ in range(_SWEEPS):
             self._sweep(listing, name, fetch)
             seen = erp_passes.count_seen(self.conn, self.run, listing) + state["bad"]
             whole = seen >= state["total"] and not state["moved"]
-            # Two readings had the same rows in the same order, so no row moved and the count is wrong.
+            # If two readings had the same rows in the same order, no row moved, and the ERP's count is wrong.
             same = state["digest"] == state["before"]
             if whole or same:
                 state["done"][listing] = seen
                 self.tally.expected += seen
-                self._keep_difference(listing, name)
+                self._store_count_difference(listing, name)
                 return
             self.log.info(
                 "%s: rows moved while reading (%d of %d seen), reading again",
@@ -152,20 +153,20 @@ class _PassReader:
             self._restart()
         self._save(listing)
         raise PipelineError(
-            f"the ERP's {name} changed during each of {_SWEEPS} readings; what was read is kept, the "
-            "next run resumes: choose a quieter hour"
+            f"the ERP's {name} changed during each of {_SWEEPS} readings; what was read is kept. Run again "
+            "in an hour with fewer changes; that run resumes"
         )
 
     def _restart(self) -> None:
         state = self.run.state
         state.update(_FIRST_READING, sweep=state["sweep"] + 1, before=state["digest"])
 
-    def _keep_difference(self, listing: str, name: str) -> None:
+    def _store_count_difference(self, listing: str, name: str) -> None:
         """Store the finding that the ERP's count differs from its listing, or delete it."""
         state = self.run.state
         total, resource = state["total"], f"{self.loader.table}: {name}"
-        # Only the last reading is used, because earlier readings may contain rows that were deleted
-        # meanwhile.
+        # Only the last reading is used, because earlier readings may contain rows that were deleted during
+        # the pass.
         seen = len(erp_passes.seen(self.conn, self.run, listing, state["sweep"])) + state["bad"]
         words = f"the ERP counts {total} rows and lists {seen} different ones"
         found = [self.loader.finding_about(resource, "count_differs", "warning", words)]
@@ -192,19 +193,9 @@ class _PassReader:
             ids = [order for item in page.items if (order := _id_or_none(item)) is not None]
             is_new = not seen.issuperset(ids) or (not ids and offset < page.total)
             stale = 0 if is_new or not page.items else stale + 1
-            if self.live and stale and (ids == before or stale > _MOST_STALE_PAGES):
-                self._restart()
-                self._save(listing)
-                raise PipelineError(
-                    f"the ERP returned the same rows of {name} again at offset {offset}: it ignores paging; "
-                    "no data is lost. If it happens again, report it to the ERP's support"
-                )
-            items = page.items
-            if self.live and items and state["last_id"] is not None:
-                if _id_or_none(items[0]) == (state["last_id"] or None):
-                    items = items[1:]  # this row was already on the previous page
-                else:
-                    state["moved"] = True
+            if self.live and stale and (ids == before or stale > _MAX_STALE_PAGES):
+                self._fail_repeated(listing, name, offset)
+            items = self._without_overlap(page.items)
             bad = sum(_id_or_none(item) is None for item in items)
             if state["total"] not in (None, page.total):
                 state["moved"] = True
@@ -219,7 +210,7 @@ class _PassReader:
                 last_id=(_id_or_none(page.items[-1]) or 0) if page.items else state["last_id"],
                 digest=_digest(state["digest"], page.total, ids),
             )
-            self._keep(listing, items, ids)
+            self._load(listing, items, ids)
             offset = page.next_offset
             if self.tally.pages % 20 == 0:
                 self.log.info(
@@ -230,13 +221,36 @@ class _PassReader:
                     extra=fields(resource=name, counts={"read": len(seen), "total": page.total}),
                 )
 
-    def _keep(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
+    def _fail_repeated(self, listing: str, name: str, offset: int) -> NoReturn:
+        """Store that the next pass starts the listing again, and raise PipelineError."""
+        self._restart()
+        self._save(listing)
+        raise PipelineError(
+            f"the ERP returned the same rows of {name} again at offset {offset}: it ignores paging; "
+            "no data is lost. If it happens again, report it to the ERP's support"
+        )
+
+    def _without_overlap(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return the items of a page without the first one, which repeats the last row of the previous page.
+
+        If a live page does not begin with that row, record that rows moved.
+        """
+        state = self.run.state
+        if not self.live or not items or state["last_id"] is None:
+            return items
+        if _id_or_none(items[0]) == (state["last_id"] or None):
+            return items[1:]
+        state["moved"] = True
+        return items
+
+    def _load(self, listing: str, items: Sequence[Item], ids: Sequence[int]) -> None:
+        """Load the items of a page in batches. The last batch also stores the progress of the pass."""
         size = _DETAILS_BATCH if self.live and isinstance(self.loader, OrderLoader) else LARGEST_LOAD
         for start in range(0, max(1, len(items)), size):
-            part = items[start : start + size]
-            self.loader.prepare(part)
+            batch = items[start : start + size]
+            self.loader.prepare(batch)
             with self.conn.transaction():
-                self.tally.loaded.add(self.loader.load(part))
+                self.tally.loaded.add(self.loader.load(batch))
                 if start + size >= len(items):
                     self._save(listing, ids)
 
@@ -252,8 +266,8 @@ def sync_contacts(
 
     All contacts are read with `full`, if no pass over this source was complete, if a full pass was
     interrupted, or if an incremental pass had no rows. Saved pages are read completely, or not at all if
-    nothing can have changed. With `backup_dir` each page is saved before it is loaded. Raises PipelineError;
-    the next call resumes.
+    nothing can have changed. With `backup_dir`, each page is saved before it is loaded. After a
+    PipelineError, the next call resumes.
     """
     with named_lock(
         conn,
@@ -264,8 +278,8 @@ def sync_contacts(
         full = full or (source.live and erp_passes.is_unfinished(conn, "contatos", "full", source.name))
         since = None if full or known is None or not source.live else known - OVERLAP
         report = _read_contacts(conn, source, since, known, full=full, backup_dir=backup_dir, log=log)
-        # The ERP lists the contact with the last change again, unless its date was set back or the ERP has
-        # failed.
+        # An incremental pass lists at least the contact with the last known change, unless its date was set
+        # back or the ERP has failed.
         if since is not None and report.items == 0 and erp_store.knows_contacts(conn):
             log.warning(
                 "contatos: the ERP listed no change, not even the last known one; reading all contacts"
@@ -284,11 +298,9 @@ def _read_contacts(
     backup_dir: FileFolder | Path | None,
     log: _Log,
 ) -> SyncReport:
-    """Make one pass over the contacts changed since a time (None: all contacts).
+    """Make one pass over the contacts that changed since a time (None: all contacts).
 
-    The caller must hold the lock.
-
-    `known` is the watermark of earlier passes.
+    The caller must hold the lock. `known` is the watermark of earlier passes.
     """
     state = _state(source, "contatos", since)
     if not full and (same := _same_pages(conn, "contatos", state, log)):
@@ -334,7 +346,7 @@ def sync_orders(
     """Write to `ordens_servico` the orders issued from `since` on (None: all orders).
 
     Orders that were issued earlier and are still open are read one by one. Saved pages are skipped if nothing
-    can have changed, unless `full`. Raises PipelineError; the next call resumes.
+    can have changed, unless `full`. After a PipelineError, the next call resumes.
     """
     with named_lock(
         conn,
@@ -362,10 +374,13 @@ def sync_orders(
 
 
 def _recheck_open(reader: _PassReader, loader: OrderLoader, since: date | None) -> None:
-    """Read the open orders before the period again, because the ERP can't list orders by date of change."""
+    """Read again the open orders that were issued before `since`.
+
+    The ERP can't list orders by the date of their last change.
+    """
     state = reader.run.state
     if loader.columns["data_emissao"].family not in {"date", "time"}:
-        return  # if the user's table has no dates, the orders before the period are unknown
+        return  # without dates in the user's table, the orders before `since` are unknown
     while batch := erp_store.open_orders(
         reader.conn, issued_before=since, after=state.get("rechecked", 0), limit=_DETAILS_BATCH
     ):
@@ -381,7 +396,7 @@ def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[st
     return {
         "source": source.name,
         "since": since.isoformat() if since else None,
-        "pages": erp_unchanged.pages_of(source, resource),
+        "pages": erp_unchanged.pages_fingerprint(source, resource),
         "done": {},
         "newest": None,
     }
@@ -389,13 +404,13 @@ def _state(source: ErpSource, resource: Resource, since: date | None) -> dict[st
 
 def _same_pages(conn: Connection, resource: Resource, state: dict[str, Any], log: _Log) -> SyncReport | None:
     """Return the report of a pass over unchanged saved pages; None if a pass is needed."""
-    counts = erp_unchanged.counts_of_same(conn, resource, state)
+    counts = erp_unchanged.counts_if_unchanged(conn, resource, state)
     if counts is None:
         return None
     last = SyncReport(**counts)
     kept = last.inserted + last.updated + last.unchanged
     log.info(
-        "%s: the saved pages are those of the last pass, %d rows as before",
+        "%s: the saved pages are unchanged since the last pass, %d rows as before",
         resource,
         kept,
         extra=fields(resource=resource, counts={"unchanged": kept}),
@@ -421,7 +436,7 @@ def _backup(folder: FileFolder | Path | None, source: ErpSource, run: erp_passes
 
 
 def _run(conn: Connection, run: erp_passes.Pass, reader: _PassReader, work: Callable[[], None]) -> None:
-    """Do the work of a pass. If it fails, store the pass as failed with its progress."""
+    """Call `work` for a pass. If it fails, store the pass as failed with its progress."""
     if run.resumed:
         reader.log.info(
             "resuming the unfinished pass over %s", run.resource, extra=fields(resource=run.resource)
@@ -431,7 +446,7 @@ def _run(conn: Connection, run: erp_passes.Pass, reader: _PassReader, work: Call
     try:
         work()
     except BaseException:
-        # If the connection failed, the pass keeps the status `running` and is resumed too.
+        # If the connection failed, the pass keeps the status `running`. The next pass resumes it, too.
         with suppress(psycopg.Error):
             erp_passes.fail_pass(conn, run, items=reader.items(), expected=reader.tally.expected)
         raise
@@ -452,8 +467,8 @@ def _finish(
         **asdict(loaded),
     )
     with conn.transaction():
-        erp_unchanged.store_version(conn, run, report.counts())
-        # Each listing is verified, but a row that moved from one listing to another may be counted twice.
+        erp_unchanged.add_version(conn, run, report.counts())
+        # `expected` is at most `items`: a row that moved from one listing to another is counted twice.
         erp_passes.complete(conn, run, until=until, items=items, expected=min(tally.expected, items))
     reader.log.info(
         "%s: %d rows, %d new, %d changed, %d as before",

@@ -16,14 +16,14 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.contacts import phones as store
 from whatsapp_pipeline.store.locks import named_lock
 
-# Part of each contact's input hash, so that a change of the rules reads every contact again.
+# Part of each contact's input hash. So after a change of the rules, every contact is read again.
 RULES_VERSION = "4"
-_BATCH = 20_000
+_BATCH_CONTACTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class NormalizeReport:
-    """Counts of contacts and phones."""
+    """Counts of contacts; `phones_changed` counts rows of `contact_phones`."""
 
     contacts: int = 0
     contacts_with_phone: int = 0
@@ -39,15 +39,15 @@ class NormalizeReport:
 def normalize_contacts(
     conn: Connection, *, default_area_code: str | None, log: logging.Logger
 ) -> NormalizeReport:
-    """Read the phone fields of changed contacts, in one transaction per batch.
+    """Write the phones of changed contacts to `contact_phones`, in one transaction per batch.
 
-    `default_area_code` (two digits) completes numbers typed without one.
+    `default_area_code` (two digits) completes numbers without an area code.
     """
     rules = f"{RULES_VERSION}:{default_area_code or ''}"
     read = updated = changed = 0
     after = store.LOWEST
     with named_lock(conn, "normalized_contacts"):
-        while (upto := store.next_range(conn, after=after, size=_BATCH)) is not None:
+        while (upto := store.next_range(conn, after=after, size=_BATCH_CONTACTS)) is not None:
             fields = store.contacts_to_read(conn, rules, after=after, upto=upto)
             after = upto
             if not fields:

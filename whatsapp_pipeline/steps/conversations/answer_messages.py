@@ -27,9 +27,10 @@ LEASE_SECONDS = 120.0
 # The pause before a failed question is asked again: 30 s, 1 min, 2 min and so on, at most one hour. A
 # question that is a day old is not asked any more.
 _FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 3600.0
-_UNUSABLE_ATTEMPTS = 3  # after this number of unusable replies, the next one is usually unusable, too
+# An unusable reply to this attempt, or to a later one, is final: the next one would usually be unusable, too.
+_UNUSABLE_ATTEMPTS = 3
 _OUTAGES_IN_A_ROW = 2  # two calls without an answer already use up the time of a run
-_PAUSE_FOR_ALL = 300.0
+_PAUSE_FOR_ALL = 300.0  # seconds without questions after an outage or a wrong setting
 _SHORTEST_CALL = 5.0  # seconds; a question that gets less than this waits for the next run
 
 
@@ -71,7 +72,8 @@ def answer_messages(
 ) -> AnswerReport:
     """Answer the questions that are due, within `limits`. Only a conversation's newest question is asked.
 
-    The other questions stay pending for the next run, which the sensor requests.
+    Earlier questions of the conversation are superseded. Questions beyond the limits stay pending for the
+    next run, which the sensor requests.
     """
     run = _Answering(conn, assistant, limits or AnswerLimits(), log)
     run.report.superseded, run.report.expired = replies.settle_needless(conn)
@@ -99,7 +101,7 @@ class _Answering:
         self.report = AnswerReport()
 
     def answer_all(self) -> str | None:
-        """Answer the due questions one by one; return why the run stopped early, None if none is left."""
+        """Answer the due questions one by one; return the reason for an early stop, or None."""
         for _ in range(self._limits.questions):
             seconds = min(DEADLINE_SECONDS, self._stop_at - time.monotonic())
             if seconds < _SHORTEST_CALL:
@@ -116,7 +118,7 @@ class _Answering:
         return f"this run has asked {self._limits.questions} questions"
 
     def _answer(self, question: replies.Question, seconds: float) -> str | None:
-        """Ask the assistant one question and store the outcome; return why the run must stop, or None."""
+        """Ask the assistant one question and store the outcome. Return the reason if the run must stop."""
         messages = get_last_messages(self._conn, question.conversation_id, HISTORY, up_to=question.trigger_id)
         try:
             reply = self._assistant.reply(turns(messages), seconds=seconds)
@@ -142,7 +144,7 @@ class _Answering:
         return None
 
     def _failed(self, question: replies.Question, error: AssistantError) -> str | None:
-        """Postpone the question or settle it as failed; return why the run must stop, or None."""
+        """Postpone the question or set it to `failed`. Return the reason if the run must stop."""
         self._log.warning(
             "no reply to message %d: %s",
             question.trigger_id,
@@ -168,7 +170,7 @@ class _Answering:
 
 
 def _pause(attempts: int) -> float:
-    """Return the seconds until a question is asked again after `attempts` failures, ± 25 %."""
+    """Return the seconds until a question is asked again after `attempts` failures, with a random ± 25 %."""
     spread = 0.75 + random.random() / 2  # noqa: S311  # spreads retries over time, protects no secret
     return float(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 10)) * spread)
 
@@ -181,7 +183,7 @@ def _estimated_tokens(messages: Sequence[StoredMessage], reply: Reply) -> int:
 def turns(messages: Sequence[StoredMessage]) -> list[Turn]:
     """Return the prompt, with phones and document numbers hidden. Users' text always has the role `user`.
 
-    An edit is left out, because the edited message already has the new text. Only an edit that is itself the
+    An edit is omitted, because the edited message already has the new text. Only an edit that is itself the
     question stays, as the last turn.
     """
     return [

@@ -18,8 +18,8 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import live_sessions as store
 from whatsapp_pipeline.store.locks import in_transaction
 
-_CONVERSATIONS = 500
-_SAID = {
+_BATCH_CONVERSATIONS = 500
+_MESSAGE_SCHEMA = {
     "chat": pl.Int64(),
     "timestamp": pl.Datetime("us"),
     "ordinal": pl.Int64(),
@@ -29,22 +29,23 @@ _SAID = {
 
 
 def make_live_sessions(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Make and link the sessions of every conversation whose messages changed. Report the changed links.
+    """Make and link the sessions of every conversation whose messages changed; return counts of the links.
 
-    One transaction does both, so a conversation stays due until it is linked. A conversation that another
-    worker has locked is skipped, and the next call handles it.
+    One transaction per batch does both, so a conversation stays due until it is linked. A conversation that
+    another worker has locked is skipped, and the next call handles it.
     """
     linking, report = LiveLinking(conn, log=log), LiveLinkReport()
     while True:
         with lock_live_links(conn):
-            found, linked = in_transaction(conn, partial(_make_some, conn, linking))
+            found, linked = in_transaction(conn, partial(_make_batch, conn, linking))
         report += linked
-        if found < _CONVERSATIONS:
+        if found < _BATCH_CONVERSATIONS:
             return report
 
 
-def _make_some(conn: Connection, linking: LiveLinking) -> tuple[int, LiveLinkReport]:
-    due = store.lock_due(conn, limit=_CONVERSATIONS)
+def _make_batch(conn: Connection, linking: LiveLinking) -> tuple[int, LiveLinkReport]:
+    """Make and link the sessions of one batch; return the number of its conversations, and the links."""
+    due = store.lock_due(conn, limit=_BATCH_CONVERSATIONS)
     if not due:
         return 0, LiveLinkReport()
     store.write_sessions(conn, due, _sessions_of(conn, due))
@@ -54,11 +55,11 @@ def _make_some(conn: Connection, linking: LiveLinking) -> tuple[int, LiveLinkRep
 def _sessions_of(conn: Connection, conversations: Sequence[int]) -> list[store.SessionOfConversation]:
     collector, found, last = EvidenceCollector(), [pl.DataFrame(schema=SESSION_SCHEMA)], None
     for batch in store.said(conn, conversations):
-        frame = pl.DataFrame(batch, schema=_SAID, orient="row")
+        frame = pl.DataFrame(batch, schema=_MESSAGE_SCHEMA, orient="row")
         last = batch[-1][0]
         over = [chat for chat in frame["chat"].unique().to_list() if chat != last]
         found.append(collector.add(frame, over))
     if last is not None:
-        found.append(collector.add(pl.DataFrame(schema=_SAID), [last]))
+        found.append(collector.add(pl.DataFrame(schema=_MESSAGE_SCHEMA), [last]))
     columns = ["chat", "number", "start", "end", "message_count", "order_numbers", "devices", "stages"]
     return pl.concat(found).select(columns).rows()

@@ -1,9 +1,9 @@
 """Processing the webhook inbox: lease deliveries, store their items, and handle failures.
 
 The step stores a chunk of deliveries in one set-based transaction. If that fails, it stores the chunk again
-item by item, each in a savepoint, so that a bad item does not affect the others. It retries a failed delivery
-later. After the last attempt the delivery is a dead letter. A database that is down or refuses to write does
-not count as an attempt.
+item by item, each in a savepoint, so that a bad item does not affect the others. A later run retries a failed
+delivery. After the last attempt the delivery is a dead letter. If the database is down or refuses to write,
+no attempt is counted.
 
 What belongs here: the order of processing, errors and retries. What does not: reading a delivery
 (domain/conversations.py) and statements (store/conversations/).
@@ -72,7 +72,7 @@ class ProcessReport:
         return asdict(self)
 
     def add(self, stored: Stored) -> None:
-        """Add the counts of one pass."""
+        """Add the counts of stored items."""
         for name, value in asdict(stored).items():
             setattr(self, name, getattr(self, name) + value)
 
@@ -93,7 +93,7 @@ class _Read:
     body_without_erased: bytes | None = None  # replaces the received body; None keeps it
     unknown_accounts: list[str] = field(default_factory=list)
     error: str | None = None
-    hopeless: bool = False
+    is_dead: bool = False  # there is no further attempt: the delivery is a dead letter
 
 
 def process_batch(
@@ -113,7 +113,7 @@ def process_batch(
 
 
 def process_due(conn: Connection, options: ProcessOptions, *, log: logging.Logger) -> ProcessReport:
-    """Process every due delivery, then link conversations to contacts and orders that were added since.
+    """Process every due delivery, then link conversations to contacts and orders that were added later.
 
     Any number of workers may run this at the same time.
     """
@@ -161,40 +161,64 @@ def _process_leased(
     report: ProcessReport,
     log: logging.Logger,
 ) -> None:
+    """Store the items of leased deliveries, set the status of the deliveries, and add to `report`."""
     report.deliveries += len(leased)
     try:
         is_erased = suppression.identity_test(conn)
         reads = [_read(delivery, options, is_erased) for delivery in leased]
-        try:
-            with conn.transaction():
-                stored = _store_all(conn, token, reads, options)
-            report.add(stored)
-        except Exception as error:  # any failure of one item, even a bug here, must not affect the others
-            if _is_server_trouble(conn, error):
-                raise
-            log.warning(
-                "storing %d deliveries together failed (%s); storing them item by item now",
-                len(leased),
-                _name(error),
-                extra=fields(reason=_name(error), counts={"deliveries": len(leased)}),
-            )
-            for read in reads:
-                with conn.transaction():
-                    report.add(_store_one_by_one(conn, token, read, options))
+        _store_reads(conn, token, reads, options, report, log)
     except psycopg.Error as error:
         if not conn.closed:
-            try:
-                inbox.release(conn, token)
-            except psycopg.Error as second:  # the database refuses this too; the lease expires after its time
-                log.warning(
-                    "the lease could not be released (%s); it expires after its time",
-                    _name(second),
-                    extra=fields(reason=_name(second)),
-                )
+            _release(conn, token, log)
         raise DatabaseTroubleError(
-            f"the database failed ({_name(error)}); the deliveries stay in the inbox, process them later"
+            f"the database failed ({_error_name(error)}); the deliveries stay in the inbox, process them "
+            "later"
         ) from error
     _log_messages(conn, [read.delivery.id for read in reads])
+    _report_outcomes(reads, report, log)
+
+
+def _store_reads(
+    conn: Connection,
+    token: UUID,
+    reads: Sequence[_Read],
+    options: ProcessOptions,
+    report: ProcessReport,
+    log: logging.Logger,
+) -> None:
+    """Store all deliveries in one transaction or, if that fails, each delivery in its own transaction."""
+    try:
+        with conn.transaction():
+            stored = _store_all(conn, token, reads, options)
+        report.add(stored)
+    except Exception as error:  # any failure of one item, even a bug here, must not affect the others
+        if _is_server_trouble(conn, error):
+            raise
+        log.warning(
+            "storing %d deliveries together failed (%s); storing them item by item now",
+            len(reads),
+            _error_name(error),
+            extra=fields(reason=_error_name(error), counts={"deliveries": len(reads)}),
+        )
+        for read in reads:
+            with conn.transaction():
+                report.add(_store_one_by_one(conn, token, read, options))
+
+
+def _release(conn: Connection, token: UUID, log: logging.Logger) -> None:
+    """Release the leased deliveries, so that another worker can process them at once."""
+    try:
+        inbox.release(conn, token)
+    except psycopg.Error as error:  # the database refuses this too; the lease expires after its time
+        log.warning(
+            "the lease could not be released (%s); it expires after its time",
+            _error_name(error),
+            extra=fields(reason=_error_name(error)),
+        )
+
+
+def _report_outcomes(reads: Sequence[_Read], report: ProcessReport, log: logging.Logger) -> None:
+    """Count the parked, failed and dead deliveries, and log the reason of each failure."""
     for read in reads:
         report.parked += bool(read.unknown_accounts) and read.error is None
         report.failed += read.error is not None
@@ -205,7 +229,7 @@ def _process_leased(
                 read.error,
                 extra=fields(delivery_id=read.delivery.id, reason=read.error),
             )
-            report.dead += read.hopeless
+            report.dead += read.is_dead
 
 
 def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
@@ -227,18 +251,18 @@ def _log_messages(conn: Connection, inbox_ids: list[int]) -> None:
 
 
 def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest | None) -> _Read:
-    """Decode a delivery. Items that name an erased person are left out, also from the body that is kept."""
+    """Decode a delivery. Items that name an erased person are removed, also from the stored body."""
     read = _Read(delivery)
     if delivery.crashes >= options.max_crashes:
-        read.error, read.hopeless = f"its worker was killed {delivery.crashes} times", True
+        read.error, read.is_dead = f"its worker was killed {delivery.crashes} times", True
         return read
     if delivery.body is None:
-        read.error, read.hopeless = "the raw body was redacted", True
+        read.error, read.is_dead = "the raw body was redacted", True
         return read
     try:
         payload = loads(delivery.body)
     except UnreadableBodyError as error:
-        read.error, read.hopeless = str(error), True
+        read.error, read.is_dead = str(error), True
         if is_erased is not None:
             read.body_without_erased = cleaned_body(bytes(delivery.body), is_erased)
         return read
@@ -257,11 +281,11 @@ def _read(delivery: inbox.Delivery, options: ProcessOptions, is_erased: NameTest
 
 
 def _store_all(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> Stored:
-    """Store all items of all deliveries and settle them, in the caller's transaction."""
-    tenants = _split_off_unknown(conn, reads, options)
+    """Store the items of all deliveries and the outcome of each delivery, in the caller's transaction."""
+    tenants = _remove_refused(conn, reads, options)
     items = [received for read in reads for received in read.received]
     stored = store_items(conn, items, tenants, ask_assistant=options.ask_assistant) if items else Stored()
-    _settle(conn, token, reads, options)
+    _store_outcomes(conn, token, reads, options)
     return stored
 
 
@@ -270,7 +294,7 @@ def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: Proce
 
     Record the items that fail, and keep the others.
     """
-    tenants = _split_off_unknown(conn, [read], options)
+    tenants = _remove_refused(conn, [read], options)
     report = ProcessReport()
     errors: list[str] = []
     for received in read.received:
@@ -280,23 +304,23 @@ def _store_one_by_one(conn: Connection, token: UUID, read: _Read, options: Proce
         except Exception as error:  # as above: this item is retried later, the other items are stored
             if _is_server_trouble(conn, error):
                 raise
-            errors.append(f"item {received.item.position}: {_name(error)}")
+            errors.append(f"item {received.item.position}: {_error_name(error)}")
     if errors and read.error is None:
         read.error = f"{len(errors)} of {len(read.received)} items failed: " + "; ".join(errors[:5])
-    _settle(conn, token, [read], options)
+    _store_outcomes(conn, token, [read], options)
     return Stored(
         report.messages, report.duplicates, report.conversations, report.statuses, report.others, report.leads
     )
 
 
-def _split_off_unknown(
+def _remove_refused(
     conn: Connection, reads: Sequence[_Read], options: ProcessOptions
 ) -> Mapping[str, int | None]:
-    """Remove the items of unknown or disabled accounts, record these accounts, and return the tenants by
-    account.
+    """Remove items whose account is refused, and return the tenants of the known accounts.
 
-    An unknown account is accepted unless the installation has several tenants. A disabled account is never
-    accepted.
+    A disabled account is refused. An unknown account is refused if the installation has several tenants. The
+    refused accounts are set in `unknown_accounts` of each delivery. Also replace the stored bodies of
+    deliveries that name erased people.
     """
     for read in reads:
         inbox.replace_body(conn, read.delivery.id, read.body_without_erased)
@@ -317,17 +341,17 @@ def _split_off_unknown(
 
 
 def _account(received: Received) -> str | None:
-    """Return the account that the item needs; None for an event that belongs to no conversation."""
+    """Return the account (phone number id) of an item; None for an event that belongs to no conversation."""
     return None if type(received.item) is Other else received.item.phone_number_id
 
 
-def _settle(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> None:
+def _store_outcomes(conn: Connection, token: UUID, reads: Sequence[_Read], options: ProcessOptions) -> None:
     done = [r.delivery.id for r in reads if r.error is None and not r.unknown_accounts]
     inbox.finish_deliveries(conn, done, token)
     for read in reads:
         if read.error is not None:
-            attempts = 1 if read.hopeless else options.max_attempts
-            read.hopeless = inbox.fail_delivery(
+            attempts = 1 if read.is_dead else options.max_attempts
+            read.is_dead = inbox.fail_delivery(
                 conn, read.delivery.id, token, read.error, max_attempts=attempts
             )
         elif read.unknown_accounts:
@@ -340,7 +364,7 @@ def _is_server_trouble(conn: Connection, error: Exception) -> bool:
     return isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(_SERVER_TROUBLE)
 
 
-def _name(error: Exception) -> str:
+def _error_name(error: Exception) -> str:
     """Return an error's type and constraint without its text, which may quote stored values."""
     constraint = error.diag.constraint_name if isinstance(error, psycopg.Error) else None
     return f"{type(error).__name__}{f' on {constraint}' if constraint else ''}"

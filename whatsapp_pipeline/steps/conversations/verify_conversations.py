@@ -17,8 +17,7 @@ from whatsapp_pipeline.store.conversations.conversations import (
 
 
 def verify_conversations(conn: Connection) -> list[str]:
-    """Create a tenant and an account, get a conversation twice, add two messages, and return one line per
-    check.
+    """Test the conversation functions with a new tenant, account and conversation; return one line per check.
 
     Everything happens in one transaction that is rolled back. Raises PipelineError when a check fails.
     """
