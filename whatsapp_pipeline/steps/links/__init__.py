@@ -11,9 +11,10 @@ links. What does not: the rules (domain/matching/), SQL (store/links/), and read
                         │
     live conversations ─┴─ live_links, by the same rules
 
-    link_months is the part that link_contacts and link_orders share. link_rules hashes the rules: a month
-    whose fingerprint is current is not linked again. link_counts is the report. For people there are explain
-    (one title), chat_ends (lines to decide by), scope_effects (what a decision would change) and
+    link_months has the code that link_contacts and link_orders share. link_rules hashes the rules: a month
+    whose fingerprint is current is not linked again. link_counts has the counts of a run, and staleness the
+    reasons why months are stale. For people there are explain (one title), chat_ends (lines that help to
+    decide), scope_effects (the effect of a decision), blind_verdicts (the blind sample) and
     guaranteed_precision (a bound from verdicts).
 
 Glossary:

@@ -22,10 +22,9 @@ from whatsapp_pipeline.store.links import chat_state, precision_sample
 
 @dataclass(frozen=True, slots=True)
 class BlindAnswer:
-    """The contact of a chat, chosen by a person who has not seen the link; None if the chat belongs to no
-    contact.
+    """The contact of a chat, chosen by a person who has not seen the link.
 
-    `is_sure` is False if the person can't decide.
+    `contact` is None if the chat belongs to no contact. `is_sure` is False if the person can't decide.
     """
 
     contact: int | None
@@ -52,14 +51,14 @@ class BlindOutcome:
 def judge_blind(conn: Connection, chat: int, answer: BlindAnswer) -> BlindOutcome:
     """Compare an answer with the link of the rules, and store the verdict, which is in force at once.
 
-    A wrong link is refused, and the chat is linked to the contact of the answer. Raises AlreadyDecidedError
-    if the link has a verdict by now, or was not made by the rules any more.
+    A wrong link is refused, and the chat is linked to the contact of the answer, if it has one. Raises
+    AlreadyDecidedError if the link already has a verdict or is no longer a link of the rules.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
         link = precision_sample.unjudged_link(conn, chat)
         if link is None:
-            raise AlreadyDecidedError(f"the link of chat {chat} was judged or changed since it was drawn")
+            raise AlreadyDecidedError(f"the link of chat {chat} was judged or changed after it was drawn")
         verdict: LinkVerdict = "unsure"
         if answer.is_sure:
             verdict = "right" if answer.contact == link.id_contato else "wrong"

@@ -15,12 +15,12 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links.review import MessageLine, ends_of_chat
 
 _SIDES = {"from": "customer", "to": "staff"}
-_LONGEST = 160
+_MAX_CHARS = 160
 
 
 @dataclass(frozen=True, slots=True)
 class ChatEnds:
-    """The first and the last lines, each as one line of text."""
+    """The first and the last messages, each as one line of text."""
 
     first: tuple[str, ...]
     last: tuple[str, ...]
@@ -36,9 +36,9 @@ def chat_ends(
     session: int | None = None,
     count: int = 3,
 ) -> ChatEnds:
-    """Return the first and last lines of a chat or session.
+    """Return the first and last `count` lines of a chat or session.
 
-    They come from the loaded messages, otherwise from the file.
+    They come from the loaded messages or, if none is loaded, from the file.
     """
     first, last = ends_of_chat(conn, chat, session, count=count)
     if first or archive is None:
@@ -59,4 +59,4 @@ def _line(message: MessageLine) -> str:
 
 def _shortened(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if len(line) <= _MAX_CHARS else line[: _MAX_CHARS - 1] + "…"

@@ -61,10 +61,9 @@ class AlreadyDecidedError(PipelineError):
 
 @dataclass(frozen=True, slots=True)
 class ScopeOffer:
-    """A possible target of a decision on a chat, and the chats and live conversations that the decision would
-    change.
+    """A possible target of a decision, and counts of the chats and live conversations that it would change.
 
-    `linked_now` counts these chats by their current contact; None counts chats without a contact.
+    `linked_now` has (contact, count) pairs for these; the contact None is for those without a contact.
     """
 
     scope: DecisionScope
@@ -87,12 +86,11 @@ class ShownState:
 
 @dataclass(frozen=True, slots=True)
 class ChatDecision:
-    """A decision to make on a chat, or with `session`, on the order of one of its sessions.
+    """A decision to make on a chat or, with `session`, on the order of one of its sessions.
 
-    `chat` is the id of the chat, or of the live conversation if the decision is on a live conversation.
-
-    `id` is the chosen or refused contact or order. Without `scope`, the decision applies to the chat's phone
-    if the chat has one, otherwise to the chat only. Refusals and decisions on orders apply to the chat only.
+    `chat` is the id of the chat or of the live conversation. `id` is the chosen or refused contact or order.
+    Without `scope`, the decision applies to the chat's phone if the chat has one, otherwise to the chat only.
+    Refusals and decisions on orders apply to the chat only.
     """
 
     chat: int
@@ -109,8 +107,9 @@ class ChatDecision:
 class DecisionOutcome:
     """The chats and live conversations that a decision, or its withdrawal, changed.
 
-    In `outranked`, another decision is in force, because it is narrower or newer. The rules must decide those
-    in `pending`: after a refusal, or if a phone contradicts a decision on a title. A withdrawal has neither.
+    For those in `outranked`, another decision is in force, because it is narrower or newer. The rules must
+    decide those in `pending`: after a refusal, or if a phone contradicts a decision on a title. After a
+    withdrawal, both are empty.
     """
 
     id_override: int
@@ -124,7 +123,7 @@ class DecisionOutcome:
 def scope_offers(conn: Connection, chat: int) -> list[ScopeOffer]:
     """Return the possible targets of a decision on the chat.
 
-    The usual target is first, and a title is last.
+    The usual target is first, and the title is last.
     """
     target = _target(conn, chat)
     scopes: list[DecisionScope] = ["phone"] if target.phone_key is not None else []
@@ -170,14 +169,14 @@ def make_decision(
                 wanted.nobody_kind,
             ),
         )
-        return _show(conn, made, judge=True)
+        return _write_decision(conn, made, add_verdicts=True)
 
 
 def add_override(conn: Connection, new: NewOverride) -> DecisionOutcome:
-    """Store a decision on a typed file, phone or title, and write it to the links at once."""
+    """Store a decision on a given file, phone, title or conversation, and write it to the links at once."""
     with conn.transaction():
         chat_state.lock_decisions(conn)
-        return _show(conn, overrides.insert_override(conn, new), judge=True)
+        return _write_decision(conn, overrides.insert_override(conn, new), add_verdicts=True)
 
 
 def decide_conversation(
@@ -191,8 +190,8 @@ def decide_conversation(
 ) -> DecisionOutcome:
     """Store a decision on a live conversation, or on the order of one of its sessions.
 
-    `since` is the newest decision when the conversation was shown. `own` are the reviewer's own decisions
-    after that. Raises AlreadyDecidedError if another person has decided since.
+    `since` is the id of the newest decision when the conversation was shown. `own` are the ids of the
+    reviewer's own later decisions. Raises AlreadyDecidedError if another person has decided later.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
@@ -222,9 +221,7 @@ def shown_live_state(conn: Connection, conversation: int, session: int | None = 
 
 
 def make_live_decision(conn: Connection, wanted: ChatDecision, *, shown: ShownState) -> DecisionOutcome:
-    """Store a decision on a live conversation, or on the order of one of its sessions.
-
-    It is in force at once.
+    """Store a decision on a live conversation or on one of its sessions, and write it to the links at once.
 
     Without a scope, the decision applies to the phone if the conversation has one, otherwise to the
     conversation only. Raises AlreadyDecidedError if the item has changed since it was `shown`.
@@ -250,7 +247,7 @@ def make_live_decision(conn: Connection, wanted: ChatDecision, *, shown: ShownSt
             wanted.session,
             wanted.nobody_kind,
         )
-        return _show(conn, overrides.insert_override(conn, new), judge=True)
+        return _write_decision(conn, overrides.insert_override(conn, new), add_verdicts=True)
 
 
 def _live_target(conn: Connection, conversation: int) -> LiveTarget:
@@ -263,7 +260,7 @@ def _live_target(conn: Connection, conversation: int) -> LiveTarget:
 def refuse_if_decided_live(
     conn: Connection, conversation: int, session: int | None, *, since: int, own: Collection[int]
 ) -> None:
-    """Raise AlreadyDecidedError if another person decided on a live conversation after `since`."""
+    """Raise AlreadyDecidedError if another person decided on a live conversation after decision `since`."""
     newer = live_review.decided_since(conn, conversation, session, since=since, own=own)
     if newer is not None:
         raise AlreadyDecidedError(
@@ -283,7 +280,7 @@ def give_verdict(
 ) -> DecisionOutcome | None:
     """Store a verdict on a chat's link. "wrong" also refuses the contact, which changes the link at once.
 
-    Returns the chats that the refusal changed, or None without a refusal.
+    Returns the outcome of the refusal, or None without a refusal.
     """
     _target(conn, chat)
     with conn.transaction():
@@ -308,21 +305,21 @@ def give_verdict(
         verdicts.record_verdict(
             conn, chat, verdict, note=note, reviewer=reviewer, id_override=made, is_blind=is_blind
         )
-        return _show(conn, made, judge=False) if made is not None else None
+        return _write_decision(conn, made, add_verdicts=False) if made is not None else None
 
 
 def undo_decision(conn: Connection, id_override: int, *, reason: str, removed_by: str) -> DecisionOutcome:
-    """Withdraw a decision. The decision that was in force before it is in force again.
+    """Withdraw a decision. The next decision by rank, if there is one, is then in force.
 
-    Raises PipelineError if there is no such decision or it was withdrawn before.
+    Raises PipelineError if there is no such decision or it was already withdrawn.
     """
     with conn.transaction():
         chat_state.lock_decisions(conn)
         if not overrides.withdraw_override(conn, id_override, reason=reason, removed_by=removed_by):
             raise PipelineError(
-                f"override {id_override} was withdrawn before or never made; see `override list --all`"
+                f"override {id_override} was already withdrawn or never made; see `override list --all`"
             )
-        return _show(conn, id_override, judge=False)
+        return _write_decision(conn, id_override, add_verdicts=False)
 
 
 def relink_months(
@@ -330,8 +327,8 @@ def relink_months(
 ) -> list[str]:
     """Link the contacts and orders of these months again, and return the months.
 
-    Live conversations whose evidence changed are linked again too, because a decision on a phone applies to
-    them.
+    Live conversations whose evidence changed are linked again, too, because a decision on a phone also
+    applies to them.
     """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=log)
     orders = OrderLinking(OrderLinkOptions(), log=log)
@@ -346,7 +343,7 @@ def relink_months(
 def _target(conn: Connection, chat: int) -> ChatTarget:
     target = chat_state.chat_targets(conn, chat)
     if target is None:
-        raise PipelineError(f"there is no chat {chat}; the QA report and `review` give their numbers")
+        raise PipelineError(f"there is no chat {chat}; the QA report and `review` show the numbers of chats")
     return target
 
 
@@ -402,11 +399,11 @@ def _refuse_if_decided(conn: Connection, wanted: ChatDecision, shown: ShownState
     raise AlreadyDecidedError(f"chat {wanted.chat} was linked again after it was shown; check the new link")
 
 
-def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome:
+def _write_decision(conn: Connection, id_override: int, *, add_verdicts: bool) -> DecisionOutcome:
     """Write a new or withdrawn decision to the links.
 
-    With `judge`, a verdict is stored for each link of the rules that the decision confirms or corrects. The
-    models learn from these verdicts.
+    With `add_verdicts`, a verdict is stored for each link of the rules that the decision confirms or
+    corrects. The models learn from these verdicts.
     """
     decision = overrides.find_override(conn, id_override)
     about = overrides.chats_about(conn, id_override)
@@ -416,18 +413,20 @@ def _show(conn: Connection, id_override: int, *, judge: bool) -> DecisionOutcome
     months = tuple(sorted({chat.month for chat in about}))
     if decision is not None and chats:
         if decision.decision in _ABOUT_ORDERS:
-            _show_sessions(conn, order_links.stage_chat_sessions(conn, chats), decision.session_number)
+            _write_session_decisions(
+                conn, order_links.stage_chat_sessions(conn, chats), decision.session_number
+            )
         else:
-            if judge:
+            if add_verdicts:
                 verdicts.record_decision(conn, decision, chats)
             before = link_report.statuses_of(conn, chats)
-            _show_contacts(conn, chats)
+            _write_contact_decisions(conn, chats)
             after = link_report.statuses_of(conn, chats)
             for month in months:
                 of_month = [chat.id_chat_file for chat in about if chat.month == month]
                 link_report.record_decision_run(conn, month, before, {chat: after[chat] for chat in of_month})
         order_links.write_chat_orders(conn, chats)
-    live = _show_live(conn, decision, conversations) if decision is not None else ()
+    live = _write_live_decision(conn, decision, conversations) if decision is not None else ()
     now = stale_summaries.links_in_summaries(conn, chats, conversations)
     stale_summaries.note_changed_links(conn, in_summaries, now)
     if decision is None or decision.removed_at is not None:
@@ -445,12 +444,16 @@ def _conversations_about(conn: Connection, decision: Override) -> list[int]:
     return [one.id for one in found]
 
 
-def _show_live(conn: Connection, decision: Override, conversations: Sequence[int]) -> tuple[int, ...]:
-    """Write a new or withdrawn decision to its live conversations, and return these."""
+def _write_live_decision(
+    conn: Connection, decision: Override, conversations: Sequence[int]
+) -> tuple[int, ...]:
+    """Write a new or withdrawn decision to its live conversations, and return their ids."""
     if not conversations:
         return ()
     if decision.decision in _ABOUT_ORDERS:
-        _show_sessions(conn, live_links.stage_sessions(conn, conversations), decision.session_number)
+        _write_session_decisions(
+            conn, live_links.stage_sessions(conn, conversations), decision.session_number
+        )
         live_review.decide_orders_again(conn, conversations)
         return tuple(conversations)
     rows = to_chats(live_links.stage_conversations(conn, conversations), None)  # staged with negative ids
@@ -468,7 +471,7 @@ def _show_live(conn: Connection, decision: Override, conversations: Sequence[int
     return tuple(conversations)
 
 
-def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
+def _write_contact_decisions(conn: Connection, chats: Sequence[int]) -> None:
     """Write the decisions in force to the chats."""
     rows = to_chats(links.stage_chats(conn, chats), None)
     phones = phone_evidence(conn, rows)
@@ -479,26 +482,26 @@ def _show_contacts(conn: Connection, chats: Sequence[int]) -> None:
     decided: list[DecisionRow] = []
     candidates: list[CandidateRow] = []
     for row in rows:
-        people = settled.get(row.id, SettledOverrides())
-        candidates += _candidates_now(row.id, people, stored[row.id])
+        of_chat = settled.get(row.id, SettledOverrides())
+        candidates += _candidates_now(row.id, of_chat, stored[row.id])
         decided.append(
             DecisionRow(row.id, "pending", None, None, None, [])
-            if people.holds is None
-            else DecisionRow(row.id, "manual", "override", 1.0, people.holds.target, [])
+            if of_chat.holds is None
+            else DecisionRow(row.id, "manual", "override", 1.0, of_chat.holds.target, [])
         )
     chat_state.reopen_moved_orders(conn, {row.id: row.target for row in decided})
     links.write_chat_links(conn, decided, candidates)
 
 
 def _candidates_now(
-    chat: int, people: SettledOverrides, stored: Sequence[CandidateRow]
+    chat: int, of_chat: SettledOverrides, stored: Sequence[CandidateRow]
 ) -> Iterator[CandidateRow]:
     """Yield a chat's candidates after a decision, by rank.
 
     The candidates of the rules keep their evidence, so that they are shown again if the decision is
-    withdrawn. A customer whom only a person chose is the first candidate while that decision is in force.
+    withdrawn. A contact that only a person chose is the first candidate while that decision is in force.
     """
-    holds = people.holds
+    holds = of_chat.holds
     kept = [row for row in stored if not _is_by_person(row)]
     if holds is not None and holds.target is not None and holds.target not in {row.target for row in kept}:
         why = Feature("override", 1, 0.0, f"decided by {holds.made_by}: {holds.reason}")
@@ -508,13 +511,13 @@ def _candidates_now(
 
 
 def _is_by_person(candidate: CandidateRow) -> bool:
-    """Return whether somebody is a candidate only because of a decision, without evidence."""
+    """Return whether a contact is a candidate only because of a decision, without evidence."""
     reasons = json.loads(candidate.evidence)
     return bool(reasons) and reasons[0]["name"] == "override"
 
 
-def _show_sessions(conn: Connection, staged: Sequence[SessionRow], number: int | None) -> None:
-    """Write the decisions in force to the orders of staged sessions, or to the session with a number.
+def _write_session_decisions(conn: Connection, staged: Sequence[SessionRow], number: int | None) -> None:
+    """Write the decisions in force to the orders of staged sessions, or only of the session with `number`.
 
     A session without a decision becomes pending, so that linking decides it again.
     """

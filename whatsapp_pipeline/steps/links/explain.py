@@ -1,4 +1,4 @@
-"""Linking one title with the database, and explaining the decision, without a chat in the archive.
+"""Linking one title to a contact and an order, and explaining the decision, without a chat in the archive.
 
 What belongs here: staging the title, and finding its order. What does not: the rules (domain/matching/).
 """
@@ -38,7 +38,7 @@ class Explanation:
 def explain_title(
     conn: Connection, title: str, day: date | None, options: LinkOptions, *, log: logging.Logger
 ) -> Explanation:
-    """Link `title` like a chat of `day`. Nothing is written, except a model if it had to be fitted."""
+    """Link `title` like the title of a chat of `day`. Only a model is written, if one must be fitted."""
     parsed = parse_title(title, default_area_code=options.default_area_code)
     values = {
         "title": title,

@@ -31,11 +31,9 @@ class GuaranteedPrecision:
 def guaranteed_precision(
     conn: Connection, months: Sequence[str] | None, *, by_method: bool = True
 ) -> GuaranteedPrecision:
-    """Return the lower bound of the precision of the links of some months.
+    """Return the lower bound of the precision of the links of `months` (None: of all months).
 
-    The verdict "unsure" counts as wrong.
-
-    `months` is None for all months. Without `by_method` only the bound for all links is computed.
+    The verdict "unsure" counts as wrong. Without `by_method`, only the bound for all links is computed.
     """
     overall: PrecisionBound | None = None
     of_methods: dict[str, PrecisionBound] = {}

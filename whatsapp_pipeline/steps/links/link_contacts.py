@@ -45,7 +45,7 @@ from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, T
 
 @dataclass(frozen=True, slots=True)
 class LinkOptions:
-    """Thresholds of a link. `default_area_code` is the area code with which contacts were normalized."""
+    """Thresholds of a link, from 0 to 1. Contacts were normalized with the same `default_area_code`."""
 
     link_at: float = 0.95
     propose_at: float = 0.5
@@ -73,11 +73,13 @@ class ContactLinking(MonthLinking):
         self._corrections: dict[str, float] | None = None
         self._contact_names: str | None = None
 
-    def parts(self, conn: Connection, month: str, before: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return hashes of what the month's links depend on, by part and without orders."""
+    def input_hashes(
+        self, conn: Connection, month: str, before: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return one hash per kind of input of the month's links. `MonthLinking` adds the hash of orders."""
         return {
             "rules": f"{rules_hash()} {self._options!r}",
-            **(self._parts_before(conn, month) if before is None else before),
+            **(self._hashes_before_deciding(conn, month) if before is None else before),
             **link_parts.month_parts(conn, "contact_links", month),
         }
 
@@ -86,8 +88,8 @@ class ContactLinking(MonthLinking):
             self._contact_names = link_parts.names_part(conn)
         return link_parts.contacts_part(conn, month, self._contact_names)
 
-    def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return the names of the parts whose model a run of the month would fit again first."""
+    def models_to_refit(self, conn: Connection, month: str) -> list[Fitted]:
+        """Return the models that a run of the month would fit again before it links."""
         due: list[Fitted] = []
         if link_parts.asks_for_names(conn, month) and self._names.is_due(conn):
             due.append("model")
@@ -96,11 +98,11 @@ class ContactLinking(MonthLinking):
         return due
 
     def _rules(self, conn: Connection) -> tuple[str, ...]:
-        # This stores new corrections, which make links by older corrections stale
+        # This stores new corrections. They make links stale that were decided with older corrections.
         self._phone_corrections(conn)
         return (repr(self._options),)
 
-    def _parts_before(self, conn: Connection, month: str) -> dict[str, str]:
+    def _hashes_before_deciding(self, conn: Connection, month: str) -> dict[str, str]:
         return {"contacts": self._contacts_part(conn, month)}
 
     def _tally(self, conn: Connection, month: str) -> list[Tally]:
@@ -121,16 +123,16 @@ class ContactLinking(MonthLinking):
         return changed
 
     def decide_staged(self, conn: Connection, rows: Sequence[store.StagedChat]) -> list[LinkDecision]:
-        """Decide the staged chats, in the transaction in which they were staged."""
+        """Choose a contact for each staged chat. Call this in the transaction that staged the chats."""
         chats = to_chats(rows, self._options.default_area_code)
         evidence = _collect_evidence(conn, chats, self._names)
         settled = settled_by_people(conn, evidence)
         policy = replace(self._options.policy(), phone_corrections=self._phone_corrections(conn))
         decisions = []
         for chat in chats:
-            people = settled.get(chat.id, SettledOverrides())
-            found = without_refused(evidence[chat.id], people.refused)
-            decisions.append(apply_overrides(people, decide_chat(chat, found, policy)))
+            of_chat = settled.get(chat.id, SettledOverrides())
+            found = without_refused(evidence[chat.id], of_chat.refused)
+            decisions.append(apply_overrides(of_chat, decide_chat(chat, found, policy)))
         return decisions
 
 
@@ -155,7 +157,7 @@ def _log_decisions(month: str, decisions: Iterable[LinkDecision]) -> None:
 
 
 def settled_by_people(conn: Connection, evidence: Mapping[int, Evidence]) -> dict[int, SettledOverrides]:
-    """Return the result of people's decisions, for each staged chat with a decision."""
+    """Return the result of people's decisions for each staged chat with a decision, by chat."""
     return {
         chat: settle_overrides(decisions, phone_owners(evidence[chat]))
         for chat, decisions in overrides.about_staged(conn, "links/link_overrides_for").items()
@@ -193,9 +195,9 @@ def _chat(row: store.StagedChat, default_area_code: str | None) -> ChatToLink:
 
 
 def _area(hit: store.PhoneHitRow, chat: ChatToLink) -> Area:
-    """Return how sure the area code is for the contact and for the chat.
+    """Return whether the area codes of the contact and of the chat were written, assumed or unknown.
 
-    The area code of a title may be the assumed default.
+    The area code of a title may be the assumed default. The less certain of the two counts.
     """
     if hit.area == "unknown":
         return "unknown"
@@ -227,7 +229,7 @@ def _collect_evidence(
 
 
 def phone_evidence(conn: Connection, chats: Sequence[ChatToLink]) -> defaultdict[int, list[PhoneHit]]:
-    """Return the phones of contacts that equal a phone of a staged chat, by chat."""
+    """Return, by chat, the phones of contacts that equal a phone of the staged chat."""
     by_id = {chat.id: chat for chat in chats}
     phones: defaultdict[int, list[PhoneHit]] = defaultdict(list)
     for hit in store.phone_hits(conn):

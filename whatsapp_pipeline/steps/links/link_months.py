@@ -1,7 +1,7 @@
 """Linking by month, for both contact_links and order_links.
 
-What belongs here: locks, fingerprints, and the parts that the backfill planner compares. What does not:
-deciding (link_contacts.py, link_orders.py).
+What belongs here: locks, fingerprints, and the input hashes that the backfill planner compares. What does
+not: deciding (link_contacts.py, link_orders.py).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class MonthLinking(ABC):
     def link(self, conn: Connection, month: str) -> LinkReport:
         """Link every chat or session of `month` (`YYYY-MM`), in one transaction.
 
-        A second run changes nothing. If nothing that the links depend on has changed, it decides nothing, and
-        only repairs rows of the review queue that differ from the links.
+        If no input of the links has changed since the last run, nothing is decided. The run then only repairs
+        rows of the review queue that differ from the links.
         """
         with month_lock(conn, self.stage, month), gc_disabled():
             return in_transaction(conn, lambda: self._link(conn, month))
@@ -52,7 +52,7 @@ class MonthLinking(ABC):
             self._versions = fingerprints.versions(conn, self.stage)
             self._orders = link_parts.orders_version(conn)
         rules = self._rules(conn)
-        before = self._parts_before(conn, month)
+        before = self._hashes_before_deciding(conn, month)
         inputs = fingerprints.input_fingerprint(conn, self.stage, month, self._versions, rules_hash(), *rules)
         changed: Mapping[str, int] = dict.fromkeys(self.written, 0)
         if not fingerprints.is_current(conn, self.stage, month, inputs):
@@ -61,8 +61,8 @@ class MonthLinking(ABC):
             fingerprints.store_fingerprint(conn, self.stage, month, inputs)
             same = link_parts.orders_version(conn) == self._orders
             orders = link_parts.orders_part(conn, month) if same else link_parts.CHANGED_MEANWHILE
-            parts = {**self.parts(conn, month, before), "orders": orders}
-            link_parts.store_parts(conn, self.stage, month, parts)
+            input_hashes = {**self.input_hashes(conn, month, before), "orders": orders}
+            link_parts.store_parts(conn, self.stage, month, input_hashes)
         elif differing := queue_refresh.repair_month(conn, month):
             self._log.warning(
                 "%s: repaired the review queue's rows of %s chats, which differed from their links",
@@ -73,22 +73,25 @@ class MonthLinking(ABC):
         return count_links(month, self.unit, self._tally(conn, month), changed)
 
     @abstractmethod
-    def parts(self, conn: Connection, month: str, before: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return hashes of what the month's links depend on, by part and without orders, for the planner.
+    def input_hashes(
+        self, conn: Connection, month: str, before: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return one hash per kind of input of the month's links, except orders.
 
-        `before`: the result of `_parts_before`, if it was computed already.
+        The backfill planner compares them. `before` is the result of `_hashes_before_deciding`, if it is
+        known.
         """
 
     @abstractmethod
-    def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return the names of the parts whose model a run of the month would fit again first."""
+    def models_to_refit(self, conn: Connection, month: str) -> list[Fitted]:
+        """Return the models that a run of the month would fit again before it links."""
 
     @abstractmethod
     def _rules(self, conn: Connection) -> tuple[str, ...]:
         """Fit the models that are due, and return options and models as text."""
 
-    def _parts_before(self, conn: Connection, month: str) -> dict[str, str]:
-        """Return the parts to hash before deciding, because other programs write to their tables."""
+    def _hashes_before_deciding(self, conn: Connection, month: str) -> dict[str, str]:
+        """Return hashes that must be read before deciding, because other programs write to these tables."""
         return {}
 
     @abstractmethod

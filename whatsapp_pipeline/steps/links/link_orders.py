@@ -39,9 +39,12 @@ from whatsapp_pipeline.store.links.decisions import CandidateRow, DecisionRow, T
 
 @dataclass(frozen=True, slots=True)
 class OrderLinkOptions:
-    """The method: `model`, or `temporal_match`, the rule of the original plan.
+    """The method, and whether to fit the model again.
 
-    `refit` first fits the model to all linked sessions, and stores it for this run and later ones.
+    `method` is `model` or `temporal_match`. If a session names no order of its contact, `temporal_match`
+    links the order that was opened nearest to it (domain/matching/orders.py). With `refit`, the order model
+    is first fitted again if there are enough sessions before the current quarter. Later runs use the new
+    model, too.
     """
 
     method: str = "model"
@@ -69,13 +72,15 @@ class OrderLinking(MonthLinking):
         self._policy: OrderPolicy | None = None
         self._due: bool | None = None
 
-    def parts(self, conn: Connection, month: str, before: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return hashes of what the month's links depend on, by part and without orders."""
+    def input_hashes(
+        self, conn: Connection, month: str, before: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return one hash per kind of input of the month's links. `MonthLinking` adds the hash of orders."""
         rules = f"{rules_hash()} {self._options.method}"
         return {"rules": rules, **link_parts.month_parts(conn, "order_links", month)}
 
-    def fits_before(self, conn: Connection, month: str) -> list[Fitted]:
-        """Return the name of the part whose model a run of any month would fit again first."""
+    def models_to_refit(self, conn: Connection, month: str) -> list[Fitted]:
+        """Return ["model"] if the next run would fit the order model again before it links, otherwise []."""
         if self._due is None:
             self._due = self._options.method == "model" and order_model_is_due(conn)
         return ["model"] if self._due else []
@@ -105,7 +110,7 @@ class OrderLinking(MonthLinking):
 def decide_sessions(
     conn: Connection, rows: Sequence[store.SessionRow], policy: OrderPolicy
 ) -> list[OrderDecision]:
-    """Decide the staged sessions, in the transaction in which they were staged."""
+    """Choose an order for each staged session. Call this in the transaction that staged the sessions."""
     orders = to_orders(store.candidate_orders(conn))
     own_orders = by_contact(orders)
     by_name: defaultdict[str, list[Order]] = defaultdict(list)
@@ -118,41 +123,40 @@ def decide_sessions(
     settled = settled_orders(conn)
     decisions = []
     for row, session in zip(rows, sessions, strict=True):
-        people = settled.get(session.id, SettledOverrides())
-        own = _not_refused(own_orders.get(session.id_contato or -1, []), people)
+        of_session = settled.get(session.id, SettledOverrides())
+        own = _not_refused(own_orders.get(session.id_contato or -1, []), of_session)
         named = _not_refused(
-            [order for number in session.numbers for order in by_name.get(number, ())], people
+            [order for number in session.numbers for order in by_name.get(number, ())], of_session
         )
         decision = link_session(session, own, named, policy, row.contact_confidence)
-        decisions.append(_apply(people, decision))
+        decisions.append(_apply_people_decisions(of_session, decision))
     return decisions
 
 
 def settled_orders(conn: Connection) -> dict[int, SettledOverrides]:
-    """Return the result of people's decisions, for each staged session with a decision."""
+    """Return the result of people's decisions for each staged session with a decision, by session."""
     about = overrides.about_staged(conn, "links/order_overrides_for")
     return {session: settle_overrides(decisions) for session, decisions in about.items()}
 
 
-def _not_refused(orders: Sequence[Order], people: SettledOverrides) -> list[Order]:
-    return [order for order in orders if order.id not in people.refused]
+def _not_refused(orders: Sequence[Order], settled: SettledOverrides) -> list[Order]:
+    return [order for order in orders if order.id not in settled.refused]
 
 
-def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
+def _apply_people_decisions(settled: SettledOverrides, decision: OrderDecision) -> OrderDecision:
     """Apply people's decisions to the model's decision. A decision for a deleted order only sets a flag.
 
     If a person refused an order, the model may propose another order but does not link it.
     """
-    if people.target_deleted:
-        decision = replace(decision, flags=tuple(sorted({*decision.flags, "override_order_gone"})))
-    if people.holds is None:
-        if people.refused:
-            flags = tuple(sorted({*decision.flags, "order_refused"}))
-            decision = replace(decision, flags=flags)
-        if people.refused and decision.status == "linked":
-            decision = replace(decision, status="proposed", id_ordem_servico=None)
+    if settled.target_deleted:
+        decision = _with_flag(decision, "override_order_gone")
+    if settled.holds is None:
+        if settled.refused:
+            decision = _with_flag(decision, "order_refused")
+            if decision.status == "linked":
+                decision = replace(decision, status="proposed", id_ordem_servico=None)
         return decision
-    override, candidates = people.holds, decision.candidates
+    override, candidates = settled.holds, decision.candidates
     if override.target is not None:
         why = Feature("override", 1, 0.0, f"decided by {override.made_by}: {override.reason}")
         others = tuple(c for c in candidates if c.id_ordem_servico != override.target)
@@ -160,6 +164,10 @@ def _apply(people: SettledOverrides, decision: OrderDecision) -> OrderDecision:
     return OrderDecision(
         decision.id_session, "manual", "override", 1.0, override.target, candidates, decision.flags
     )
+
+
+def _with_flag(decision: OrderDecision, flag: str) -> OrderDecision:
+    return replace(decision, flags=tuple(sorted({*decision.flags, flag})))
 
 
 def order_decision_rows(decisions: Iterable[OrderDecision]) -> Iterator[DecisionRow]:

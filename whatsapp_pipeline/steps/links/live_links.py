@@ -1,6 +1,6 @@
 """Linking live conversations to contacts, and their sessions to orders, by the rules for the archive's chats.
 
-What belongs here: choosing the conversations to decide again, and limiting the influence of a profile's name.
+What belongs here: choosing the conversations to link again, and limiting the influence of a profile's name.
 What does not: the rules (domain/matching), cutting sessions (steps/conversations/live_sessions.py) and the
 statements (store/links/live_links.py).
 
@@ -43,8 +43,8 @@ from whatsapp_pipeline.store.links import live_links as store
 from whatsapp_pipeline.store.links import order_links, queue_refresh
 from whatsapp_pipeline.store.locks import in_transaction, named_lock
 
-# Number of conversations per transaction when all conversations are compared.
-_CHUNK = 5000
+# Largest number of conversations per transaction when all conversations are compared.
+_CHUNK_CONVERSATIONS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class LiveLinkReport:
 class LiveLinking:
     """Links given conversations. The contacts' names and the order model are read once for all calls.
 
-    A conversation is decided again when its evidence differs from that of its last decision.
+    A conversation is linked again if its evidence differs from that of its last link.
     """
 
     def __init__(self, conn: Connection, *, log: logging.Logger, may_fit_orders: bool = False) -> None:
@@ -74,7 +74,7 @@ class LiveLinking:
         self._policy = replace(OrderLinkOptions().policy(), model=model)
 
     def link(self, conversations: Sequence[int]) -> LiveLinkReport:
-        """Link these conversations and their sessions. Call it in a transaction.
+        """Link these conversations and their sessions. Call this method in a transaction.
 
         The cost depends on these conversations, not on the number of all conversations. A conversation that
         another worker has locked is skipped.
@@ -117,19 +117,18 @@ class LiveLinking:
 
 
 def link_live(conn: Connection, *, log: logging.Logger) -> LiveLinkReport:
-    """Compare every conversation with the evidence of its link, and link the conversations whose evidence
-    changed.
+    """Link again every conversation whose evidence differs from that of its last link.
 
     Contacts and orders change in the user's own tables, where the pipeline has no triggers. So only this
-    function finds an order that was added later. Its cost grows with the number of all conversations; the
-    nightly run and people's decisions call it. Conversations with new messages are linked when their sessions
+    function finds an order that was added later. Its cost grows with the number of all conversations.
+    `process_due` and `relink_months` call it. Conversations with new messages are linked when their sessions
     are made (live_sessions.py). A conversation that another worker is writing to is skipped, and the next
     call handles it.
     """
     linking = LiveLinking(conn, log=log, may_fit_orders=True)
     report = LiveLinkReport()
     last = 0
-    while chunk := store.next_conversations(conn, after=last, limit=_CHUNK):
+    while chunk := store.next_conversations(conn, after=last, limit=_CHUNK_CONVERSATIONS):
         last = chunk[-1]
         with lock_live_links(conn):
             report += in_transaction(conn, partial(linking.link, chunk))

@@ -23,10 +23,10 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import models as store
 from whatsapp_pipeline.store.locks import named_lock
 
-# A model is stale if the number of contacts has changed by this share, or if people have decided this number
-# of further titles.
+# A model is stale if the number of contacts has changed by more than this share, or if the number of titles
+# that people decided has changed by this number.
 _CHANGED_SHARE = 0.2
-_NEW_EXAMPLES = 20
+_CHANGED_EXAMPLES = 20
 
 
 class TitleNames:
@@ -42,7 +42,7 @@ class TitleNames:
         self._match: Callable[[Sequence[str]], Sequence[NameEvidence]] | None = None
 
     def evidence(self, conn: Connection, titles: Mapping[int, str]) -> dict[int, NameEvidence]:
-        """Return, for each titled chat, the contacts whose names fit, and the probability of none."""
+        """Return, by chat, the contacts whose names fit its title, and the probability that none fits."""
         if not titles:
             return {}
         if self._match is None:
@@ -74,7 +74,7 @@ class TitleNames:
 def _model(
     conn: Connection, contacts: Sequence[ContactName], seed: int, fit_titles: int, log: logging.Logger
 ) -> NameModel:
-    """Return the newest model. If no model suits the table, fit and store one."""
+    """Return the newest model. If there is none or it is stale, fit and store a new one."""
     with named_lock(conn, "link_models:names"):
         examples = _examples(conn)
         stored = store.newest(conn, "names")
@@ -127,4 +127,4 @@ def _is_stale(stored: store.StoredModel, contacts: int, examples: int, seed: int
     if (stored.version, stored.seed) != (str(MODEL_VERSION), seed):
         return True
     changed = abs(contacts - stored.contacts) > _CHANGED_SHARE * max(stored.contacts, 1)
-    return changed or abs(examples - stored.overrides) >= _NEW_EXAMPLES
+    return changed or abs(examples - stored.overrides) >= _CHANGED_EXAMPLES

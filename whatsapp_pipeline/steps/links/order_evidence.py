@@ -1,6 +1,4 @@
-"""The current order model.
-
-It is fitted on the client's own sessions; if these are too few, it is the model that comes with the package.
+"""The current order model: fitted on the company's own sessions, or the model that comes with the package.
 
 What belongs here: deciding when to fit and on which sessions, and counting the messages of the sessions'
 contacts. What does not: the model itself (domain/matching/order_model.py, order_fitting.py).
@@ -25,29 +23,28 @@ from whatsapp_pipeline.store.links import models
 from whatsapp_pipeline.store.links import order_links as store
 from whatsapp_pipeline.store.locks import named_lock
 
-# More sessions than this take time and do not improve the model. Then only every second, third … contact is
-# used.
-_MOST_SESSIONS = 100_000
+# If there are more sessions than this, only every second (third, …) contact is used, because more sessions
+# take time and do not improve the model.
+_MAX_SESSIONS = 100_000
 # A model is fitted again when the number of its sessions has changed by this share.
 _CHANGED_SHARE = 0.05
 
 
 def order_model(conn: Connection, *, refit: bool, log: logging.Logger) -> OrderModel:
-    """Return the newest fitted model. If there is none, or it no longer suits, a model is fitted first.
+    """Return the newest fitted model, after fitting a new one if that is needed.
 
-    The model is fitted on the linked sessions before the current quarter. So the newest months, which grow
-    every day, do not make all other months stale. A model no longer suits if the number of these sessions has
-    changed by `_CHANGED_SHARE` since the fit. While chats of a month wait for their contact links, no model
-    is fitted, because the months that are linked first must not decide for the others. With `refit`, a model
-    is always fitted. With fewer than `ENOUGH` sessions, the model that comes with the package is returned. A
-    new model is an input of every month's links, so all months become stale.
+    A model is fitted on the linked sessions before the current quarter. So the newest months, which grow
+    every day, do not make all other months stale. A new model is needed if there is none, or if the number of
+    these sessions has changed by more than `_CHANGED_SHARE` since the fit. But while chats wait for their
+    contact links, no model is fitted, so that the months that are linked first do not decide for the others.
+    With `refit`, a new model is always needed. With fewer than `ENOUGH` sessions, no model is ever fitted.
+    Without a fitted model, the model that comes with the package is returned. A new model is an input of
+    every month's links, so all months become stale.
     """
     with named_lock(conn, "link_models:orders"):
-        current, count = (
-            _current_model(conn),
-            store.linked_sessions(conn, before=quarter_begin(clock.today())),
-        )
-        if count >= ENOUGH and (refit or _is_outgrown(conn, current, count)):
+        current = _current_model(conn)
+        count = store.linked_sessions(conn, before=quarter_begin(clock.today()))
+        if count >= ENOUGH and (refit or _needs_refit(conn, current, count)):
             return _fit(conn, count, log=log)
     return current or default_model()
 
@@ -60,7 +57,7 @@ def stored_order_model(conn: Connection) -> OrderModel:
 def order_model_is_due(conn: Connection) -> bool:
     """Return whether `order_model` would fit a new model without `refit`."""
     count = store.linked_sessions(conn, before=quarter_begin(clock.today()))
-    return count >= ENOUGH and _is_outgrown(conn, _current_model(conn), count)
+    return count >= ENOUGH and _needs_refit(conn, _current_model(conn), count)
 
 
 def _current_model(conn: Connection) -> OrderModel | None:
@@ -68,9 +65,9 @@ def _current_model(conn: Connection) -> OrderModel | None:
     return OrderModel.from_json(stored.model) if stored is not None and _is_readable(stored) else None
 
 
-def _is_outgrown(conn: Connection, current: OrderModel | None, count: int) -> bool:
-    suits = current is not None and abs(count - current.sessions) <= _CHANGED_SHARE * current.sessions
-    return not suits and not store.has_unlinked_chats(conn)
+def _needs_refit(conn: Connection, current: OrderModel | None, count: int) -> bool:
+    is_current = current is not None and abs(count - current.sessions) <= _CHANGED_SHARE * current.sessions
+    return not is_current and not store.has_unlinked_chats(conn)
 
 
 def _is_readable(stored: models.StoredModel) -> bool:
@@ -80,7 +77,7 @@ def _is_readable(stored: models.StoredModel) -> bool:
 def _fit(conn: Connection, count: int, *, log: logging.Logger) -> OrderModel:
     started = time.monotonic()
     before = quarter_begin(clock.today())
-    rows = store.past_sessions(conn, every=-(-count // _MOST_SESSIONS), before=before)
+    rows = store.past_sessions(conn, every=-(-count // _MAX_SESSIONS), before=before)
     contacts = {row.id_contato for row in rows if row.id_contato is not None}
     orders = by_contact(to_orders(store.orders_of(conn, contacts)))
     model = fit_orders(to_sessions(rows, orders), orders, store.span(conn, before=before))

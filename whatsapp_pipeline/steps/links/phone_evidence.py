@@ -27,9 +27,9 @@ def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, flo
     stale.
     """
     with named_lock(conn, "link_models:phones"):
-        kept, now = _kept(conn), _now(conn)
-        if not is_noticeable(now, kept):
-            return kept
+        stored, learned = _stored(conn), _learned(conn)
+        if not is_noticeable(learned, stored):
+            return stored
         verdicts = sum(right + wrong for _, right, wrong in store.phone_verdicts(conn))
         store.save(
             conn,
@@ -38,28 +38,28 @@ def phone_corrections(conn: Connection, *, log: logging.Logger) -> dict[str, flo
             seed=0,
             contacts=0,
             overrides=verdicts,
-            model=json.dumps(now),
+            model=json.dumps(learned),
             reliability=[],
         )
         log.info(
             "corrected the weights of phone methods by %d verdicts: %s",
             verdicts,
-            now,
-            extra=fields(corrections=now, counts={"verdicts": verdicts}),
+            learned,
+            extra=fields(corrections=learned, counts={"verdicts": verdicts}),
         )
-        return now
+        return learned
 
 
 def phone_corrections_are_due(conn: Connection) -> bool:
     """Return whether `phone_corrections` would store new corrections."""
-    return is_noticeable(_now(conn), _kept(conn))
+    return is_noticeable(_learned(conn), _stored(conn))
 
 
-def _now(conn: Connection) -> dict[str, float]:
+def _learned(conn: Connection) -> dict[str, float]:
     return learned_corrections(store.phone_verdicts(conn), phone_weights())
 
 
-def _kept(conn: Connection) -> dict[str, float]:
+def _stored(conn: Connection) -> dict[str, float]:
     stored = store.newest(conn, "phones")
     if stored is None or stored.version != _VERSION:
         return {}

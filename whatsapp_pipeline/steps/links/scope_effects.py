@@ -24,7 +24,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import contact_links, live_links, live_review, overrides
 
 _NEWEST = 2**63 - 1
-_Outcome = Literal["holds", "pending", "kept"]
+_Outcome = Literal["in_force", "pending", "kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ScopeEffect:
     """The chats and live conversations of a scope, counted by the effect of a decision.
 
     `chats` counts those on which the decision would be in force, and `messages` their messages. `moved`
-    counts those of them that have another customer now, by that customer. `pending` counts those that the
+    counts those of them that now have another customer, as (customer, count). `pending` counts those that the
     rules must decide, and `kept` those on which another decision is in force.
     """
 
@@ -47,7 +47,7 @@ class ScopeEffect:
 def scope_effects(
     conn: Connection, offers: Sequence[ScopeOffer], kind: DecisionKind, contact: int | None
 ) -> list[ScopeEffect]:
-    """Return the effect of a decision on a customer in each of these scopes. Call it in a transaction.
+    """Return the effect of a decision on a customer in each of these scopes. Call this in a transaction.
 
     After a refusal (`not_contact`), the chats without another decision in force are pending.
     """
@@ -78,7 +78,7 @@ def _effect(conn: Connection, offer: ScopeOffer, kind: DecisionKind, contact: in
         outcomes |= _outcomes(conn, staged, decision)
     if live:
         outcomes |= _outcomes(conn, live_links.stage_conversations(conn, [one.id for one in live]), decision)
-    held = [places[place] for place, outcome in outcomes.items() if outcome == "holds"]
+    held = [places[place] for place, outcome in outcomes.items() if outcome == "in_force"]
     count = Counter(outcomes.values())
     return ScopeEffect(
         offer,
@@ -100,7 +100,7 @@ def _outcomes(
     for row in rows:
         owners = phone_owners(Evidence(phones=phones[row.id]))
         holds = settle_overrides([*in_force.get(row.id, []), decision], owners).holds
-        found[row.id] = "pending" if holds is None else "holds" if holds is decision else "kept"
+        found[row.id] = "pending" if holds is None else "in_force" if holds is decision else "kept"
     return found
 
 

@@ -1,7 +1,7 @@
 """Months whose links are stale, and the reasons.
 
-What belongs here: comparing the parts of both stages with the stored ones, and the texts of reasons. What
-does not: the hashes (store/links/link_parts.py), and files and code versions (automation/backfill.py).
+What belongs here: comparing the input hashes of both stages with the stored ones, and the texts of reasons.
+What does not: the hashes (store/links/link_parts.py), and files and code versions (automation/backfill.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.links import link_parts
 
 _LOG = logging.getLogger(__name__)
-_WORDS = {
+_REASONS = {
     "contacts": "contacts changed since it was linked",
     "orders": "orders changed since it was linked",
     "decisions": "overrides changed since it was linked",
@@ -25,18 +25,16 @@ _WORDS = {
     "phone_weights": "verdicts changed the confidence of links by phone",
     "links": "another program changed links",
 }
-_DUE = {"model": "a model must be fitted again", "phone_weights": _WORDS["phone_weights"]}
+_DUE = {"model": "a model must be fitted again", "phone_weights": _REASONS["phone_weights"]}
 _NO_PARTS = "linked by an older release"
 
 
 def stale_months(
     conn: Connection, months: Sequence[str], *, default_area_code: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield (month, reason) for the months whose links a run would decide again.
+    """Yield (month, reason) for each month whose links are stale, with each reason once per month.
 
-    Each reason comes once per month.
-
-    A run would change nothing in the other months.
+    A run decides the links of these months again. It would change nothing in the other months.
     """
     contacts = ContactLinking(LinkOptions(default_area_code=default_area_code), log=_LOG)
     orders = OrderLinking(OrderLinkOptions(), log=_LOG)
@@ -49,7 +47,9 @@ def stale_months(
             if before is None:
                 reasons[_NO_PARTS] = None
                 continue
-            now = {**linking.parts(conn, month), "orders": orders_now}
-            reasons |= {_WORDS[name]: None for name in link_parts.PARTS if before.get(name) != now.get(name)}
-            reasons |= {_DUE[name]: None for name in linking.fits_before(conn, month)}
+            now = {**linking.input_hashes(conn, month), "orders": orders_now}
+            reasons |= {
+                _REASONS[name]: None for name in link_parts.PARTS if before.get(name) != now.get(name)
+            }
+            reasons |= {_DUE[name]: None for name in linking.models_to_refit(conn, month)}
         yield from ((month, words) for words in reasons)
