@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from whatsapp_pipeline import cli
 from whatsapp_pipeline.settings import PROJECT_ROOT
-from whatsapp_pipeline.steps.operations.backup import FIRST_WRITE, kept
+from whatsapp_pipeline.steps.operations.backup import FIRST_WRITE, kept_backups
 from whatsapp_pipeline.store import grants, migrate
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.pg_tools import find_programs
@@ -103,7 +103,7 @@ def test_the_guides_commands_work_in_order(
     for line in filter(None, lines):
         _run(line)
     # The database held a contact before anything was written to it.
-    taken = kept(Path(environment["PIPELINE_LOCAL_DIR"], "backups"))
+    taken = kept_backups(Path(environment["PIPELINE_LOCAL_DIR"], "backups"))
     assert [backup.reason for backup in reversed(taken)] == [FIRST_WRITE, "by hand"]
 
 

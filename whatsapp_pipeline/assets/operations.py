@@ -39,7 +39,7 @@ def database_backup(
     """
     options = backup_options(settings.load_settings())
     taken = backup.take(database.resolved_url(), options, reason=config.reason, log=context.log)
-    kept = backup.kept(options.place, taken.database)
+    kept = backup.kept_backups(options.place, taken.database)
     return dg.MaterializeResult(
         metadata={
             **taken.counts(),

@@ -23,7 +23,7 @@ OLDEST_BACKUP = timedelta(hours=50)
 
 def _no_recent_backup(scope: CheckScope) -> Findings:
     database = str(conninfo_to_dict(scope.conn.info.dsn).get("dbname"))
-    taken = backup.kept(backup_options(settings.load_settings()).place, database)
+    taken = backup.kept_backups(backup_options(settings.load_settings()).place, database)
     good = [item for item in taken if item.verified == "restored"]
     if good and scope.now - good[0].time < OLDEST_BACKUP:
         return Findings.of(len(taken), [])

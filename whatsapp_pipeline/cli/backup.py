@@ -51,7 +51,7 @@ def backup_now(reason: str) -> None:
 @backup.command("list")
 def backup_list() -> None:
     """List the backups that are kept, newest first."""
-    found = step.kept(backup_options(settings.load_settings()).place)
+    found = step.kept_backups(backup_options(settings.load_settings()).place)
     if not found:
         say("no backups yet; `whatsapp-pipeline backup now` takes one")
     for item in found:
@@ -88,7 +88,7 @@ def restore_command(into: str | None, name: str | None, overwrite: bool) -> None
 
     configured = settings.load_settings()
     options = backup_options(configured)
-    chosen = _choose(step.kept(options.place), name, options)
+    chosen = _choose(step.kept_backups(options.place), name, options)
     own = pipeline_url(configured)  # this starts the embedded server: `--into` may be one of its databases
     url = into or own
     rows = step.restore(url, chosen, options, overwrite=overwrite, log=cli_log())

@@ -67,8 +67,8 @@ def _find(contact: int | None, phone: str | None, conversation: int | None) -> F
     if contact is not None:
         return step.contact_finder(contact)
     if phone is not None:
-        return step.phone(phone, default_area_code=settings.load_settings().default_area_code)
-    return step.conversation(conversation or 0)
+        return step.phone_finder(phone, default_area_code=settings.load_settings().default_area_code)
+    return step.conversation_finder(conversation or 0)
 
 
 @privacy.command("export")

@@ -148,7 +148,7 @@ def test_what_people_wrote_is_no_formula(url: str, tmp_path: Path, file_format: 
 def test_a_sheet_that_is_full_is_followed_by_another(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "ROWS_OF_A_SHEET", 20)
+    monkeypatch.setattr(steps, "MAX_SHEET_ROWS", 20)
     run("orders", "--format", "xlsx", "--out", tmp_path)
     found = sheets(tmp_path / "orders.xlsx")
     assert len(found) > 2

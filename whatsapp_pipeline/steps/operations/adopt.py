@@ -22,49 +22,50 @@ from whatsapp_pipeline.store.operations import first_migration
 from whatsapp_pipeline.store.operations import plan_tables as store
 from whatsapp_pipeline.store.operations.adoption import TABLES as ADOPTED_IN_PLACE
 
-_BATCH = 20_000
-_WAYS_OUT = {
+_BATCH_MESSAGES = 20_000
+# What to do about relations in the way; the key is whether the pipeline has no schema of its own.
+_REMEDIES = {
     True: "Give the pipeline a schema of its own (PIPELINE_SCHEMA=whatsapp) or a database of its own "
-    "(DATABASE_URL), or move them (ALTER TABLE … SET SCHEMA …). What only uses a table of the plan can be "
-    "dropped now and made again afterwards",
-    False: "Choose another schema (PIPELINE_SCHEMA) or move them (ALTER TABLE … SET SCHEMA …)",
+    "(DATABASE_URL), or move these relations (ALTER TABLE … SET SCHEMA …). A view that only uses a table of "
+    "the plan can be dropped now and made again after the migration",
+    False: "Choose another schema (PIPELINE_SCHEMA) or move these relations (ALTER TABLE … SET SCHEMA …)",
 }
 
 
 def refuse_unfit_database(url: str, schema: str | None = None) -> None:
-    """Raise PipelineError, before the first migration, if it would fail or be useless.
+    """Raise PipelineError if the first migration would fail or be useless. After it, do nothing.
 
     The reasons are: tables of another form have the pipeline's names, the role lacks rights, or contatos or
-    ordens_servico can't be read. `schema` is the pipeline's own schema, if any.
+    ordens_servico can't be read. `schema` is the pipeline's own schema, if it has one.
     """
     with connect(url) as conn:
         if store.has_migrated(conn):
             return
         existing = store.find_existing(conn, schema)
-        mend = [
+        problems = [
             *first_migration.missing_rights(conn, schema, [*ADOPTED_IN_PLACE, *existing.adoptable]),
             *first_migration.unfit_columns(conn),
         ]
     if existing.in_the_way:
         raise PipelineError(
             f"nothing was changed: {describe(url)} has relations with names that the pipeline needs: "
-            f"{', '.join(existing.in_the_way)}. {_WAYS_OUT[schema is None]}; then run migrate again"
-            + "".join(f"\nand: {words}" for words in mend)
+            f"{', '.join(existing.in_the_way)}. {_REMEDIES[schema is None]}; then run migrate again"
+            + "".join(f"\nand: {words}" for words in problems)
         )
-    if mend:
+    if problems:
         raise PipelineError(
             f"nothing was changed: {describe(url)} can't be migrated yet:\n"
-            + "\n".join(mend)
+            + "\n".join(problems)
             + "\nThen run migrate again"
         )
 
 
 def migrate_into_schema(url: str, schema: str) -> None:
-    """Apply all migrations to the pipeline's own schema, unless they are applied; it is first in `url`'s
-    path.
+    """Apply all migrations to the pipeline's own schema, unless the database was migrated before.
 
-    Migrations complete contatos and ordens_servico in that schema. So the user's tables are moved there and
-    back in one transaction, and keep their rows, indexes and rights.
+    The schema must be the first of the search path in `url`. Migrations complete contatos and ordens_servico
+    in that schema. So the user's tables are moved there and back in one transaction, and keep their rows,
+    indexes and rights.
     """
     with connect(url, application_name="whatsapp-pipeline adoption") as conn, named_lock(conn, "adoption"):
         if store.has_migrated(conn):
@@ -82,8 +83,8 @@ def migrate_into_schema(url: str, schema: str) -> None:
 def adopt_plan_tables(url: str, *, zone: str) -> list[store.Carried]:
     """Adopt tables of the plan's form with their rows; return the counts of each table.
 
-    Everything, with the migrations, is one transaction: if it fails, the database is unchanged. Times without
-    a zone are read in `zone`.
+    The adoption and the migrations are one transaction: if it fails, the database is unchanged. Times without
+    a time zone are read in `zone`.
     """
     with connect(url, application_name="whatsapp-pipeline adoption") as conn, named_lock(conn, "adoption"):
         existing = store.find_existing(conn)
@@ -101,7 +102,7 @@ def _carry_over(conn: Connection, tables: Sequence[str], zone: str) -> list[stor
     for table in tables:
         if table == "chat_messages":
             store.prepare_hashes(conn)
-            for batch in store.plan_messages(conn, _BATCH):
+            for batch in store.plan_messages(conn, _BATCH_MESSAGES):
                 store.keep_hashes(conn, _hashes(batch))
         carried.append(store.carry_over(conn, table, zone))
         store.carry_grants(conn, table)
@@ -112,7 +113,7 @@ def _carry_over(conn: Connection, tables: Sequence[str], zone: str) -> list[stor
 
 
 def _hashes(messages: Sequence[store.PlanMessage]) -> list[tuple[int, int]]:
-    """Store the same hashes of messages that chat_messages computes, so that they keep their ids."""
+    """Return (id, hash) of messages, hashed as chat_messages does, so that the messages keep their ids."""
     identities = [m.text if m.quote is None else f"{m.text}\0\0{m.quote}" for m in messages]
     hashed = body_hashes(pl.Series(identities, dtype=pl.String)).to_list()
     return [(message.id, value) for message, value in zip(messages, hashed, strict=True)]

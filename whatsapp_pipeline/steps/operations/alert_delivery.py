@@ -15,7 +15,7 @@ from whatsapp_pipeline.domain.alert_text import Alert
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.settings import Settings
 
-_TIMEOUT = 10
+_TIMEOUT = 10  # seconds
 
 
 def is_configured(settings: Settings) -> bool:
@@ -24,7 +24,10 @@ def is_configured(settings: Settings) -> bool:
 
 
 def send(settings: Settings, alert: Alert) -> None:
-    """Deliver an alert to every receiver of the settings; raises PipelineError if one refuses it."""
+    """Deliver an alert to every receiver of the settings, the URL first.
+
+    Raises PipelineError at the first receiver that refuses the alert.
+    """
     if settings.alert_webhook_url:
         _post(settings.alert_webhook_url.get_secret_value(), alert)
     if settings.alert_email_to:
@@ -32,7 +35,7 @@ def send(settings: Settings, alert: Alert) -> None:
 
 
 def _post(url: str, alert: Alert) -> None:
-    import requests  # imported here, because most processes only load the definitions
+    import requests  # imported here, because most processes never send an alert
 
     try:
         # Incoming webhooks of chat programs show `text`; the other fields are for programs.

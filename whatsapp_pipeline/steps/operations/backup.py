@@ -2,8 +2,8 @@
 
 What belongs here: the files of backups and their retention. What does not: the commands of PostgreSQL
 (store/operations/dumps.py). A backup is `<database>-<UTC time>.dump` (pg_dump's custom format) with a `.json`
-that describes it. There is no other record, so that backups can be listed without the database, and from any
-host where they are in an object store. Both files are readable only by their owner.
+that describes it. There is no other record of backups. So they can be listed without the database and, in an
+object store, from any host. Both files are readable only by their owner.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ FIRST_WRITE = "first write"
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """The description of a dump. `tables` are exact row counts; `verified` is restored or listed."""
+    """The description of a dump.
+
+    `tables` has the exact number of rows by table. `verified` is "restored" if the dump was restored into a
+    scratch database and compared, or "listed" if only its table of contents was read. `taken_at` is an ISO
+    time.
+    """
 
     file: str
     database: str
@@ -61,9 +66,10 @@ class Backup:
 class BackupOptions:
     """Folder and retention of backups.
 
-    `scratch_url` is a server for verifying if the database's server refuses. With `store`, backups are kept
-    there, and `folder` on this host holds one only while it is made or read. `register` is called with the
-    URL of the database after backups were made, rewritten or deleted.
+    `scratch_url` returns the URL of a server on which a dump is verified if the database's own server does
+    not allow a scratch database. With `store`, backups are kept there, and `folder` on this host has a dump
+    only while it is made or read. `register` is called with the URL of the database after backups were made,
+    rewritten or deleted.
     """
 
     folder: Path
@@ -76,14 +82,15 @@ class BackupOptions:
 
     @property
     def place(self) -> StoreFolder | Path:
-        """Where backups are kept."""
+        """The store or folder in which backups are kept."""
         return self.store or self.folder
 
 
 def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) -> Backup:
     """Back up the database at `url`, verify the dump, and delete old backups.
 
-    Raises PipelineError if the dump can't be written or differs from the database; no file is left then.
+    Raises PipelineError if the dump can't be written or differs from the database. No file of the new backup
+    is then left.
     """
     started = time.monotonic()
     with connect(url) as conn:
@@ -95,25 +102,13 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
     partial = path.with_suffix(".partial")
     try:
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        tables = dumps.dump(url, programs, partial, progress=_rows_of(log, "backup"))
+        tables = dumps.dump(url, programs, partial, progress=_row_progress(log, "backup"))
         verified = _verify(url, programs, partial, tables, options, log)
+        seconds, size = round(time.monotonic() - started, 2), partial.stat().st_size
         backup = Backup(
-            path.name,
-            database,
-            reason,
-            now.isoformat(),
-            round(time.monotonic() - started, 2),
-            partial.stat().st_size,
-            version,
-            verified,
-            tables,
+            path.name, database, reason, now.isoformat(), seconds, size, version, verified, tables
         )
-        try:
-            _store_backup(options, backup, partial, replaces=False)
-        except BaseException:
-            with contextlib.suppress(OSError, PipelineError):  # the first error is the one to report
-                _delete_backup(options, path.name)
-            raise
+        _store_new_backup(options, backup, partial)
     except OSError as error:
         raise PipelineError(
             f"the backup could not be written to {options.folder.name}/ ({error.strerror}); "
@@ -121,21 +116,29 @@ def take(url: str, options: BackupOptions, *, reason: str, log: logging.Logger) 
         ) from error
     finally:
         partial.unlink(missing_ok=True)
-    log.info(
-        "backup %s: %.1f MB, %s rows in %d tables, %s, %.1f s",
-        path.name,
-        backup.size_bytes / 1e6,
-        f"{sum(tables.values()):,}",
-        len(tables),
-        verified,
-        backup.seconds,
-        extra=fields(
-            file=path.name, reason=reason, verified=verified, seconds=backup.seconds, counts=backup.counts()
-        ),
-    )
+    _log_taken(backup, log)
     delete_old_backups(options, database, log=log)
     options.register(url)
     return backup
+
+
+def _log_taken(backup: Backup, log: logging.Logger) -> None:
+    log.info(
+        "backup %s: %.1f MB, %s rows in %d tables, %s, %.1f s",
+        backup.file,
+        backup.size_bytes / 1e6,
+        f"{sum(backup.tables.values()):,}",
+        len(backup.tables),
+        backup.verified,
+        backup.seconds,
+        extra=fields(
+            file=backup.file,
+            reason=backup.reason,
+            verified=backup.verified,
+            seconds=backup.seconds,
+            counts=backup.counts(),
+        ),
+    )
 
 
 def _verify(
@@ -146,7 +149,10 @@ def _verify(
     options: BackupOptions,
     log: logging.Logger,
 ) -> str:
-    """Read the dump's listing and restore it into a scratch database; return how it was verified."""
+    """Read the dump's table of contents, and restore it into a scratch database if that is allowed.
+
+    Return "restored" or "listed".
+    """
     if (listed := dumps.listed_tables(programs, path)) < len(tables):
         raise PipelineError(f"the backup lists {listed} tables, not {len(tables)}; it was not kept")
     try:
@@ -159,29 +165,31 @@ def _verify(
     return "restored"
 
 
-def _rows_of(log: logging.Logger, what: str) -> dumps.RowProgress:
-    """Return what reports the rows of a dump while they are written or loaded."""
+def _row_progress(log: logging.Logger, what: str) -> dumps.RowProgress:
+    """Return a function that reports the progress of writing or loading the rows of a dump."""
     return lambda total: Progress(log, what, total, "rows").advance
 
 
 def _restore_and_compare(
     url: str, programs: Programs, path: Path, tables: dict[str, int], log: logging.Logger
 ) -> None:
-    advance = _rows_of(log, "backup, restored to verify it")(sum(tables.values()))
+    advance = _row_progress(log, "backup, restored to verify it")(sum(tables.values()))
     with dumps.scratch_database(url) as scratch:
         dumps.load_dump(scratch, programs, path, clean=False, advance=advance)
         with connect(scratch) as conn:
             found = dumps.count_dumped(conn)
     if wrong := dumps.count_differences(tables, found):
-        raise PipelineError(f"the backup does not hold what the database held ({wrong[0]}); it was not kept")
+        raise PipelineError(
+            f"the restored backup differs from the database ({wrong[0]}); the backup was not kept"
+        )
 
 
 def _store_backup(options: BackupOptions, backup: Backup, partial: Path, *, replaces: bool) -> None:
-    """Move a complete dump to where backups are kept, and write its description: only both make a backup.
+    """Move a complete dump to the place of backups, and write its description. A backup needs both files.
 
-    A dump that replaces another comes before its description. Otherwise the old rows, with the new counts,
-    would be left when the upload fails. A new backup begins with the description, so that a killed process
-    leaves no rows that no retention finds.
+    A dump that replaces another is moved before its description is written. Otherwise a failed upload would
+    leave the old rows with the new counts. For a new backup, the description is written first, so that a
+    killed process leaves no dump that `delete_old_backups` does not know.
     """
     place = options.store or LocalFolder(options.folder)
 
@@ -198,8 +206,18 @@ def _store_backup(options: BackupOptions, backup: Backup, partial: Path, *, repl
         write()
 
 
+def _store_new_backup(options: BackupOptions, backup: Backup, partial: Path) -> None:
+    """Store a new backup. If that fails, delete the part of it that was stored."""
+    try:
+        _store_backup(options, backup, partial, replaces=False)
+    except BaseException:
+        with contextlib.suppress(OSError, PipelineError):  # the first error is the one to report
+            _delete_backup(options, backup.file)
+        raise
+
+
 def _delete_backup(options: BackupOptions, file: str) -> None:
-    """Delete a dump and its description, as far as they exist."""
+    """Delete a dump and its description, if they exist."""
     place = options.store or LocalFolder(options.folder)
     place.delete(file)
     place.delete(Path(file).with_suffix(".json").name)
@@ -207,7 +225,7 @@ def _delete_backup(options: BackupOptions, file: str) -> None:
 
 @contextlib.contextmanager
 def _on_this_host(options: BackupOptions, backup: Backup) -> Iterator[Path]:
-    """Yield the path of a dump; one in a store is copied to this host until the block ends."""
+    """Yield the path of a dump on this host. A dump in a store is downloaded, and deleted after the block."""
     path = options.folder / backup.file
     if options.store is None:
         yield path
@@ -220,7 +238,7 @@ def _on_this_host(options: BackupOptions, backup: Backup) -> Iterator[Path]:
         fetched.unlink(missing_ok=True)
 
 
-def kept(place: StoreFolder | Path, database: str | None = None) -> list[Backup]:
+def kept_backups(place: StoreFolder | Path, database: str | None = None) -> list[Backup]:
     """Return the backups in a folder, newest first; other files are ignored."""
     backups = []
     for text in _descriptions(place):
@@ -248,11 +266,12 @@ def _descriptions(place: StoreFolder | Path) -> Iterator[bytes]:
                 yield place.read(name)
 
 
-def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[Backup]:
+def backups_to_delete(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[Backup]:
     """Return the backups to delete: all but the newest of each of the last `daily` days and `monthly` months.
 
-    A backup from before the first write is never deleted, because only it has the user's data as it was. A
-    backup of the day before the newest one is kept too, because a person may need it.
+    Only days and months with a backup count. A backup from before the first write is never deleted, because
+    only it has the user's original data. Backups of the 24 hours before the newest one are kept, too, because
+    a person may need them.
     """
     newest_first = sorted(backups, key=lambda backup: backup.taken_at, reverse=True)
     keep: set[str] = set()
@@ -272,7 +291,9 @@ def superfluous(backups: Iterable[Backup], *, daily: int, monthly: int) -> list[
 
 def delete_old_backups(options: BackupOptions, database: str, *, log: logging.Logger) -> int:
     """Delete the old backups of `database`; return their number."""
-    old = superfluous(kept(options.place, database), daily=options.keep_daily, monthly=options.keep_monthly)
+    old = backups_to_delete(
+        kept_backups(options.place, database), daily=options.keep_daily, monthly=options.keep_monthly
+    )
     for leftover in options.folder.glob(f"{database}-*.partial"):
         if time.time() - leftover.stat().st_mtime > 24 * 3600:  # left by a killed process
             leftover.unlink(missing_ok=True)
@@ -287,8 +308,9 @@ def restore(
 ) -> dict[str, int]:
     """Load a backup into the database at `url` and compare the counts; return the rows of each table.
 
-    A database with tables is refused unless `overwrite`; then the tables of the backup are replaced and
-    others stay. Raises PipelineError and changes nothing if it fails.
+    Raises PipelineError for a database with tables unless `overwrite` is set. With `overwrite`, the tables of
+    the backup are replaced, and other tables stay. Raises PipelineError, too, if the backup can't be loaded
+    (nothing is changed then) or if the loaded rows differ from its counts.
     """
     with connect(url) as conn:
         empty, version = dumps.has_no_tables(conn), conn.info.server_version
@@ -298,7 +320,7 @@ def restore(
         )
     programs = find_programs(max(version, backup.server_version) // 10000, options.bin_dir)
     with _on_this_host(options, backup) as path:
-        advance = _rows_of(log, f"restore {backup.file}")(sum(backup.tables.values()))
+        advance = _row_progress(log, f"restore {backup.file}")(sum(backup.tables.values()))
         dumps.load_dump(url, programs, path, clean=not empty, advance=advance)
     found, wrong = _compare(url, backup)
     if wrong:
@@ -313,7 +335,7 @@ def restore(
 
 
 def _compare(url: str, backup: Backup) -> tuple[dict[str, int], list[str]]:
-    """Return the rows of each table of a restored database, and how those of the backup differ from it."""
+    """Return the rows of each table of a restored database, and the differences from the backup's counts."""
     with connect(url) as conn:
         found = dumps.count_dumped(conn)
     return found, dumps.count_differences(
@@ -333,8 +355,8 @@ def rewrite(
 
     `change` gets the URL of the scratch database and returns whether to replace the backup. A backup whose
     counts are wrong, because an earlier rewrite ended between dump and description, is replaced in any case.
-    The file keeps its name and reason. Returns whether it was replaced; raises PipelineError if a step fails.
-    The old rows are then unchanged, or replaced in full.
+    The file keeps its name and reason. Returns whether it was replaced. Raises PipelineError if a step fails;
+    the dump is then either unchanged or replaced completely.
     """
     with connect(url) as conn:
         version = conn.info.server_version
@@ -343,16 +365,18 @@ def rewrite(
     try:
         with dumps.scratch_database(url) as scratch:
             with _on_this_host(options, backup) as path:
-                advance = _rows_of(log, f"{backup.file}, read")(sum(backup.tables.values()))
+                advance = _row_progress(log, f"{backup.file}, read")(sum(backup.tables.values()))
                 dumps.load_dump(scratch, programs, path, clean=False, advance=advance)
             _, wrong = _compare(scratch, backup)
             if not change(scratch) and not wrong:
                 return False
             os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-            tables = dumps.dump(scratch, programs, partial, progress=_rows_of(log, f"{backup.file}, written"))
+            tables = dumps.dump(
+                scratch, programs, partial, progress=_row_progress(log, f"{backup.file}, written")
+            )
         anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
         if dumps.listed_tables(programs, partial) < len(tables):
-            raise PipelineError(f"the new {backup.file} does not list its tables; the old one stays")
+            raise PipelineError(f"the new {backup.file} does not list its tables; the old file is kept")
         _store_backup(options, anew, partial, replaces=True)
     finally:
         partial.unlink(missing_ok=True)
@@ -362,7 +386,7 @@ def rewrite(
 
 
 def has_foreign_rows(url: str) -> bool:
-    """Return whether the database has rows of the user and none of the pipeline."""
+    """Return whether the database has rows in tables of the user and none in tables of the pipeline."""
     with connect(url) as conn:
         filled = {table.split(".")[-1] for table, rows in dumps.count_tables(conn).items() if rows}
     users, ours = {"contatos", "ordens_servico"}, {"erp_passes", "chat_files", "contact_phones"}
@@ -370,21 +394,22 @@ def has_foreign_rows(url: str) -> bool:
 
 
 def before_migration(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:
-    """Back up a database with tables before a migration; None if it is empty."""
+    """Back up a database with rows before a migration; return None if no table has rows."""
     with connect(url) as conn:
         if not any(dumps.count_tables(conn).values()):
             return None
-    # The first migration adopts the user's database, so that backup is the one from before the first write.
+    # The first migration changes the user's database, so the backup before it is the one before the first
+    # write.
     return take(url, options, reason=FIRST_WRITE if has_foreign_rows(url) else "migration", log=log)
 
 
 def before_first_write(url: str, options: BackupOptions, *, log: logging.Logger) -> Backup | None:
-    """Back up a database with rows of the user before the pipeline's first write; otherwise None.
+    """Back up a database with rows of the user before the pipeline's first write.
 
-    Nothing is done if the folder has such a backup.
+    Return None if there are no such rows, or if the backup exists already.
     """
     database = str(conninfo_to_dict(url).get("dbname") or "postgres")
-    taken = any(backup.reason == FIRST_WRITE for backup in kept(options.place, database))
+    taken = any(backup.reason == FIRST_WRITE for backup in kept_backups(options.place, database))
     if taken or not has_foreign_rows(url):
         return None
     return take(url, options, reason=FIRST_WRITE, log=log)

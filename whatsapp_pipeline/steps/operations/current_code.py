@@ -1,9 +1,10 @@
-"""Whether this process runs the code and the schema that the database has.
+"""Comparing the code and migrations of this process with those that the database records.
 
-What belongs here: the comparison, in words. What does not: who asks (resources/), and applying migrations.
+What belongs here: the comparison and its text. What does not: its callers (resources/), and applying
+migrations.
 
-One machine needs no comparison of code: its processes run the files that are there. On several hosts an
-upgrade reaches one after the other, and a worker with old code would write results that count as current.
+On one machine all processes run the same files. An upgrade of several hosts reaches one host after the other.
+A worker with old code would then write results that count as current.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ def own_hash() -> str:
 
 
 def record_deployment(url: str) -> None:
-    """Make the code of this process the current one of the database; `migrate` calls it."""
+    """Record the code of this process as the current code of the database. `migrate` calls this."""
     with connect(url) as conn:
         deployed_code.record(conn, own_hash(), version("whatsapp-pipeline"))
 
 
 def why_not_current(url: str) -> str | None:
-    """Return why this process must not work on the database; None if its code and schema are current.
+    """Return a text why this process must not work on the database; None if its code and schema are current.
 
     The text says whether this process is behind or ahead, and what to do.
     """

@@ -1,11 +1,11 @@
 """Registering files with people's data, and deleting exports that are outdated.
 
-What belongs here: where a file is, seen from the register, and what happens to it on its disk. What does not:
-the statements (store/operations/data_files.py), and the copies that every host erases by itself
+What belongs here: the place of a file as the register stores it, and deleting files on their disk. What does
+not: the statements (store/operations/data_files.py), and the copies that every host erases by itself
 (local_copies.py).
 
-A file is known by the name of its host and its path. So a file counts as deleted only where its folder exists
-and the file does not: another container of the same name may not have the folder.
+The register identifies a file by the name of its host and its path. Another container may have the same name
+but not the folder. So a file counts as deleted only if its folder exists and the file does not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations import data_files, suppression
 from whatsapp_pipeline.store.operations.data_files import DataFile, FilePlace, KeptBackup, Kind, NewFile
 
-# A file that is not complete after this time was not written: its process was killed.
+# If a file is not complete after this time, its process was killed.
 _LONGEST_EXPORT = timedelta(days=1)
 _REFUSED = (
     psycopg.errors.InsufficientPrivilege,
@@ -48,17 +48,17 @@ def place_in(settings: Settings, folder: FileFolder, name: str) -> FilePlace:
 
 @dataclass(slots=True)
 class WrittenFile:
-    """What the block that writes a file reports: its size, where the file is in a store."""
+    """The result of writing a file. The block that writes to a store sets `size`, in bytes."""
 
     size: int | None = None
 
 
 @contextmanager
 def registered(conn: Connection, new: NewFile, *, log: logging.Logger) -> Iterator[WrittenFile]:
-    """Register a file for which the block reads rows, and which it writes.
+    """Register a file with people's data, which the block then writes.
 
-    A pipe or device such as /dev/stdout is not registered. A login that may not register goes on with a
-    warning, because it may read the rows without us as well.
+    A pipe or device such as /dev/stdout is not registered. If the login may not register files, a warning is
+    logged and the block runs, because the login could read the rows without this program, too.
     """
     written = WrittenFile()
     path = None if "://" in new.place.folder else Path(new.place.path)
@@ -69,8 +69,8 @@ def registered(conn: Connection, new: NewFile, *, log: logging.Logger) -> Iterat
         file = data_files.register_file(conn, new)
     except _REFUSED:
         log.warning(
-            "this login can't register the file, so an erasure will not name it; "
-            "after `whatsapp-pipeline grants` it can"
+            "this database login can't register the file, so an erasure will not list it; "
+            "run `whatsapp-pipeline grants`, which gives the login this right"
         )
         yield written
         return
@@ -86,7 +86,7 @@ def registered(conn: Connection, new: NewFile, *, log: logging.Logger) -> Iterat
 
 
 def contact_hash(id_contato: int) -> bytes | None:
-    """Return the keyed hash by which the register knows a contact; None without a privacy key."""
+    """Return the keyed hash of a contact in the register; None without a privacy key."""
     with suppress(PipelineError):
         key = privacy_key.find_key()
         return None if key is None else suppression.hash_of(key, "contact", str(id_contato))
@@ -98,11 +98,11 @@ def register_backups(
 ) -> None:
     """Make the register equal to the backups that are in the folder of the settings.
 
-    A backup is good without it, so a database that refuses causes a warning only.
+    If the database refuses, only a warning is logged, because backups are valid without the register.
     """
     folder = options.store or LocalFolder(options.folder)
     place = place_in(settings, folder, "")
-    kept = [KeptBackup(item.file, item.size_bytes, item.time) for item in backup.kept(options.place)]
+    kept = [KeptBackup(item.file, item.size_bytes, item.time) for item in backup.kept_backups(options.place)]
     try:
         with connect(url, application_name="whatsapp-pipeline register") as conn:
             if data_files.has_register(conn):
@@ -122,14 +122,14 @@ def mark_backups_clean(
     names: Sequence[str],
     cleaned_at: datetime,
 ) -> None:
-    """Remove the flag of backups that hold nobody any more who was erased before `cleaned_at`."""
+    """Remove the outdated flag of backups that contain nobody who was erased before `cleaned_at`."""
     if data_files.has_register(conn):
         place = place_in(settings, options.store or LocalFolder(options.folder), "")
         data_files.unflag_backups(conn, place.host, place.folder, names, cleaned_at)
 
 
 def forget_missing_files(conn: Connection, settings: Settings, kinds: Collection[Kind]) -> None:
-    """Take files of these kinds off the register that are no longer on this host or in SHARED_DIR."""
+    """Delete missing files of these kinds from the register, if they were on this host or in SHARED_DIR."""
     if not data_files.has_register(conn):  # restored from an old backup
         return
     now = data_files.flagging_time(conn)
@@ -154,7 +154,7 @@ def forget_missing_files(conn: Connection, settings: Settings, kinds: Collection
 
 
 def outdated_exports(conn: Connection, settings: Settings) -> list[DataFile]:
-    """Return the exports on this host's disks that may hold what was erased or deleted from the database."""
+    """Return the exports of this host and of SHARED_DIR that may have data that was erased or deleted."""
     here = (settings.host, settings.shared_dir)
     return [
         file
@@ -164,9 +164,9 @@ def outdated_exports(conn: Connection, settings: Settings) -> list[DataFile]:
 
 
 def delete_export(conn: Connection, file: DataFile) -> bool:
-    """Delete an export, and what a killed export left beside it.
+    """Delete an export, and temporary folders that a killed export left beside it. Return True.
 
-    Returns False for a file that is not as the export left it: it may be somebody's own by now.
+    Return False and delete nothing if the file was changed after the export, because it may be another file.
     """
     path = Path(file.place.path)
     with suppress(FileNotFoundError):

@@ -1,10 +1,10 @@
 """Writing rows to files for people: CSV for a spreadsheet, XLSX and Parquet.
 
-What belongs here: the formats, masks and spreadsheet safety. What does not: which rows there are
+What belongs here: the formats, masks and spreadsheet safety. What does not: the choice of rows
 (store/operations/exports.py).
 
-A file is written in a folder beside its place (export_folder.py) and moved there when it is whole, readable
-by its owner alone.
+A file is written in a temporary folder beside its final path (export_folder.py), and moved when it is
+complete. Only its owner can read it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from whatsapp_pipeline.steps.operations.export_folder import folder_beside
 from whatsapp_pipeline.store.operations.exports import Export
 
 FORMATS = ("csv", "xlsx", "parquet")
-ROWS_OF_A_SHEET = 1_048_575
-"""Rows that a sheet of Excel holds below its heading."""
+MAX_SHEET_ROWS = 1_048_575
+"""Maximum number of rows of an Excel sheet below its heading."""
 
-_LONGEST_CELL = 32_767
-_ROWS_OF_A_SLICE = 10_000
+_LONGEST_CELL = 32_767  # characters
+_SLICE_ROWS = 10_000
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class ExportOutcome:
-    """Number of written rows, and of texts that are too long for a cell of Excel."""
+    """Number of written rows, and of texts that were cut because they are too long for a cell of Excel."""
 
     rows: int = 0
     cut_texts: int = 0
@@ -51,13 +51,13 @@ def write_export(
     """Write chunks of rows to `path`, in the format that its suffix names.
 
     Args:
-        path: Where to; its folder is there, and a file of that name is replaced.
+        path: Path of the new file. Its folder must exist. An existing file is replaced.
         chunks: At least one frame; all have the same columns.
         decimal_comma: In CSV, write 1,5 and not 1.5.
-        advance: Called with the rows of each chunk when it is written.
+        advance: Called with the number of rows of each chunk after it was written.
 
     Raises:
-        OSError: The disk refuses.
+        OSError: The file can't be written.
     """
     written = ExportOutcome()
     counted = _counted(_slices(chunks) if path.suffix == ".xlsx" else chunks, written, advance)
@@ -75,7 +75,7 @@ def write_export(
 
 
 def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFrame]:
-    """Replace names, titles, paths, and the numbers and addresses in texts."""
+    """Mask names, titles and paths, and hide the numbers and addresses in texts."""
     masks: dict[str, Callable[[str], str]] = {
         **dict.fromkeys(export.names, mask_name),
         **dict.fromkeys(export.titles, mask_title),
@@ -89,11 +89,11 @@ def masked(chunks: Iterable[pl.DataFrame], export: Export) -> Iterator[pl.DataFr
 
 
 def _slices(chunks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut chunks into slices of about a second's work for XLSX, which is written cell by cell."""
+    """Divide chunks into slices that take about a second each, because XLSX is written cell by cell."""
     for chunk in chunks:
         if chunk.is_empty():
             yield chunk
-        yield from chunk.iter_slices(_ROWS_OF_A_SLICE)
+        yield from chunk.iter_slices(_SLICE_ROWS)
 
 
 def _counted(
@@ -121,7 +121,7 @@ def _write_csv(path: Path, chunks: Iterable[pl.DataFrame], *, decimal_comma: boo
 
 
 def _as_cells(chunk: pl.DataFrame) -> pl.DataFrame:
-    """Make lists one text, and no text a formula."""
+    """Join each list to one text, and change texts that a spreadsheet would read as formulas."""
     lists = pl.selectors.list().list.eval(pl.element().cast(pl.String)).list.join(", ").name.keep()
     flat = chunk.with_columns(lists)
     suspects = pl.selectors.string()
@@ -134,7 +134,7 @@ def _as_cells(chunk: pl.DataFrame) -> pl.DataFrame:
 
 
 def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutcome) -> None:
-    # Rows go to disk as they come. Texts are written as texts: no formula, no link, whatever they begin with.
+    # Each row is written to disk at once. A text is always written as text, never as a formula or a link.
     book = xlsxwriter.Workbook(
         str(path),
         {
@@ -153,7 +153,7 @@ def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutco
         cells = _as_cells(chunk)
         styles = [_style(kind, moment, day) for kind in cells.dtypes]
         for row in cells.iter_rows():
-            if sheet is None or line > ROWS_OF_A_SHEET:
+            if sheet is None or line > MAX_SHEET_ROWS:
                 sheet, line = book.add_worksheet(), 1
                 sheet.freeze_panes(1, 0)
                 sheet.write_row(0, 0, cells.columns, heading)
@@ -170,7 +170,8 @@ def _write_xlsx(path: Path, chunks: Iterable[pl.DataFrame], written: ExportOutco
     try:
         book.close()
     except FileCreateError as error:
-        # The unfinished zip file writes once more when Python frees it, and the disk needs room for that.
+        # When Python frees the unfinished zip file, it writes once more. Truncating the parts makes room for
+        # that.
         for part in path.parent.iterdir():
             os.truncate(part, 0)
         raise OSError(*error.args[0].args) from error
@@ -187,8 +188,8 @@ def _style(kind: pl.DataType, moment: object, day: object) -> object:
 
 
 def _write_parquet(path: Path, chunks: Iterable[pl.DataFrame]) -> None:
-    # Each chunk is a file of its own, and polars joins them without holding all of them. These files are in
-    # Arrow's format without compression, so that rows are encoded once.
+    # Each chunk is written to its own file, and polars joins these files without loading all of them. They
+    # are uncompressed Arrow files, so that rows are encoded only once.
     parts = []
     for place, chunk in enumerate(chunks):
         part = path.with_name(f"{place:06d}.arrow")

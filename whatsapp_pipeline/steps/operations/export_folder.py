@@ -1,7 +1,7 @@
-"""The folder in which an export is written, beside its place.
+"""The temporary folder in which an export is written, beside its final path.
 
-What belongs here: making it, locking it, and removing those that killed exports left. What does not: what is
-written (export.py, which loads polars).
+What belongs here: making and locking the folder, and removing folders that killed exports left. What does
+not: writing the export (export.py, which loads polars).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
-    """Make a folder that only the user reads, and remove those that killed exports of this path left."""
+    """Make a folder that only this user can read. First remove folders that killed exports of `path` left."""
     remove_leftovers(path)
     with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         opened = os.open(folder, os.O_RDONLY)
@@ -30,15 +30,15 @@ def folder_beside(path: Path) -> Iterator[Path]:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Return the folders beside `path` in which exports of it are written, or were when they were killed."""
-    # as TemporaryDirectory names its folders
+    """Return the temporary folders beside `path` of running and killed exports of `path`."""
+    # The pattern matches the names that TemporaryDirectory gives to folders.
     return list(path.parent.glob(f".{escape(path.name)}.{'[a-z0-9_]' * 8}"))
 
 
 def remove_leftovers(path: Path) -> None:
     """Remove the folders that killed exports of `path` left."""
     for left in leftovers(path):
-        with suppress(OSError):  # it has just ended, or is another user's
+        with suppress(OSError):  # its export has just ended, or it belongs to another user
             opened = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
             if _lock(opened):  # a running export holds the lock of its folder
                 shutil.rmtree(left, ignore_errors=True)
@@ -46,7 +46,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _lock(opened: int) -> bool:
-    """Lock a folder; False if another process holds the lock, or if the file system has no locks."""
+    """Lock a folder. Return False if another process holds the lock, or if the file system has no locks."""
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,14 +1,14 @@
-"""Conditions before a step and between its months: no pause, no red blocking check, checkpoints.
+"""Conditions before a step: no pause, no red blocking check, and checkpoints. Pauses also end a running step.
 
 What belongs here: the conditions and their texts. What does not: their data (store/operations/gates.py).
 
-A blocking check ends its own run before the next asset. In other runs, while such a check is red, an asset
-that depends on the examined data is held, and its rows stay unchanged. A month that a person accepted is not
-red.
+A blocking check ends its own run before the next asset. While such a check is red, other runs hold each asset
+that depends on the examined data: its rows stay unchanged. A month that a person accepted is not red.
 
-A checkpoint that does not hold ends the step with an error that states what to do. `whatsapp-pipeline
-checkpoint waive` lets it pass, and stores the person and the reason. The setting CHECKPOINTS lists those that
-count.
+A checkpoint is a condition before an asset, for example that the contacts were read completely. If it does
+not hold, the step ends with an error that states what to do. `whatsapp-pipeline checkpoint waive` lets the
+step run, and stores the person and the reason. The setting CHECKPOINTS lists the checkpoints that are
+required.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ ORDERS_COMPLETE = "erp_order_pass_complete"
 
 
 class PausedError(PipelineError):
-    """The pipeline is paused; finished work stays, and the next run continues."""
+    """The pipeline is paused. Finished work is kept, and the next run continues."""
 
 
 class HeldError(PausedError):
-    """A blocking check of another run is red; the rows of this asset stay unchanged until it is green."""
+    """A blocking check of another run is red. The rows of this asset do not change until the check passes."""
 
 
 def check(conn: Connection, asset: str, months: list[str], *, required: Collection[str]) -> None:
@@ -70,7 +70,7 @@ def refuse_red(conn: Connection, blockers: Sequence[Rule]) -> None:
 
 
 def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
-    """Return a text with the red blocking check and what to do; None if none is red."""
+    """Return a text with the first red blocking check and what to do; None if none is red."""
     for rule in blockers:
         standing = standing_of(conn, rule)
         found = None if standing.passed else standing.words()
@@ -78,7 +78,7 @@ def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
             found = _broken_order_pass(conn)
         if found is not None:
             return (
-                f"held, and left as it was: the check {rule.name} of {rule.asset} is red "
+                f"held, its rows stay unchanged: the check {rule.name} of {rule.asset} is red "
                 f"({found}). {rule.how_to_fix} Then `whatsapp-pipeline qa evaluate --check "
                 f"{rule.name}`; or accept it with `whatsapp-pipeline qa accept`"
             )
@@ -86,7 +86,10 @@ def held_in_words(conn: Connection, blockers: Sequence[Rule]) -> str | None:
 
 
 def _broken_order_pass(conn: Connection) -> str | None:
-    """Say that the last pass over the orders broke off. It ended its run, so its check was not evaluated."""
+    """Return a text if the last pass over the ERP's orders was not completed, otherwise None.
+
+    An interrupted pass ends its run, so the check of that run was not evaluated.
+    """
     broken = gates.broken_pass(conn, "ordem-servico")
     if broken is None:
         return None
@@ -95,7 +98,7 @@ def _broken_order_pass(conn: Connection) -> str | None:
 
 
 def red_months(conn: Connection, blockers: Sequence[Rule]) -> dict[str, str]:
-    """Return the months with a red blocking check, each with the name of one."""
+    """Return the months with a red blocking check, each with the name of one such check."""
     return {
         verdict.month: rule.name
         for rule in blockers
@@ -109,11 +112,11 @@ def pause_in_words(conn: Connection) -> str | None:
     pause = gates.current_pause(conn)
     if pause is None:
         return None
-    # Dagster keeps these words, and an erasure does not reach them there.
+    # Dagster stores this text, and an erasure does not change what Dagster has stored.
     why = f" ({hide_personal(pause.reason)})" if pause.reason else ""
     return (
         f"paused since {pause.began_at.astimezone():%Y-%m-%d %H:%M %Z} by {pause.made_by}{why}; "
-        "`whatsapp-pipeline resume` goes on"
+        "`whatsapp-pipeline resume` ends the pause"
     )
 
 
@@ -133,7 +136,8 @@ def unmet(conn: Connection, checkpoint: str, months: list[str]) -> str | None:
             return None
         first = min(open_)
         return (
-            f"{open_[first]:,} chats of {first} were not read yet; materialize chat_file_index for it first"
+            f"{open_[first]:,} chats of {first} were not read yet; materialize chat_file_index for {first} "
+            "first"
         )
     return _links_reviewed(conn)
 
@@ -147,7 +151,7 @@ def _contacts(conn: Connection) -> str | None:
         status, items, expected = broken
         return (
             f"the last pass over the ERP's contacts is {status} after {items:,} of "
-            f"{'?' if expected is None else f'{expected:,}'}; materialize tiny_contacts again, it resumes"
+            f"{'?' if expected is None else f'{expected:,}'}; materialize tiny_contacts again; it resumes"
         )
     if gates.no_contact_normalized(conn):
         return "no contact's phone was normalized yet; materialize normalized_contacts"
@@ -175,7 +179,8 @@ def _disagreement(found: verdicts.Agreement, month: str) -> str | None:
     """Return a text if too few verdicts on a month's sample agree with the links; otherwise None."""
     if found.rate is None:
         return (
-            f"no verdict on the review sample of {month} says right or wrong; `review --sample` asks for them"
+            f"no verdict on the review sample of {month} is right or wrong; `review --sample` asks for "
+            "verdicts"
         )
     least = 1 - dict(settings.load_settings().check_tolerances).get(
         "reviewers_agree", verdicts.TOLERATED_DISAGREEMENT
@@ -184,6 +189,6 @@ def _disagreement(found: verdicts.Agreement, month: str) -> str | None:
         return None
     return (
         f"reviewers agree with {found.rate:.1%} of the links in the review sample of {month} "
-        f"({found.wrong} of {found.right + found.wrong} are wrong), and {least:.0%} are asked for; "
-        f"`whatsapp-pipeline review --month {month}` corrects links"
+        f"({found.wrong} of {found.right + found.wrong} are wrong), but at least {least:.0%} are required; "
+        f"`whatsapp-pipeline review --month {month}` lets you correct links"
     )

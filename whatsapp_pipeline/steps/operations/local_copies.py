@@ -1,7 +1,7 @@
 """Copies of personal data in files: saved ERP pages, QA reports, and the webhook's files of this host.
 
 What belongs here: finding one person in these files, and removing erased people from them. What does not: the
-tables (privacy.py), and when a host does this (local_erasures.py).
+tables (privacy.py), and the queue of erasures (local_erasures.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGES, REPORTS = "erp_backup", "reports"
 """Folders of saved ERP pages and of QA reports."""
 _PAGE, _REPORT = "*.json", "qa-*.html"
 IdTest: TypeAlias = Callable[[str], bool]
-"""Whether an ERP id, as text, is that of the person or of somebody on the list."""
+"""Function that returns whether an ERP id, as text, is that of the person or of somebody on the list."""
 
 
 def report_folder(settings: Settings) -> FileFolder:
@@ -35,12 +35,12 @@ def report_folder(settings: Settings) -> FileFolder:
 
 
 def page_folder(settings: Settings) -> FileFolder:
-    """Return the folder of newly saved ERP pages: in SHARED_DIR, otherwise in `.local`."""
+    """Return the folder of newly saved ERP pages: in SHARED_DIR if it is set, otherwise in `.local`."""
     return kept_folder(settings, PAGES)
 
 
 def has_copies(settings: Settings) -> bool:
-    """Return whether this host's own disk has folders in which copies of personal data are kept."""
+    """Return whether this host's own disk has a spool, saved ERP pages or QA reports."""
     return spool_directory(settings).is_dir() or any(
         folder.names(pattern) for folder, pattern in (*_own_pages(settings), *_own_reports(settings))
     )
@@ -60,24 +60,24 @@ def saved_items(settings: Settings, is_person: IdTest) -> list[dict[str, Any]]:
 def erase_own_files(
     settings: Settings, is_contact: IdTest | None, is_name: NameTest | None
 ) -> dict[str, int]:
-    """Remove erased people from the files on this host's disk; return how many changed or went, by kind.
+    """Remove erased people from the files on this host's disk; return counts of changed and deleted files.
 
     Args:
-        settings: they name the folders.
-        is_contact: recognises the ERP ids of erased people; None when there are none.
-        is_name: recognises the numbers and ids of erased people; None when there are none.
+        settings: The settings with the folders.
+        is_contact: Tests for ERP ids of erased people; None if there are none.
+        is_name: Tests for numbers and ids of erased people; None if there are none.
     """
     if is_name is not None:
         webhooks.rewrite_files(spool_directory(settings), is_name)
-    return _erase(_own_pages(settings), _own_reports(settings), is_contact)
+    return _erase_from(_own_pages(settings), _own_reports(settings), is_contact)
 
 
 def erase_shared_files(settings: Settings, is_contact: IdTest | None) -> dict[str, int]:
-    """Remove erased people from the files in SHARED_DIR; return how many changed or went, by kind."""
+    """Remove erased people from the files in SHARED_DIR; return counts of changed and deleted files."""
     pages, reports = shared_folder(settings, PAGES), shared_folder(settings, REPORTS)
     if pages is None or reports is None:
         return {}
-    return _erase([(pages, _PAGE)], [(reports, _REPORT)], is_contact)
+    return _erase_from([(pages, _PAGE)], [(reports, _REPORT)], is_contact)
 
 
 _Files: TypeAlias = tuple[FileFolder, str]  # a folder and the pattern of its files
@@ -88,33 +88,33 @@ def _own_pages(settings: Settings) -> list[_Files]:
 
 
 def _own_reports(settings: Settings) -> list[_Files]:
-    # REPORT_DIR may have been set later than the first report was written, and SHARED_DIR too.
+    # The first reports may have been written before REPORT_DIR or SHARED_DIR was set.
     named = [LocalFolder(settings.report_dir)] if settings.report_dir else []
     return [(folder, _REPORT) for folder in (local_folder(settings, REPORTS), *named)]
 
 
-def _erase(pages: list[_Files], reports: list[_Files], is_contact: IdTest | None) -> dict[str, int]:
+def _erase_from(pages: list[_Files], reports: list[_Files], is_contact: IdTest | None) -> dict[str, int]:
     changed = deleted = 0
     if is_contact is not None:
-        changed = sum(_scrub_pages(folder, is_contact) for folder, _ in pages)
-    # A report can show names and titles; the command `report` makes it again.
+        changed = sum(_erase_from_pages(folder, is_contact) for folder, _ in pages)
+    # A report can show names and titles, so every report is deleted. The command `report` makes it again.
     for folder, pattern in reports:
         for name in folder.names(pattern):
             if "/" in name:
-                continue  # REPORT_DIR may be a folder with others' files below it
+                continue  # REPORT_DIR may have folders with other people's files
             folder.delete(name)
             deleted += 1
     return {"saved ERP pages": changed, "QA reports": deleted}
 
 
 def _pages(folder: FileFolder) -> Iterator[tuple[str, Any]]:
-    """Yield the saved pages and their content; incomplete pages are left out."""
+    """Yield (name, content) of the saved pages; pages that are not complete JSON are skipped."""
     for name in folder.names(_PAGE):
         try:
             yield name, json.loads(folder.read(name).decode("utf-8-sig"))
         except ValueError:
             continue
-        except FileNotFoundError:  # the oldest pass was removed meanwhile
+        except FileNotFoundError:  # its pass was removed after the names were listed
             continue
 
 
@@ -134,10 +134,10 @@ def _objects(value: object, is_person: IdTest, *, is_contact_page: bool) -> Iter
                 yield from _objects(item, is_person, is_contact_page=is_contact_page)
 
 
-def _scrub_pages(folder: FileFolder, is_person: IdTest) -> int:
-    """Remove everything but the contact's id from saved pages, so that a page's count of items stays right.
+def _erase_from_pages(folder: FileFolder, is_person: IdTest) -> int:
+    """Reduce erased contacts in saved pages to their id, so that a page keeps its number of items.
 
-    Returns how many pages changed.
+    Return the number of changed pages.
     """
     changed = 0
     for name, content in _pages(folder):

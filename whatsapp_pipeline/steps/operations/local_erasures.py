@@ -1,13 +1,14 @@
-"""Erasures on this host: its copies of erased people are removed, and the database learns that it is done.
+"""Erasures on this host: removing erased people from its files, and confirming this in the database.
 
-What belongs here: who this host is, and applying the queue to its disk. What does not: the files
-(local_copies.py) and erasing from the tables (privacy.py).
+What belongs here: the id of this host, and applying the queue of erasures to its disk. What does not: the
+files (local_copies.py) and erasing from the tables (privacy.py).
 
-A host applies the whole list each time, so the order of erasures does not matter, and a host that is killed
-before it confirms does it again. Its number is in `.local/host.id`, beside the copies: two containers that
-share the folder are one host, whatever they are called. SHARED_DIR counts as a host of its own. Any
-host erases there and confirms for it. A volume has its number in a file, too: a host on which it is not
-mounted finds an empty folder there, which is another host, and confirms nothing for the volume.
+A host applies the whole list each time, so the order of erasures does not matter. A host that is killed
+before it confirms applies the list again. The id of a host is in `.local/host.id`, beside the copies. So two
+containers that share the folder are one host, also if their names differ. SHARED_DIR counts as a host of its
+own: any host erases there and confirms for it. A shared folder has its id in a file, too. If the volume is
+not mounted on a host, that host finds an empty folder, which has no id or another one, and confirms nothing
+for the volume.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from whatsapp_pipeline.webhook.spool import spool_directory
 
 HOST_FILE = "host.id"
 INTERVAL_SECONDS = 15.0
-"""Seconds between two looks of a running receiver or worker at the queue."""
+"""Seconds between two checks of the queue by a running receiver or worker."""
 
 
 class AppliedErasures(NamedTuple):
-    """How many erasures this host has confirmed now, and how many files it changed or deleted by kind."""
+    """Number of erasures that this call confirmed, and numbers of changed or deleted files by kind."""
 
     erasures: int
     removed: dict[str, int]
@@ -52,10 +53,10 @@ def apply_erasures(
 ) -> AppliedErasures:
     """Remove erased people from the files of this host and of SHARED_DIR, and confirm the erasures that wait.
 
-    A host is registered as soon as it keeps copies; `register` is for a receiver, whose spool is empty at
-    first. A pod or container whose disk ends with it keeps none where SHARED_DIR is set, so nobody waits for
-    it. Raises PipelineError when the spool can't be drained or SHARED_DIR does not answer; the erasure then
-    waits.
+    A host is registered when it has copies of personal data. With `register`, it is registered in any case; a
+    receiver needs this, because its spool is empty at first. With SHARED_DIR, a container without a permanent
+    disk has no copies, so no erasure waits for it. Raises PipelineError if the spool can't be drained or
+    SHARED_DIR does not answer; the erasure then stays in the queue.
     """
 
     def erase_own() -> dict[str, int]:
@@ -90,9 +91,9 @@ def apply_erasures(
 def _apply(
     conn: Connection, host_id: UUID, name: str, erase: Callable[[], dict[str, int]], done: Counter[str]
 ) -> int:
-    """Erase if an erasure waits, confirm it, and add the counts to `done`; return how many erasures waited.
+    """Call `erase` if erasures wait, confirm them, and add the counts to `done`; return how many waited.
 
-    The lock keeps a process with an older list from writing a page back that another has cleaned.
+    The lock prevents that a process with an older list writes back a page that another process has cleaned.
     """
     with named_lock(conn, f"erasures:{host_id}"):
         erasure_queue.register_host(conn, host_id, name)
@@ -113,14 +114,17 @@ def other_hosts(conn: Connection, settings: Settings) -> list[str]:
 
 
 def _shared_id(address: str) -> UUID | None:
-    """Return the number of SHARED_DIR: for an object store from its address, for a folder from its file."""
+    """Return the id of SHARED_DIR: for an object store from its address, for a folder from its file."""
     return uuid5(NAMESPACE_URL, address) if "://" in address else _host_id(Path(address))
 
 
 def keep_applying(
     url: str, settings: Settings, *, register: bool, stop: threading.Event, log: logging.Logger
 ) -> None:
-    """Apply erasures until `stop` is set; a problem is logged once until it is over, and tried again."""
+    """Apply erasures every INTERVAL_SECONDS until `stop` is set.
+
+    A failed attempt is logged if its reason differs from that of the previous attempt.
+    """
     problem: str | None = None
     while True:
         try:
@@ -131,7 +135,7 @@ def keep_applying(
             words = str(error) if isinstance(error, PipelineError) else type(error).__name__
             if words != problem:
                 log.warning(
-                    "erasures can't be applied on this host now (%s); it is tried again",
+                    "erasures can't be applied on this host now (%s); the next attempt follows soon",
                     words,
                     extra=fields(reason=words),
                 )
@@ -141,7 +145,7 @@ def keep_applying(
 
 
 def _host_id(folder: Path) -> UUID | None:
-    """Read the number of a host's folder; None before it is registered.
+    """Read the host id in a folder; return None if there is none.
 
     Raises PipelineError for a damaged or unreadable file.
     """
@@ -156,13 +160,13 @@ def _host_id(folder: Path) -> UUID | None:
         ) from None
     except ValueError:
         raise PipelineError(
-            f"{folder.name}/{HOST_FILE} holds no number of a host; delete the file, and the host gets "
-            "a new one (then `whatsapp-pipeline privacy forget-host` removes the old one)"
+            f"{folder.name}/{HOST_FILE} has no valid host id; delete the file, and the host gets a new id "
+            "(then `whatsapp-pipeline privacy forget-host` removes the old one)"
         ) from None
 
 
 def _make_host_id(folder: Path) -> UUID:
-    """Write a number for this folder, unless another process has just done it; return the number.
+    """Write a new host id to this folder, unless another process has just written one; return the id.
 
     Raises PipelineError when the folder can't be written.
     """
@@ -182,14 +186,14 @@ def _make_host_id(folder: Path) -> UUID:
         ) from None
     made = _host_id(folder)
     if made is None:
-        raise PipelineError(f"{folder.name}/{HOST_FILE} was deleted while it was made; try again")
+        raise PipelineError(f"{folder.name}/{HOST_FILE} was deleted while it was made; run the command again")
     return made
 
 
 def _link_once(complete: Path, path: Path) -> None:
-    """Let `path` have the content of `complete`, unless it exists: the first process wins."""
+    """Make the complete file available as `path`, unless `path` exists. So the first process wins."""
     try:
-        os.link(complete, path)  # all of the file or none
+        os.link(complete, path)  # atomic: other processes see the complete file or none
     except FileExistsError:
         return
     except OSError:  # a volume without hard links, such as SMB

@@ -22,7 +22,7 @@ from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.shared_folder import kept_folder, local_folder, shared_folder
 from whatsapp_pipeline.steps.operations import local_copies
-from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept, rewrite
+from whatsapp_pipeline.steps.operations.backup import BackupOptions, kept_backups, rewrite
 from whatsapp_pipeline.steps.operations.data_files import forget_missing_files, mark_backups_clean
 from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.store import statistics
@@ -48,18 +48,19 @@ from whatsapp_pipeline.store.operations.privacy_webhooks import erase_webhook_da
 from whatsapp_pipeline.webhook import privacy as webhooks
 from whatsapp_pipeline.webhook.spool import spool_directory
 
-# The name, in the counts of an erasure, for other people's chats whose file name contains the number.
+# Key in the counts of an erasure: other people's chats whose file name contains the number.
 _OTHERS = "chats of files so named"
-# A copy of the suppression list outside the database, because a database from an older backup lacks entries.
+# Copy of the suppression list outside the database, because a database from an older backup lacks entries.
 LIST_FILE = "privacy.list"
 
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """The result of an erasure: counts of removed rows by table or place, and what stays, with the reason.
+    """The result of an erasure.
 
-    `waiting` are the other hosts that have not erased their copies yet, and `outdated` the registered files
-    that may hold this person or somebody who was erased before.
+    `removed` counts removed rows and files by table or place. `stays` has the data that was not erased, with
+    the reason or what to do. `waiting` are the hosts that have not erased their copies yet. `outdated` are
+    the registered files that may contain this person or somebody who was erased earlier.
     """
 
     removed: dict[str, int]
@@ -72,7 +73,7 @@ FindSubject = Callable[[Connection], privacy.Subject]
 
 
 def contact_finder(id_contato: int) -> FindSubject:
-    """Return a function that finds a contact; it raises PipelineError when there is no such contact."""
+    """Return a function that finds a contact. It raises PipelineError if there is no such contact."""
 
     def find(conn: Connection) -> privacy.Subject:
         subject = privacy.find_contact(conn, id_contato)
@@ -83,8 +84,11 @@ def contact_finder(id_contato: int) -> FindSubject:
     return find
 
 
-def phone(text: str, *, default_area_code: str | None) -> FindSubject:
-    """Return a function that finds a person who is no contact by a phone, in any written form."""
+def phone_finder(text: str, *, default_area_code: str | None) -> FindSubject:
+    """Return a function that finds a person who is not a contact by phone, in any written form.
+
+    Raises PipelineError if `text` is not the phone of one person.
+    """
     read = parse_phone(text, default_area_code=default_area_code)
     if read is None or read.key is None:
         raise PipelineError(
@@ -94,8 +98,8 @@ def phone(text: str, *, default_area_code: str | None) -> FindSubject:
     return lambda conn: privacy.find_phone(conn, key)
 
 
-def conversation(conversation_id: int) -> FindSubject:
-    """Return a function that finds a person who is no contact by the id of a conversation."""
+def conversation_finder(conversation_id: int) -> FindSubject:
+    """Return a function that finds a person who is not a contact by the id of a conversation."""
     return lambda conn: privacy.find_conversation(conn, conversation_id)
 
 
@@ -138,10 +142,10 @@ def erase_person(
 ) -> Erasure:
     """Erase a person everywhere, and add them to the suppression list, so that no later run stores them.
 
-    The tables are erased in one transaction, this host's files after it; other hosts erase theirs from the
+    First the tables are erased in one transaction, then this host's files. Other hosts erase theirs from the
     queue. If the process is killed in between, running the command again, `privacy apply` or `privacy
-    reapply` completes the erasure. Raises PipelineError when there is no such person, or when the role may
-    not erase.
+    reapply` completes the erasure. Raises PipelineError if there is no such person, or if the role may not
+    erase.
     """
     spool = spool_directory(settings)
     with _as_writer("erase a person"):
@@ -156,32 +160,16 @@ def erase_person(
                 },
             )
         orders = privacy.count_orders(conn, subject)
-
-        def erase() -> tuple[dict[str, int], Erased]:
-            suppression.add_entries(conn, privacy.suppression_entries(conn, subject))
-            from_webhooks = erase_from_tables(conn, subject.person)
-            removed = privacy.erase_rows(conn, subject, keep_contact_row=keep_contact_row)
-            removed[_OTHERS] = _erase_named_files(
-                conn, subject.person.has_identity, subject.person.like_patterns()
-            )
-            key = suppression.key_in_use(conn)
-            hashed = _audit_subject(key, subject)
-            privacy.add_audit_row(conn, "privacy.erase", hashed, removed)
-            queue_erasure(conn, hashed, settings.host)
-            data_files.flag_erased(conn, hashed)
-            return removed, from_webhooks
-
-        removed, from_webhooks = in_transaction(conn, erase)
+        removed, from_webhooks = in_transaction(
+            conn,
+            lambda: _erase_from_database(conn, settings, subject, keep_contact_row=keep_contact_row),
+        )
         statistics.forget_deleted_rows(conn, privacy.TABLES)
         of_files = _erase_files(conn, settings, log)
         waiting = [host for host in erasure_hosts(conn) if host.unconfirmed]
         forget_missing_files(conn, settings, ("export", "person", "report"))
         outdated = [file for file in data_files.registered_files(conn) if file.outdated_by == "erasure"]
-    removed["conversations"] = from_webhooks.conversations
-    removed["conversation_messages"] = from_webhooks.messages
-    removed["webhook deliveries"] = from_webhooks.deliveries
-    removed["leads"] = from_webhooks.leads
-    removed |= of_files
+    removed |= _webhook_counts(from_webhooks) | of_files
     log.info(
         "one person erased: %s",
         ", ".join(f"{n} {name}" for name, n in removed.items() if n),
@@ -195,26 +183,54 @@ def erase_person(
     return Erasure(removed, stays, waiting, outdated)
 
 
+def _erase_from_database(
+    conn: Connection, settings: Settings, subject: privacy.Subject, *, keep_contact_row: bool
+) -> tuple[dict[str, int], Erased]:
+    """Erase a person from the tables, list them, and queue the erasure for all hosts, in one transaction.
+
+    Return the counts of removed rows by table, and those of the webhook's tables.
+    """
+    suppression.add_entries(conn, privacy.suppression_entries(conn, subject))
+    from_webhooks = erase_from_tables(conn, subject.person)
+    removed = privacy.erase_rows(conn, subject, keep_contact_row=keep_contact_row)
+    removed[_OTHERS] = _erase_named_files(conn, subject.person.has_identity, subject.person.like_patterns())
+    hashed = _audit_subject(suppression.key_in_use(conn), subject)
+    privacy.add_audit_row(conn, "privacy.erase", hashed, removed)
+    queue_erasure(conn, hashed, settings.host)
+    data_files.flag_erased(conn, hashed)
+    return removed, from_webhooks
+
+
+def _webhook_counts(erased: Erased) -> dict[str, int]:
+    return {
+        "conversations": erased.conversations,
+        "conversation_messages": erased.messages,
+        "webhook deliveries": erased.deliveries,
+        "leads": erased.leads,
+    }
+
+
 def _erase_files(conn: Connection, settings: Settings, log: logging.Logger) -> dict[str, int]:
     """Add the erased person to the list beside the database, and erase from the files of this host.
 
-    Raises PipelineError when that fails, because the person is erased from the database by then.
+    Raises PipelineError if this fails. The person was already erased from the database then.
     """
     try:
-        _remember(conn, settings)
+        _write_list_file(conn, settings)
         return apply_erasures(conn, settings, register=False, log=log).removed
     except (PipelineError, OSError) as error:
         why = str(error) if isinstance(error, PipelineError) else type(error).__name__
         raise PipelineError(
             f"this person is erased from the database, but not from all files ({why}); "
-            "mend that, then run `whatsapp-pipeline privacy apply`"
+            "fix the cause, then run `whatsapp-pipeline privacy apply`"
         ) from error
 
 
 def _erase_named_files(conn: Connection, is_person: NameTest, patterns: list[str] | None) -> int:
     """Erase other people's chats whose file names contain the person's number; return how many.
 
-    A file is found by its path, so the path can't be kept without the number. The caller opens a transaction.
+    The index finds a file by its path, so it can't store the path without the number. The caller must open a
+    transaction.
     """
     chats = privacy_chats.chats_of_named_files(conn, is_person, patterns, ())
     suppression.add_entries(conn, [("file", suppression.file_value(*chat)) for chat in chats])
@@ -237,7 +253,7 @@ def _audit_subject(key: bytes, subject: privacy.Subject) -> bytes:
 
 @contextmanager
 def _as_writer(what: str) -> Iterator[None]:
-    """Turn a missing privilege into an error that says which role may do this."""
+    """Turn a missing privilege into a PipelineError that names the role with this privilege."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
@@ -266,22 +282,23 @@ def _what_stays(orders: int, subject: privacy.Subject, *, keep_contact_row: bool
 
 
 def recall_erasures(url: str, settings: Settings, *, log: logging.Logger) -> int:
-    """Bring the database's suppression list and the list beside it together; return how many rows changed.
+    """Synchronize the database's suppression list with the list file in SHARED_DIR or `.local`.
 
-    Every command that migrates a database and every run calls this, because a new database, or one restored
-    from an older backup, lacks entries of the list in SHARED_DIR or `.local`. The people of such entries are
-    erased from the database. Entries that only the database has are added to the list there. Raises
-    PipelineError when the key of the list is missing or SHARED_DIR does not answer.
+    Return the number of changes by erasure, 0 if nothing was erased. Every command that migrates a database
+    and every run calls this function, because a new database, or one restored from an older backup, lacks
+    entries of the file. The people of such entries are erased from the database. Entries that only the
+    database has are added to the file. Raises PipelineError if the key of the list is missing or SHARED_DIR
+    does not answer.
     """
     with connect(url) as conn:
         if not suppression.has_list(conn):
             return 0
         known = set(suppression.entries(conn))
-        remembered = _remembered(settings)
+        remembered = _read_list_files(settings)
         if not remembered <= known:
             return _recall(conn, settings, remembered, log=log)
         if known - remembered and suppression.is_key_of(conn, privacy_key.find_key()):
-            _remember(conn, settings)
+            _write_list_file(conn, settings)
     return 0
 
 
@@ -294,15 +311,15 @@ def reapply_erasures(
     here: bool = True,
     listed: frozenset[tuple[str, bytes]] = frozenset(),
 ) -> int:
-    """Erase everybody on the suppression list from the database at `url`; return how many rows changed.
+    """Erase everybody on the suppression list from the database at `url`; return the number of changes.
 
-    This is for a restored backup, which may be older than an erasure. Then it also lacks the list's newer
-    entries; `listed` are those of another database. With `with_files` this host's files follow, and those of
-    the other hosts by the queue. Without `here` this host's files wait in the queue, too: its spool belongs
-    to another database.
+    Call this function for a restored backup, which may be older than an erasure and then lacks newer entries
+    of the list. `listed` are the entries of another database. With `with_files`, this host's files are
+    erased, too, and other hosts erase theirs from the queue. Without `here`, this host's files also wait in
+    the queue, because its spool belongs to another database.
     """
     with connect(url) as conn:
-        remembered = _remembered(settings) | listed
+        remembered = _read_list_files(settings) | listed
         if not suppression.has_list(conn):
             if remembered:
                 log.warning(
@@ -338,7 +355,7 @@ def _recall(
 
     count = in_transaction(conn, recall)
     if with_files and not suppression.has_no_entries(conn):
-        _remember(conn, settings)
+        _write_list_file(conn, settings)
     if count:
         statistics.forget_deleted_rows(conn, privacy.TABLES)
     if with_files and here and has_hosts:
@@ -353,16 +370,17 @@ def _recall(
 
 
 def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: logging.Logger) -> list[str]:
-    """Rewrite every kept backup without the people on the list; return the names of the rewritten ones.
+    """Rewrite every backup that contains people on the list; return the names of the rewritten backups.
 
-    Each backup is restored into a scratch database, the people are erased there, and the database is dumped
-    again. A backup that is too old to have the list's table stays as it is, and a warning is logged.
+    Each backup is restored into a scratch database and the people are erased there. If that changed
+    something, the database is dumped again. A backup that is too old to have the list's table is not changed,
+    and a warning is logged.
     """
     too_old: list[str] = []
     rewritten = []
     with connect(url) as conn:
         begun_at = data_files.flagging_time(conn)
-        for taken in (found := kept(options.place)):
+        for taken in (found := kept_backups(options.place)):
 
             def erase(scratch: str, file: str = taken.file) -> bool:
                 with connect(scratch) as old:
@@ -381,7 +399,7 @@ def clean_backups(url: str, settings: Settings, options: BackupOptions, *, log: 
 
 
 def _erase_listed(conn: Connection) -> int:
-    """Erase everybody on the list from the tables: contacts, then people of webhooks, chats and mentions."""
+    """Erase everybody on the list from the tables: contacts, then people of webhooks, mentions and chats."""
     count = 0
     for id_contato in sorted(suppression.suppressed_contact_ids(conn, privacy.contact_ids(conn))):
         subject = contact_finder(id_contato)(conn)
@@ -391,7 +409,7 @@ def _erase_listed(conn: Connection) -> int:
             count += 1
     listed = suppression.suppressed_chats(conn, privacy.chat_identifiers(conn))
     if (is_erased := suppression.identity_test(conn)) is not None:
-        # People who are no contact, and numbers that the restored tables link to no person.
+        # This erases people who are not contacts, and numbers that the restored tables link to no person.
         rest = erase_listed_people(conn, is_erased)
         count += rest.conversations + rest.messages + rest.deliveries + rest.leads
         count += privacy_chats.erase_mentions(conn, is_erased, None, ())
@@ -402,24 +420,24 @@ def _erase_listed(conn: Connection) -> int:
     return count + privacy.delete_chats(conn, sorted(listed))
 
 
-_FINGERPRINT = "key"  # the first word of the line with the key's fingerprint
+_FINGERPRINT = "key"  # first word of the line that has the fingerprint of the privacy key
 
 
-def _remember(conn: Connection, settings: Settings) -> None:
-    """Write the list to SHARED_DIR or `.local` too, for databases that are new or restored from a backup.
+def _write_list_file(conn: Connection, settings: Settings) -> None:
+    """Write the list to SHARED_DIR or `.local`, too, for databases that are new or restored from a backup.
 
-    The lock is for two hosts that erase at once: each reads what the other has written.
+    The lock prevents that two hosts that erase at the same time overwrite each other's entries.
     """
     fingerprint = suppression.fingerprint_of(privacy_key.find_or_make())
     with named_lock(conn, "list of erased people"):
-        entries = {*suppression.entries(conn), *_remembered(settings)}
+        entries = {*suppression.entries(conn), *_read_list_files(settings)}
         lines = [(_FINGERPRINT, fingerprint), *sorted(entries)]
         content = "".join(f"{kind} {value.hex()}\n" for kind, value in lines)
         kept_folder(settings, "").write(LIST_FILE, content)
 
 
-def _remembered(settings: Settings) -> frozenset[tuple[str, bytes]]:
-    """Return the lists in SHARED_DIR and `.local`.
+def _read_list_files(settings: Settings) -> frozenset[tuple[str, bytes]]:
+    """Return the entries of the list files in SHARED_DIR and `.local`.
 
     Raises PipelineError if one of them is damaged or was made with another key.
     """

@@ -1,4 +1,4 @@
-"""The QA report: one page with the results of months, and the items that a person should look at.
+"""The QA report: one page with the results of several months, and the items that a person should check.
 
 What belongs here: the figures of each section. What does not: Dagster's record of runs and checks, which the
 caller passes, and the texts and markup of the page (templates/qa_report.html). Titles and names are masked
@@ -26,8 +26,8 @@ from whatsapp_pipeline.store.operations.improvements import improvements
 from whatsapp_pipeline.templates.render import render
 
 _LINKS = ("linked", "proposed", "ambiguous", "unmatched", "groups", "pending")
-_LISTED = 100
-_FAILING_ROWS = 20  # per check; Dagster's Checks tab has more
+_MAX_WAITING = 100  # chats
+_MAX_FAILING_ROWS = 20  # per check; Dagster's Checks tab has more
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class RunLine:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Dagster's record of checks and runs; empty without an instance.
+    """Dagster's record of checks and runs; empty without a Dagster instance.
 
-    `trends` are the counts of failing rows of each check over all months, newest first.
+    `trends` has, for each check, the counts of failing rows over all months, newest evaluation first.
     """
 
     trends: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -128,7 +128,7 @@ def make(
 
 
 def write_report(folder: FileFolder, name: str, html: str) -> str:
-    """Write the page atomically, on a disk readable only by its owner; return its path or URL."""
+    """Write the page atomically and return its path or URL. Only its owner can read a file on a disk."""
     folder.write(name, html)
     return f"{folder.address}/{name}"
 
@@ -136,7 +136,7 @@ def write_report(folder: FileFolder, name: str, html: str) -> str:
 def _totals(
     conn: Connection, rows: list[dict[str, Any]], agreements: dict[str, verdicts.Agreement]
 ) -> dict[str, Any]:
-    """Return the figures over all months of the page."""
+    """Return the totals over all months of the page."""
     right = sum(agreement.right for agreement in agreements.values())
     wrong = sum(agreement.wrong for agreement in agreements.values())
     waiting = sum(row["ambiguous"] + row["proposed"] + row["unmatched"] for row in rows)
@@ -158,7 +158,10 @@ def _links(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _precision(conn: Connection, months: list[str]) -> list[dict[str, Any]]:
-    """Return the guaranteed precision of links, for all methods first; bounds are rounded down."""
+    """Return the guaranteed precision of links: first for all methods together, then by method.
+
+    The bounds are rounded down.
+    """
     from whatsapp_pipeline.steps.links.guaranteed_precision import guaranteed_precision  # loads numpy
 
     found = guaranteed_precision(conn, months)
@@ -171,19 +174,19 @@ def _precision(conn: Connection, months: list[str]) -> list[dict[str, Any]]:
 
 
 def _waiting(conn: Connection, months: list[str], *, show_names: bool) -> list[dict[str, Any]]:
-    """Return the chats that wait for a person, the most likely link of each month first."""
+    """Return the chats that wait for a person, by month. In each month, the most likely link is first."""
     reports = (
-        link_report.match_report(conn, month, waiting=_LISTED, show_names=show_names) for month in months
+        link_report.match_report(conn, month, waiting=_MAX_WAITING, show_names=show_names) for month in months
     )
     return [
         {"month": report.month, "chat": chat, "confidence": _confidence(chat.confidence)}
         for report in reports
         for chat in report.waiting
-    ][:_LISTED]
+    ][:_MAX_WAITING]
 
 
 def _orders(conn: Connection, months: list[str]) -> dict[str, Any]:
-    """Return the sessions of each month by order method, and how many orders have a session."""
+    """Return the sessions of each month by order method, and the number of orders that have a session."""
     methods = status.order_methods(conn, months)
     bars: dict[str, dict[str, int]] = {month: {} for month in months}
     for month, _, method, count in methods:
@@ -198,7 +201,7 @@ def _orders(conn: Connection, months: list[str]) -> dict[str, Any]:
 
 
 def _messages(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the messages of each month, the findings by kind, and messages out of order."""
+    """Return the messages of each month, the findings by kind, and the messages out of order."""
     months = [str(row["month"]) for row in rows]
     return {
         "bars": {str(row["month"]): {"messages": row["messages"]} for row in rows},
@@ -210,7 +213,7 @@ def _messages(conn: Connection, rows: list[dict[str, Any]]) -> dict[str, Any]:
 def _checks(
     conn: Connection, months: Sequence[str], history: History, rules: Sequence[Rule]
 ) -> list[dict[str, Any]]:
-    """Return the results of checks in the months of the page: red checks first, then accepted ones."""
+    """Return the results of the checks in the months of the page: red checks first, then accepted ones."""
     found = [standing.in_months([None, *months]) for standing in standings(conn, rules)]
     lines = [
         {
@@ -221,7 +224,7 @@ def _checks(
                 {"month": verdict.month, **row}
                 for verdict in standing.of("red", "accepted")
                 for row in verdict.result.sample
-            ][:_FAILING_ROWS],
+            ][:_MAX_FAILING_ROWS],
         }
         for standing in found
     ]

@@ -1,4 +1,4 @@
-"""The standings of checks, read from the database.
+"""The standings of checks (domain/quality.py), read from the database.
 
 What belongs here: joining rules with their results and acceptances. What does not: the statements
 (store/operations/qa_results.py), and comparing counts with tolerances (domain/quality.py).

@@ -1,7 +1,8 @@
 """Retention by age: deleting chats of months older than RETENTION_MONTHS from the database.
 
 What belongs here: choosing the months and deleting their chats. What does not: the archive's files, which
-stay. Backfills leave such months out. A run that names one loads it again, until retention deletes it.
+are kept. Backfills omit such months. A run that names such a month loads it again, until the next retention
+deletes it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def first_month_kept(months: int | None, today: date) -> str | None:
 
 
 def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logger) -> RetentionReport:
-    """Delete the chats of months before the oldest to keep, with their messages, and record it.
+    """Delete the chats of months before the oldest month to keep, with their messages.
 
+    The audit log records the deletion.
     Exports that may hold such months are flagged; `privacy delete-exports` deletes them.
     """
     first = first_month_kept(months, today)

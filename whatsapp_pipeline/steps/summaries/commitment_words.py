@@ -30,7 +30,7 @@ STATUS_WORDS = {
 
 
 def whose_commitment(line: CommitmentLine) -> str:
-    """The customer's name, or the chat where nobody is known: "chat 12 (sem cliente)"."""
+    """Return the customer's name or, if the chat has no customer, the chat: "chat 12 (sem cliente)"."""
     if line.id_contato is not None:
         return line.nome or "Sem nome"
     chat = f"chat {line.id_chat_file}" if line.id_chat_file else f"conversa {line.conversation_id}"
@@ -38,7 +38,7 @@ def whose_commitment(line: CommitmentLine) -> str:
 
 
 def commitment_line(line: CommitmentLine) -> str:
-    """One commitment in a line: what, for when, of which order, since when, its state."""
+    """Return a commitment as one line of text: its kind, due date, order, date and status."""
     what = KIND_WORDS[line.kind]
     if line.amount is not None:
         what += f" de {say_money(Decimal(line.amount))}"

@@ -11,14 +11,15 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.summaries import customers as store
 
-_SHOWN = 8
+_MAX_SHOWN_IDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A customer's contact data, summary (None before the first summarize), conversations and orders.
+    """A customer's contact data, summary, conversations and orders, and messages.
 
-    `quotes` are the messages that vouch for the summary, by the names the claims use (`chat:1`).
+    `summary` is None until it is computed. `quotes` are the messages that support the summary, by the
+    references in its claims (`chat:1`). `messages` are the last messages.
     """
 
     contact: dict[str, Any]
@@ -30,18 +31,20 @@ class Dossier:
 
 
 class SeveralCustomersError(PipelineError):
-    """The search text matches several contacts; `ids` are their ids. The text holds no name and no phone."""
+    """The search text matches several contacts; `ids` are their ids. The error text has no name or phone."""
 
     def __init__(self, what: str, ids: Sequence[int]) -> None:
         self.ids = tuple(ids)
-        shown = ", ".join(map(str, self.ids[:_SHOWN])) + (" …" if len(self.ids) > _SHOWN else "")
+        shown = ", ".join(map(str, self.ids[:_MAX_SHOWN_IDS])) + (
+            " …" if len(self.ids) > _MAX_SHOWN_IDS else ""
+        )
         super().__init__(f"several customers have this {what}: {shown}; give an id")
 
 
 def find_customer(conn: Connection, who: str, *, default_area_code: str | None = None) -> int:
     """Return the id of the contact that `who` names: an id, a phone or a name.
 
-    Raises SeveralCustomersError when several are meant, and PipelineError when there is none.
+    Raises SeveralCustomersError if several contacts match, and PipelineError if none does.
     """
     text = who.strip()
     digits = "".join(filter(str.isdigit, text))

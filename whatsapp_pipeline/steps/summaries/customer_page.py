@@ -1,4 +1,4 @@
-"""A customer's page: the figures that the template shows of a dossier.
+"""A customer's page: the data of a dossier that the template shows.
 
 What belongs here: choosing and arranging the figures. What does not: reading them (customer.py), and markup
 (templates/customer.html).
@@ -20,7 +20,7 @@ _QUOTES_PER_CLAIM = 3
 
 
 def customer_page(known: Dossier) -> str:
-    """Return the page of a customer as HTML that loads nothing and prints."""
+    """Return the page of a customer as one HTML text, which loads no other file and can be printed."""
     summary = known.summary
     return render(
         "customer.html",
@@ -39,7 +39,7 @@ def customer_page(known: Dossier) -> str:
 
 
 def _claims(known: Dossier, summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each sentence of the summary with the messages that support it."""
+    """Return each sentence of the summary with at most three of the messages that support it."""
     claims = []
     for claim in summary["claims"]:
         quotes = [known.quotes.get(ref) for ref in claim["messages"][:_QUOTES_PER_CLAIM]]
@@ -52,7 +52,8 @@ def _claims(known: Dossier, summary: dict[str, Any]) -> list[dict[str, Any]]:
 def messages_by_month(conversations: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """Count messages by month (`01/2025`) and by the sentiment of their conversation.
 
-    Every month from the first to the last is a key, also one without a conversation; the last 60 are kept.
+    Every month from the first to the last is a key, also a month without a conversation. Only the last 60
+    months are returned.
     """
     if not conversations:
         return {}
@@ -68,5 +69,5 @@ def messages_by_month(conversations: list[dict[str, Any]]) -> dict[str, dict[str
 
 
 def _month_number(at: datetime) -> int:
-    """Return the months from year 0 to a date."""
+    """Return the number of months from year 0 to a date."""
     return at.year * 12 + at.month - 1

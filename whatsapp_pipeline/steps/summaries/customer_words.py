@@ -14,11 +14,11 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 FEWEST_FOR_PERCENTILE = 5
-"""Of fewer replies than this, the 90th percentile is only the slowest one and is left out."""
+"""With fewer replies than this, the 90th percentile is only the slowest reply, so it is omitted."""
 
 
 def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """The figures of a summary as (name, value) in Portuguese, without those that are not known."""
+    """Return the figures of a summary as (name, value) in Portuguese, without unknown response times."""
     facts = summary["facts"] or {}
     times = (
         ("Primeira resposta", "first_response", facts.get("first_responses") or 0),
@@ -46,7 +46,7 @@ def metrics(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _open_words(summary: dict[str, Any]) -> str:
-    """Say since when something is open; a quote or a promise that is open has no such date."""
+    """Return since when something is open, in Portuguese. An open quote or promise has no such date."""
     if opened := summary["open_since"]:
         return f"desde {say_date(opened)}"
     is_open = any(claim["kind"] == "open" and claim["text"] != NOTHING_OPEN for claim in summary["claims"])
@@ -54,7 +54,7 @@ def _open_words(summary: dict[str, Any]) -> str:
 
 
 def order_line(order: dict[str, Any]) -> str:
-    """One order in a line."""
+    """Return an order as one line of text."""
     status = ORDER_STATUS.get(order["situacao"] or "", "situação não informada")
     opened = f", aberta em {say_date(order['data_emissao'])}" if order["data_emissao"] else ""
     closed = f", concluída em {say_date(order['data_conclusao'])}" if order["data_conclusao"] else ""
@@ -63,7 +63,7 @@ def order_line(order: dict[str, Any]) -> str:
 
 
 def conversation_line(conversation: dict[str, Any]) -> str:
-    """One conversation in a line."""
+    """Return a conversation as one line of text."""
     topics = ", ".join(conversation["topics"][:4]) or "sem assunto reconhecido"
     response = conversation["first_response_s"]
     count = conversation["message_count"]

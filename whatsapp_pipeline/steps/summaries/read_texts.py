@@ -1,4 +1,4 @@
-"""Reading many texts, with a second process when there are many.
+"""Reading texts; if there are many, a second process reads half of them.
 
 What belongs here: the distribution of texts. What does not: the reading of a text (domain/summaries), and the
 other process (worker_process.py).
@@ -20,7 +20,10 @@ _SPREAD_TEXTS = 5_000
 
 
 class TextReader:
-    """Reads batches of texts; a context manager, because it may have a helper process."""
+    """Reads batches of texts; a context manager, because it may have a helper process.
+
+    After `spread_from` texts, counted over all calls, the helper reads half of each batch.
+    """
 
     def __init__(self, taxonomy: Path | None, *, spread_from: int = _SPREAD_TEXTS) -> None:
         self.reader = MessageReader(taxonomy)

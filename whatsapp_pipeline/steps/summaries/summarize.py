@@ -1,8 +1,8 @@
 """customer_summaries: what each customer's messages say, measured and put into sentences.
 
-Only contacts whose messages, orders or links changed are computed, a batch of about 100,000 messages at a
-time and each batch in a transaction of its own. A summary depends on the database's content and the options,
-never on what ran before.
+Only contacts whose messages, orders or links changed, or whose frequency class changed with time, are
+computed. Each batch of about 100,000 messages is one transaction. A summary depends only on the content of
+the database and on the options, not on earlier runs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -47,7 +48,7 @@ from whatsapp_pipeline.store.summaries.summary_work import (
 )
 from whatsapp_pipeline.store.summaries.unlinked_work import UnlinkedScope
 
-# Part of the input hash: raised when a statement computes something else from the same messages.
+# Part of the input hash. Increase it when a statement computes other values from the same messages.
 METRICS_VERSION = "7"
 _BATCH_MESSAGES = 100_000
 _TOPICS_KEPT = 5
@@ -58,10 +59,10 @@ _SPEAKERS = {"from": "customer", "to": "staff"}
 class SummaryOptions:
     """Options for summarising customers.
 
-    `as_of` is the moment that frequency windows end at (local, naive); None: the latest message known, so
-    that the same content always gives the same summaries. `taxonomy` replaces the packaged one. `contacts`:
-    look at these only, None for all. `held_months`: months whose messages a blocking check found wrong, each
-    with the check's name; the summaries of their customers stay as they are.
+    `as_of` is the local, naive time at which frequency windows end. None means the time of the latest
+    message, so that the same content always gives the same summaries. `taxonomy` replaces the packaged
+    taxonomy. `contacts` are the only contacts to compute; None means all. `held_months` are the months in
+    which a blocking check is red, with the check's name. The summaries of their customers do not change.
     """
 
     rebuild: bool = False
@@ -78,18 +79,21 @@ class SummaryOptions:
 
     @property
     def metrics(self) -> MetricOptions:
-        """The options that define figures."""
+        """The options that define the figures."""
         return MetricOptions(self.gap, self.reply_limit, self.hours, self.frequency)
 
     def digest(self, rules: str) -> str:
-        """Name everything besides the messages that a summary depends on; `rules` are those of the reader."""
+        """Return a hash of the code versions and options that a summary depends on.
+
+        `rules` is the version of the rules of the text reader.
+        """
         parts = (METRICS_VERSION, TEXT_VERSION, rules, self.zone, repr(self.metrics))
         return sha256("/".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryReport:
-    """Counts of the step, in contacts, messages and texts."""
+    """Counts of contacts, summaries, messages, texts, commitments and chats."""
 
     contacts: int = 0
     contacts_changed: int = 0
@@ -103,7 +107,7 @@ class SummaryReport:
     chats_without_customer_read: int = 0
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, ready to show."""
+        """Return the counts by name."""
         return asdict(self)
 
 
@@ -118,7 +122,7 @@ def summarize(conn: Connection, options: SummaryOptions, *, log: logging.Logger)
         with open_work(conn, options.digest(texts.reader.rules), options.contacts) as staged:
             with conn.transaction():
                 removed = staged.remove_missing()
-            held = _hold(staged, options, log)
+            held = _exclude_held_months(staged, options, log)
             report = SummaryReport(contacts=staged.count, contacts_held=held, summaries_removed=removed)
             unlinked = _settle_unlinked(staged.conn, options, texts, started)
             if as_of is not None:
@@ -144,8 +148,8 @@ def _settle_unlinked(
 ) -> UnlinkedReport:
     """Bring the commitments of chats without a customer up to date.
 
-    This is done before the customers are computed, so that a chat that was linked gives its commitments to
-    its customer in the same run. A run for chosen customers looks at live conversations only.
+    This is done before the customers are computed. So the commitments of a newly linked chat move to its
+    customer in the same run. A run for chosen customers reads only live conversations.
     """
     return settle_unlinked(
         conn,
@@ -171,14 +175,14 @@ def _with_unlinked(report: SummaryReport, unlinked: UnlinkedReport) -> SummaryRe
     )
 
 
-def _hold(staged: StagedContacts, options: SummaryOptions, log: logging.Logger) -> int:
-    """Leave the customers of held months out of this run; return how many of them have new inputs."""
+def _exclude_held_months(staged: StagedContacts, options: SummaryOptions, log: logging.Logger) -> int:
+    """Exclude the customers of held months from this run; return how many of them have new inputs."""
     if not options.held_months:
         return 0
     held = staged.exclude_months(list(options.held_months))
     why = ", ".join(f"{name} is red in {month}" for month, name in sorted(options.held_months.items()))
     log.warning(
-        "%d changed summaries stay as they were: %s",
+        "%d summaries with new inputs are not updated: %s",
         held,
         why,
         extra=fields(reason=why, counts={"summaries_held": held}),
@@ -187,7 +191,7 @@ def _hold(staged: StagedContacts, options: SummaryOptions, log: logging.Logger) 
 
 
 def stale_contacts(conn: Connection, options: SummaryOptions) -> tuple[int, list[int]]:
-    """Return how many contacts have messages, and the ids of those whose summary was made of other input."""
+    """Return the number of contacts with messages, and the ids of contacts whose summary is stale."""
     reader = MessageReader(options.taxonomy)
     with open_work(conn, options.digest(reader.rules)) as staged:
         return staged.count, staged.stale()
@@ -231,7 +235,7 @@ def _compute_batch(batch: StagedBatch, options: SummaryOptions, texts: TextReade
         opinion=OPINION,
         customer_only=sorted(texts.reader.taxonomy.customer_only),
     )
-    settled = _settle(measured, options)
+    settled = _follow_commitments(measured, options)
     promised = commitments.save_commitments(
         measured, ((Owner(contact), one) for contact, found in settled.items() for one in found.commitments)
     )
@@ -239,8 +243,8 @@ def _compute_batch(batch: StagedBatch, options: SummaryOptions, texts: TextReade
     return read.texts, store.save_summaries(measured, rows), promised
 
 
-def _settle(batch: MeasuredBatch, options: SummaryOptions) -> dict[int, Followed]:
-    """Return the commitments of the batch's customers and of the staff with their state."""
+def _follow_commitments(batch: MeasuredBatch, options: SummaryOptions) -> dict[int, Followed]:
+    """Return, by customer, the commitments of the customer and of the staff with their state."""
     closed = commitments.orders_closed(batch)
     holidays = national_holidays(options.hours.state)
     turned_down = commitments.orders_turned_down(batch)
@@ -296,18 +300,21 @@ def _evidence(claims: Sequence[Claim], source: str) -> list[int]:
     )
 
 
-def summary_row(row: ContactFacts, promised: Followed | None = None) -> store.SummaryRow:
-    """Turn one contact's facts and commitments into the row that is kept."""
-    mood, last, before = _rounded(row.mood), _rounded(row.mood_last), _rounded(row.mood_before)
-    change = round(last - before, 3) if last is not None and before is not None else None
-    facts = _facts(row, mood, change)._replace(followed=promised or Followed([]))
-    claims = compose(facts)
-    pending = any(order["open"] for order in facts.orders)
-    reasons = [
-        name for name, holds in (("unanswered", facts.waiting_since is not None), ("order", pending)) if holds
-    ]
-    since = min(filter(None, (row.waiting_since, row.order_open_since)), default=None)
-    kept = {
+def _open_state(row: ContactFacts, facts: Facts) -> tuple[datetime | None, list[str]]:
+    """Return since when the customer waits or has an open order, and the reasons "unanswered" and "order"."""
+    reasons = []
+    if facts.waiting_since is not None:
+        reasons.append("unanswered")
+    if any(order["open"] for order in facts.orders):
+        reasons.append("order")
+    return min(filter(None, (row.waiting_since, row.order_open_since)), default=None), reasons
+
+
+def _stored_facts(
+    row: ContactFacts, facts: Facts, last: float | None, before: float | None
+) -> dict[str, Any]:
+    """Return the facts that are stored as JSON. `last` and `before` are the sentiments that are compared."""
+    return {
         "types": row.types,
         "case": facts.case,
         "urgent": facts.urgent_ref,
@@ -315,7 +322,7 @@ def summary_row(row: ContactFacts, promised: Followed | None = None) -> store.Su
         "terms": facts.terms,
         "orders": facts.orders,
         "sentiment": {
-            "score": mood,
+            "score": facts.mood,
             "last_conversation": last,
             "before": before,
             "evidence": row.mood_ref,
@@ -327,6 +334,15 @@ def summary_row(row: ContactFacts, promised: Followed | None = None) -> store.Su
         "waiting": row.waiting_ref,
         "resolution": next((order["closed"] for order in facts.orders if order["status"] == "3"), None),
     }
+
+
+def summary_row(row: ContactFacts, promised: Followed | None = None) -> store.SummaryRow:
+    """Return the row to store for one contact: figures, the sentences of the summary, and their evidence."""
+    mood, last, before = _rounded(row.mood), _rounded(row.mood_last), _rounded(row.mood_before)
+    change = round(last - before, 3) if last is not None and before is not None else None
+    facts = _facts(row, mood, change)._replace(followed=promised or Followed([]))
+    claims = compose(facts)
+    open_since, open_reasons = _open_state(row, facts)
     return store.SummaryRow(
         id_contato=row.id_contato,
         first_interaction_date=row.first_at,
@@ -351,9 +367,9 @@ def summary_row(row: ContactFacts, promised: Followed | None = None) -> store.Su
         reply_p90_s=row.reply_p90,
         reply_median_business_s=row.reply_median_business,
         reply_p90_business_s=row.reply_p90_business,
-        open_since=since,
-        open_reasons=reasons,
-        facts=Jsonb(kept),
+        open_since=open_since,
+        open_reasons=open_reasons,
+        facts=Jsonb(_stored_facts(row, facts, last, before)),
         claims=Jsonb(claims),
         evidence_message_ids=_evidence(claims, "chat"),
         evidence_webhook_ids=_evidence(claims, "webhook"),

@@ -1,7 +1,7 @@
 """Commitments in chats and live conversations that are linked to no customer.
 
-What belongs here: reading their messages and following each chat's commitments by itself, because nobody
-knows which chats are of one person. What does not: the customers' commitments (summarize.py).
+What belongs here: reading their messages, and following the commitments of each chat separately, because it
+is not known which chats belong to the same person. What does not: the customers' commitments (summarize.py).
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def settle_unlinked(
     rebuild: bool,
     batch_messages: int,
 ) -> UnlinkedReport:
-    """Bring the commitments of chats without a customer up to date, each batch in a transaction of its own.
+    """Bring the commitments of chats without a customer up to date, in one transaction per batch.
 
     Args:
         conn: The connection with the work tables of the run.
         texts: The reader of texts.
-        scope: Which chats to look at, and what their commitments depend on.
-        holidays: The holidays of a year.
+        scope: The chats to read, and the inputs of their commitments.
+        holidays: Function that returns the holidays of a year.
         rebuild: Read all chats, also those whose messages did not change.
-        batch_messages: About how many messages a batch has.
+        batch_messages: Approximate number of messages in a batch.
     """
     with conn.transaction():
         chats = stage_unlinked(conn, scope)

@@ -45,7 +45,7 @@ def test_a_backup_restores_into_an_empty_database(
     taken = backup.take(filled, options, reason="by hand", log=LOG)
     assert taken.verified == "restored"
     assert taken.tables["public.contatos"] == 500
-    assert backup.kept(options.folder) == [taken]
+    assert backup.kept_backups(options.folder) == [taken]
     rows = backup.restore(empty_database_url, taken, options, overwrite=False, log=LOG)
     assert rows == taken.tables
     with connect(filled) as before, connect(empty_database_url) as after:
@@ -202,14 +202,14 @@ def _backup(days_ago: int, hour: int = 1, reason: str = "daily") -> Backup:
 
 def test_days_and_months_keep_their_newest() -> None:
     everything = [_backup(days) for days in range(100)] + [_backup(0, hour=9)]
-    gone = backup.superfluous(everything, daily=3, monthly=2)
+    gone = backup.backups_to_delete(everything, daily=3, monthly=2)
     left = [b.file for b in everything if b not in gone]
     assert sorted(left) == ["20260228T01", "20260318T01", "20260319T01", "20260320T01", "20260320T09"]
 
 
 def test_the_backup_before_the_first_write_stays() -> None:
     first = _backup(400, reason=backup.FIRST_WRITE)
-    assert first not in backup.superfluous([first, _backup(0), _backup(1)], daily=1, monthly=1)
+    assert first not in backup.backups_to_delete([first, _backup(0), _backup(1)], daily=1, monthly=1)
 
 
 def test_an_adopted_database_is_backed_up_once_before_the_first_write(
@@ -219,7 +219,7 @@ def test_an_adopted_database_is_backed_up_once_before_the_first_write(
     assert first is not None
     assert first.tables["public.contatos"] == 500
     assert backup.before_first_write(filled, options, log=LOG) is None
-    assert len(backup.kept(options.folder)) == 1
+    assert len(backup.kept_backups(options.folder)) == 1
 
 
 def test_a_database_of_the_pipeline_s_own_needs_no_first_backup(

@@ -249,7 +249,7 @@ def test_a_reader_registers_exports_and_sees_none(
         conn.execute(f"REVOKE ALL ON FUNCTION register_data_file FROM {grants.READER}".encode())
         log.addHandler(caplog.handler)  # it passes nothing on
         _run(reader, "export", "links", "--out", tmp_path)
-        assert "this login can't register the file" in caplog.text
+        assert "this database login can't register the file" in caplog.text
         assert _files(hosts[0]) == []
         grants.apply(conn)
         caplog.clear()

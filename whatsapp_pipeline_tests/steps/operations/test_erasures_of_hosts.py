@@ -266,7 +266,7 @@ def test_a_database_that_is_away_is_reported_once_and_tried_again(
             stop.set()
             thread.join(timeout=30)
     assert [record.getMessage() for record in caplog.records] == [
-        "erasures can't be applied on this host now (UndefinedTable); it is tried again"
+        "erasures can't be applied on this host now (UndefinedTable); the next attempt follows soon"
     ]
 
 
@@ -387,7 +387,7 @@ def test_a_host_whose_disk_is_lost_is_forgotten(hosts: list[Host], conn: Connect
 def test_a_damaged_number_of_a_host_is_named(hosts: list[Host], conn: Connection) -> None:
     hosts[0].keep_copies()
     (hosts[0].disk / HOST_FILE).write_text("what?")
-    with pytest.raises(PipelineError, match=r"counter/host\.id holds no number of a host; delete the file"):
+    with pytest.raises(PipelineError, match=r"counter/host\.id has no valid host id; delete the file"):
         hosts[0].apply(conn)
 
 
