@@ -11,14 +11,17 @@ from html import escape
 
 import dagster as dg
 
-# Dagster hides longer Markdown behind a link. So there is one text per bar, one path for all bars, and a sum
-# of the last bars if there are too many.
+# Dagster hides Markdown with more characters behind a link. So a chart has one path for all bars, and the
+# last bars are summed if there are too many.
 SHOWN_AT_ONCE = 1000
-_LONGEST, _LABELS, _ROW = 150, 180, 20
+_BAR_WIDTH, _LABEL_WIDTH, _ROW_HEIGHT = 150, 180, 20  # pixels
 
 
 def bars(title: str, values: Mapping[str, int | float]) -> dg.MarkdownMetadataValue:
-    """Draw one horizontal bar per value, in the given order. Labels must not contain personal data."""
+    """Draw one horizontal bar per value, in the given order. Labels must not contain personal data.
+
+    If the chart is too long, the last bars become one bar with the label `others`.
+    """
     drawn, kept = _markdown(title, values), len(values)
     while len(drawn) >= SHOWN_AT_ONCE and kept > 1:
         kept -= 1
@@ -30,17 +33,17 @@ def bars(title: str, values: Mapping[str, int | float]) -> dg.MarkdownMetadataVa
 def _markdown(title: str, values: Mapping[str, int | float]) -> str:
     top = max(values.values(), default=0) or 1
     words = "".join(
-        f"<text y='{row * _ROW + 14}'>{escape(label)} {value:,}</text>"
+        f"<text y='{row * _ROW_HEIGHT + 14}'>{escape(label)} {value:,}</text>"
         for row, (label, value) in enumerate(values.items())
     )
     path = "".join(
-        f"M6 {row * _ROW + 10}h{max(1, value * _LONGEST / top):.0f}"
+        f"M6 {row * _ROW_HEIGHT + 10}h{max(1, value * _BAR_WIDTH / top):.0f}"
         for row, value in enumerate(values.values())
     )
-    height = max(1, len(values)) * _ROW
+    height = max(1, len(values)) * _ROW_HEIGHT
     svg = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_LABELS + _LONGEST + 10}' height='{height}' "
-        f"style='font:12px sans-serif' text-anchor='end'><g transform='translate({_LABELS})'>"
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{_LABEL_WIDTH + _BAR_WIDTH + 10}' height='{height}' "
+        f"style='font:12px sans-serif' text-anchor='end'><g transform='translate({_LABEL_WIDTH})'>"
         f"{words}<path d='{path}' stroke='#4f43dd' stroke-width='14'/></g></svg>"
     )
     encoded = base64.b64encode(svg.encode()).decode("ascii")

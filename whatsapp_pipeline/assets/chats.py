@@ -3,8 +3,8 @@
 What belongs here: the assets and their configuration. What does not: the work (steps/chats/).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run, because their libraries take longer to load than Dagster.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
+# Steps are imported in the functions that use them, because their libraries take longer to load than Dagster.
 
 import dagster as dg
 from pydantic import Field
@@ -35,7 +35,8 @@ class IndexConfig(StepConfig):
     sample: int | None = Field(
         default=None,
         ge=1,
-        description="Index at most this number of files per month, a stratified sample, for a first test.",
+        description="Index only a stratified sample of at most this number of files per month, for a first "
+        "test.",
     )
     seed: int = Field(
         default=0,
@@ -138,8 +139,8 @@ def chat_messages(
 ) -> Events:
     """Every message of the month's chats; unreadable lines are rows in `exceptions`.
 
-    Each batch of files is one transaction, so the run after a killed run loads only what was not committed.
-    When a chat is exported again, its messages keep their ids.
+    Each batch of files is one transaction, so after a killed run the next run loads only the files that were
+    not committed. When a chat is exported again, its messages keep their ids.
     """
     from whatsapp_pipeline.steps.chats.load_messages import LoadOptions, MessageLoading
 
@@ -154,26 +155,6 @@ def chat_messages(
         should_stop=gates.is_paused,
     )
 
-    def more(conn: Connection, months: list[str]) -> Metadata:
-        rows = status.message_preview(conn, months)
-        return {
-            "preview": preview(
-                [
-                    {
-                        "time": f"{time:%Y-%m-%d %H:%M}",
-                        "direction": direction,
-                        "type": kind,
-                        "text": mask_text(text),
-                    }
-                    for _, time, direction, kind, text in rows
-                ]
-            ),
-            **open_in_console({"source": "chat", "message_id": row[0]} for row in rows),
-            "messages_by_type": preview(
-                [{"type": kind, "messages": count} for kind, count in status.messages_by_type(conn, months)]
-            ),
-        }
-
     with MessageLoading(archive.open(), months_of(context), options, log=context.log) as loading:
         yield from run_months(
             context,
@@ -181,9 +162,31 @@ def chat_messages(
             config,
             table="chat_messages",
             month_rows=status.messages_in,
-            more=more,
+            more=_message_metadata,
             step=loading.load,
         )
+
+
+def _message_metadata(conn: Connection, months: list[str]) -> Metadata:
+    """Return a masked preview of the messages, links to them, and their number by type."""
+    rows = status.message_preview(conn, months)
+    return {
+        "preview": preview(
+            [
+                {
+                    "time": f"{time:%Y-%m-%d %H:%M}",
+                    "direction": direction,
+                    "type": kind,
+                    "text": mask_text(text),
+                }
+                for _, time, direction, kind, text in rows
+            ]
+        ),
+        **open_in_console({"source": "chat", "message_id": row[0]} for row in rows),
+        "messages_by_type": preview(
+            [{"type": kind, "messages": count} for kind, count in status.messages_by_type(conn, months)]
+        ),
+    }
 
 
 ASSETS = [chat_file_index, chat_messages]

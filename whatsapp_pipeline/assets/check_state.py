@@ -19,10 +19,11 @@ from whatsapp_pipeline.domain.quality import Month, Standing, month_name
 from whatsapp_pipeline.store.operations.checks import SAMPLE_ROWS
 from whatsapp_pipeline.templates.row_links import console_links
 
-# Maximum number of months that the table lists one by one, red months first. Others are summed by state.
-_LISTED_MONTHS = 60
-# A run of more months than this lists only red and accepted months.
-_LISTED_RUN_MONTHS = 12
+# Maximum number of months that the table lists one by one, red months first. Other months are summed by
+# state.
+_MAX_LISTED_MONTHS = 60
+# If a run has more months than this, only red and accepted months are listed.
+_MAX_LISTED_RUN_MONTHS = 12
 _DONE = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
 
 
@@ -82,12 +83,12 @@ def _by_month(standing: Standing, run_months: Collection[Month]) -> list[dict[st
 
     One row of sums follows for each state of the other months.
     """
-    lists_run = len(run_months) <= _LISTED_RUN_MONTHS
+    lists_run = len(run_months) <= _MAX_LISTED_RUN_MONTHS
     shown = [
         verdict
         for verdict in standing.verdicts
         if verdict.state in {"red", "accepted"} or (lists_run and verdict.month in run_months)
-    ][:_LISTED_MONTHS]
+    ][:_MAX_LISTED_MONTHS]
     rows = [
         {
             "month": month_name(verdict.month),
@@ -129,8 +130,8 @@ def earlier_results(
 ) -> list[dict[str, str]]:
     """Return up to `limit` results, newest first, each with the texts when, failing, examined and passed.
 
-    For a run over a range of months, Dagster stores one planned record per month that never gets a result.
-    The status excludes these records.
+    For a run over a range of months, Dagster stores one planned record per month, which never gets a result.
+    The filter by status excludes these records.
     """
     found = []
     for record in instance.event_log_storage.get_asset_check_execution_history(
@@ -155,10 +156,10 @@ def earlier_results(
 
 
 def repeat_last_results(instance: dg.DagsterInstance, keys: Collection[dg.AssetCheckKey]) -> None:
-    """Report the newest result of each check again, after a dry run that planned the checks without
-    evaluating.
+    """Report the newest result of each check again after a dry run.
 
-    Otherwise Dagster would show these checks as skipped, instead of their newest results.
+    A dry run plans checks without evaluating them. Dagster would then show them as skipped instead of their
+    newest results.
     """
     for key in keys:
         records = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=_DONE)

@@ -3,7 +3,7 @@
 What belongs here: finding the source of an asset. What does not: the assets.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 import warnings
 from collections.abc import Sequence
 from typing import TypeAlias

@@ -4,8 +4,8 @@ What belongs here: `contatos` and `ordens_servico` as external assets, tiny_cont
 is set, and normalized_contacts. What does not: the choice of the ERP (resources/sources.py).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run, because their libraries take longer to load than Dagster.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
+# Steps are imported in the functions that use them, because their libraries take longer to load than Dagster.
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
@@ -71,7 +71,7 @@ def _backup_dir(config: ErpConfig) -> "FileFolder | None":
     return page_folder(settings.load_settings()) if config.backup else None
 
 
-def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> None:
+def _remove_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> None:
     from whatsapp_pipeline.steps.contacts.erp_backup import remove_old_passes
 
     root = _backup_dir(config)
@@ -83,7 +83,7 @@ def _forget_old_pages(context: dg.AssetExecutionContext, config: ErpConfig) -> N
 def tiny_contacts(
     context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp
 ) -> Events:
-    """The ERP's contacts of every status in `contatos`; pages are saved, written and verified.
+    """The ERP's contacts of every status in `contatos`. Their number is compared with the ERP's count.
 
     A contact that the ERP no longer lists is never deleted.
     """
@@ -109,7 +109,7 @@ def tiny_contacts(
                 conn, source, full=config.full, backup_dir=_backup_dir(config), log=context.log
             ),
         )
-    _forget_old_pages(context, config)
+    _remove_old_pages(context, config)
 
 
 @pipeline_asset(
@@ -118,8 +118,8 @@ def tiny_contacts(
 def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: Database, erp: Erp) -> Events:
     """The ERP's service orders in `ordens_servico`, for databases that no other program fills.
 
-    Orders are read by date of issue, and open orders again in every pass, because the ERP can't list orders
-    by date of change.
+    Orders are read by date of issue. Earlier orders that are still open are read again in every pass, because
+    the ERP can't list orders by date of change.
     """
     from whatsapp_pipeline.steps.contacts.erp_sync import sync_orders
 
@@ -135,7 +135,7 @@ def tiny_orders(context: dg.AssetExecutionContext, config: ErpConfig, database: 
                 conn, source, since=since, backup_dir=_backup_dir(config), log=context.log, full=config.full
             ),
         )
-    _forget_old_pages(context, config)
+    _remove_old_pages(context, config)
 
 
 @pipeline_asset(
@@ -198,8 +198,8 @@ def without_erp(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
     """Return `asset` without its dependencies on the assets that read the ERP.
 
     Assets depend on both the table and the asset that fills it, because an external asset between two others
-    does not order them within a run. Dependencies are removed here instead of added elsewhere, because a
-    dependency that map_asset_specs adds has no effect on the order (Dagster 1.13.27).
+    does not order them within a run. This function removes dependencies, because a dependency that
+    map_asset_specs adds has no effect on the order (Dagster 1.13.27).
     """
     erp_keys = {filler.key for filler in FILLED_BY.values()}
     return asset.map_asset_specs(

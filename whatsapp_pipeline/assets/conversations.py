@@ -3,8 +3,8 @@
 What belongs here: the assets and their configuration. What does not: the work (steps/conversations/).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run, because their libraries would slow down every load of the definitions.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
+# Steps are imported in the functions that use them, because their libraries take longer to load than Dagster.
 import dagster as dg
 from pydantic import Field
 

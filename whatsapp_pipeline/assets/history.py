@@ -13,7 +13,7 @@ from whatsapp_pipeline.domain.quality import Rule
 from whatsapp_pipeline.run_tags import months_in_words
 from whatsapp_pipeline.steps.operations.qa_report import History, RunLine
 
-_RUNS = 40
+_MAX_RUNS = 40
 
 
 def run_history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
@@ -27,7 +27,7 @@ def run_history(instance: dg.DagsterInstance, rules: Sequence[Rule]) -> History:
 
 def _runs(instance: dg.DagsterInstance) -> list[RunLine]:
     found = []
-    for record in instance.get_run_records(limit=_RUNS):
+    for record in instance.get_run_records(limit=_MAX_RUNS):
         run, start = record.dagster_run, record.start_time or record.create_timestamp.timestamp()
         found.append(
             RunLine(

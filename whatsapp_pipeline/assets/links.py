@@ -3,8 +3,8 @@
 What belongs here: the assets and their configuration. What does not: the work (steps/links/).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run, because their libraries take longer to load than Dagster.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
+# Steps are imported in the functions that use them, because their libraries take longer to load than Dagster.
 from collections import Counter
 
 import dagster as dg
@@ -59,8 +59,8 @@ class OrderLinkConfig(StepConfig):
     )
     refit: bool = Field(
         default=False,
-        description="Fit the model to all linked sessions first, even if they have hardly changed since "
-        "the last fit. All months become stale; `backfill` plans them.",
+        description="Fit the order model again first, even if the number of linked sessions has hardly "
+        "changed since the last fit. All months become stale; `backfill` plans them.",
     )
 
 
@@ -163,6 +163,6 @@ def order_links(
 
 
 def build_link_assets(*, with_erp: bool) -> list[dg.AssetsDefinition]:
-    """Return the assets of this module; if an ERP is set, they run after its pass over the orders."""
+    """Return the assets of this module. If an ERP is set, they run after the pass over its orders."""
     assets = [contact_links, order_links]
     return assets if with_erp else [without_erp(asset) for asset in assets]

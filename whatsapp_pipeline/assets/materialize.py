@@ -26,7 +26,7 @@ from whatsapp_pipeline.templates.row_links import console_links
 
 OWNERS = ["team:data-engineering"]
 # One group for all assets: with more than one, the Lineage page shows closed boxes instead of the chain.
-# The tag `subject` says which part of the project an asset belongs to.
+# The tag `subject` names the part of the project that an asset belongs to.
 GROUP = "whatsapp_pipeline"
 PREVIEW_ROWS = 8
 PAUSED = "paused"  # key in the metadata of the observation of an asset that was paused or held
@@ -57,7 +57,7 @@ def column_schema(
 ) -> dg.TableSchema:
     """Return the metadata of `table` for the catalog, from the comments in the migrations.
 
-    A description ends with the source columns of the column, because Dagster's pages show no lineage of
+    Each column's description ends with its source columns, because Dagster's pages do not show the lineage of
     columns.
     """
     origins = lineage.deps_by_column if lineage else {}
@@ -86,7 +86,7 @@ def _lineage(context: dg.AssetExecutionContext, key: dg.AssetKey) -> dg.TableCol
 
 
 def preview(rows: list[dict[str, str | int | float | bool | None]]) -> dg.TableMetadataValue:
-    """Return rows as a table. The caller must have masked personal data and limited the number of rows."""
+    """Return rows as a table. The caller must mask personal data and limit the number of rows."""
     records = [dg.TableRecord({k: "" if v is None else v for k, v in row.items()}) for row in rows]
     names = list(rows[0]) if rows else ["rows"]
     return dg.MetadataValue.table(
@@ -108,7 +108,7 @@ def months_of(context: dg.AssetExecutionContext) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class SecondTable:
-    """Another asset that a step fills in the same pass, with its table and metadata."""
+    """Another asset that the same step fills: its name, its table and a function for its metadata."""
 
     asset: str
     table: str
@@ -126,40 +126,33 @@ def run_table(
     before: Callable[[Connection], None] | None = None,
     second: SecondTable | None = None,
 ) -> Events:
-    """Run `step` for an unpartitioned asset that fills `table`.
-
-    Report this asset, and `second` if it is given.
+    """Run `step` for an unpartitioned asset that fills `table`. Report this asset, and `second` if given.
 
     During a pause, or if `before` raises HeldError, nothing is done, and an observation states the reason.
     """
     dry_run = is_dry_run(context, config)
+    own_key = _own_key(context)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
         try:
-            _ask_gates(context, conn, [])
+            _check_gates(context, conn, [])
             if before:
                 before(conn)
         except gates.PausedError as pause:
-            yield _paused(context, pause)
+            yield _observe_pause(context, pause)
             return
         counts = step(conn).counts()
-        metadata: dict[str, Any] = {
-            "dagster/row_count": catalog.row_count(conn, table),
-            "dagster/column_schema": column_schema(conn, table, _lineage(context, _own_key(context))),
+        metadata = {
+            **_table_metadata(context, conn, table, own_key),
             **counts,
             **(more(conn) if more else {}),
         }
-        others: dict[str, Any] = {}
+        of_second: Metadata = {}
         if second is not None:
-            others = {
-                "dagster/row_count": catalog.row_count(conn, second.table),
-                "dagster/column_schema": column_schema(
-                    conn, second.table, _lineage(context, dg.AssetKey(second.asset))
-                ),
-                **second.more(conn),
-            }
-    yield _event(context, _own_key(context), metadata, dry_run=dry_run)
+            key = dg.AssetKey(second.asset)
+            of_second = {**_table_metadata(context, conn, second.table, key), **second.more(conn)}
+    yield _event(context, own_key, metadata, dry_run=dry_run)
     if second is not None and dg.AssetKey(second.asset) in context.selected_asset_keys:
-        yield _event(context, dg.AssetKey(second.asset), others, dry_run=dry_run)
+        yield _event(context, dg.AssetKey(second.asset), of_second, dry_run=dry_run)
 
 
 def run_months(
@@ -173,47 +166,83 @@ def run_months(
     more: Callable[[Connection, list[str]], Metadata] | None = None,
     before: Callable[[Connection, list[str]], None] | None = None,
 ) -> Events:
-    """Run `step` for each month of the run, in order, and report each month and the sum.
+    """Run `step` for each month of the run, in order, and report each month and the table.
 
     `before` may raise to end the run before the first month is written. After HeldError the run succeeds, and
-    an observation states the reason. During a pause the run succeeds too: the months before it are
+    an observation states the reason. During a pause the run succeeds, too: the months before it are
     materialized, the others are unchanged, and later assets of the run are skipped.
     """
     months = months_of(context)
-    total: Counter[str] = Counter()
     dry_run = is_dry_run(context, config)
     with database.connect(application_name=_application(context), dry_run=dry_run) as conn:
         try:
             if before:
                 before(conn, months)
         except gates.HeldError as held:
-            yield _paused(context, held)
+            yield _observe_pause(context, held)
             return
         by_month, pause = _run_until_pause(context, conn, months, step)
         for month, counts in by_month.items():
             counts["dagster/partition_row_count"] = month_rows(conn, month)
-            total.update(counts)
-        shared: dict[str, Any] = {
-            "dagster/row_count": catalog.row_count(conn, table),
-            "dagster/column_schema": column_schema(conn, table, _lineage(context, context.asset_key)),
-        }
-        shown = {month: more(conn, [month]) if more and not dry_run else {} for month in by_month}
+        of_table = _table_metadata(context, conn, table, context.asset_key)
+        more_by_month: dict[str, Metadata] = {}
         if dry_run and more:
-            shared |= more(conn, months)
-    if pause is not None:
-        for month in by_month if not dry_run else ():
-            yield dg.AssetMaterialization(
-                context.asset_key, partition=month, metadata={**shared, **by_month[month], **shown[month]}
-            )
-        yield _paused(context, pause, done=len(by_month), months=len(months))
-        return
+            of_table |= more(conn, months)
+        elif more:
+            more_by_month = {month: more(conn, [month]) for month in by_month}
     if dry_run:
-        total.pop("dagster/partition_row_count", None)
-        yield _event(context, context.asset_key, {**shared, **total}, dry_run=True)
+        yield from _dry_run_events(context, months, by_month, of_table, pause)
+    else:
+        of_months = {month: {**counts, **more_by_month.get(month, {})} for month, counts in by_month.items()}
+        yield from _month_events(context, months, of_months, of_table, pause)
+
+
+def _table_metadata(
+    context: dg.AssetExecutionContext, conn: Connection, table: str, key: dg.AssetKey
+) -> dict[str, Any]:
+    """Return the number of rows and the columns of a table that the asset `key` fills."""
+    return {
+        "dagster/row_count": catalog.row_count(conn, table),
+        "dagster/column_schema": column_schema(conn, table, _lineage(context, key)),
+    }
+
+
+def _dry_run_events(
+    context: dg.AssetExecutionContext,
+    months: list[str],
+    by_month: Mapping[str, Mapping[str, int]],
+    of_table: Metadata,
+    pause: gates.PausedError | None,
+) -> Events:
+    """Report the sums of the counts of a dry run, or only the pause that ended it."""
+    if pause is not None:
+        yield _observe_pause(context, pause, done=len(by_month), months=len(months))
+        return
+    total: Counter[str] = Counter()
+    for counts in by_month.values():
+        total.update(counts)
+    total.pop("dagster/partition_row_count", None)
+    yield _event(context, context.asset_key, {**of_table, **total}, dry_run=True)
+
+
+def _month_events(
+    context: dg.AssetExecutionContext,
+    months: list[str],
+    of_months: Mapping[str, Metadata],
+    of_table: Metadata,
+    pause: gates.PausedError | None,
+) -> Events:
+    """Report the materialization of each finished month, and the pause that ended the run early."""
+    if pause is not None:
+        for month, metadata in of_months.items():
+            yield dg.AssetMaterialization(
+                context.asset_key, partition=month, metadata={**of_table, **metadata}
+            )
+        yield _observe_pause(context, pause, done=len(of_months), months=len(months))
         return
     for month in months:
-        context.add_asset_metadata({**by_month[month], **shown[month]}, partition_key=month)
-    yield dg.MaterializeResult(metadata=shared)
+        context.add_asset_metadata(of_months[month], partition_key=month)
+    yield dg.MaterializeResult(metadata=of_table)
 
 
 def _run_until_pause(
@@ -222,30 +251,30 @@ def _run_until_pause(
     months: list[str],
     step: Callable[[Connection, str], Report],
 ) -> tuple[dict[str, dict[str, int]], gates.PausedError | None]:
-    """Run the step for each month. Return the counts, and the pause that ended the run early, or None."""
+    """Run the step for each month. Return the counts by month, and the pause that ended the run, or None."""
     by_month: dict[str, dict[str, int]] = {}
     for month in months:
         try:
-            _ask_gates(context, conn, [month])
+            _check_gates(context, conn, [month])
             counts = step(conn, month).counts()
             if counts.get("stopped"):
                 raise gates.PausedError(gates.pause_in_words(conn) or "the pipeline was paused for a moment")
         except gates.PausedError as pause:
             return by_month, pause
         by_month[month] = counts
-        context.log.info("%s: %s", month, _in_words(counts), extra=fields(month=month, counts=counts))
+        context.log.info("%s: %s", month, _describe_counts(counts), extra=fields(month=month, counts=counts))
     return by_month, None
 
 
-def _ask_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
+def _check_gates(context: dg.AssetExecutionContext, conn: Connection, months: list[str]) -> None:
     required = settings.load_settings().checkpoints
     gates.check(conn, _own_key(context).to_user_string(), months, required=required)
 
 
-def _paused(
+def _observe_pause(
     context: dg.AssetExecutionContext, pause: gates.PausedError, *, done: int = 0, months: int = 0
 ) -> dg.AssetObservation:
-    """Report that a pause ended the run early. Such a run does not fail."""
+    """Return an observation that a pause ended the run early. Such a run does not fail."""
     progress = (
         f"; {done} of {months} months are done; run the same months again to continue" if months else ""
     )
@@ -262,10 +291,7 @@ def is_dry_run(context: dg.AssetExecutionContext, config: StepConfig) -> bool:
 
 
 def _own_key(context: dg.AssetExecutionContext) -> dg.AssetKey:
-    """Return the key of the asset.
-
-    For an operation with two assets, it is the key with the operation's name.
-    """
+    """Return the key of the run's asset. If an operation has two assets, this is the one with its name."""
     return dg.AssetKey(context.op_def.name)
 
 
@@ -282,13 +308,13 @@ def _event(
     return dg.MaterializeResult(asset_key=key, metadata=metadata)
 
 
-def _in_words(counts: Mapping[str, int]) -> str:
+def _describe_counts(counts: Mapping[str, int]) -> str:
     words = ", ".join(
         f"{value:,} {name.replace('_', ' ')}"
         for name, value in counts.items()
         if value and not name.startswith("dagster/")
     )
-    return words or "nothing there"
+    return words or "all counts are 0"
 
 
 def _application(context: dg.AssetExecutionContext) -> str:

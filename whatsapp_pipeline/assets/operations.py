@@ -3,7 +3,7 @@
 What belongs here: the assets and their configuration. What does not: the work (steps/operations/).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 import dagster as dg
 from pydantic import Field
 

@@ -1,7 +1,7 @@
 """The overview that the page of the code location shows.
 
 What belongs here: one page of text. What does not: the guides (docs/), and the descriptions of single assets.
-`up` and `serve` read this text without loading Dagster.
+The commands `up` and `serve` use this text without loading Dagster.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _OVERVIEW = """\
 
 Chat exports and webhooks become linked, checked, searchable rows in PostgreSQL.
 
-1. **Contacts and orders**: `tiny_contacts` and `tiny_orders` read the ERP, where one is set;
+1. **Contacts and orders**: `tiny_contacts` and `tiny_orders` read the ERP, if one is set;
    `normalized_contacts` makes phones comparable.
 2. **Chats, month by month**: `chat_file_index` lists the exports, `contact_links` finds each chat's
    customer, `order_links` its service orders, `chat_messages` stores every message.
-3. **Live**: `conversations` holds what the webhook received.
-4. **What was said**: `customer_summaries` and `commitments`, for each customer.
+3. **Live**: `conversations` has the messages that the webhook received. 4. **Customers**:
+`customer_summaries` summarises the messages of each customer, and `commitments` lists promises.
 
 *Materialize* months on the asset `chat_messages`, or let the schedules do it. A red check names the rows and
 the way to correct them. `qa_report` is the page to read every morning.

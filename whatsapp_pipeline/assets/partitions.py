@@ -11,7 +11,7 @@ import dagster as dg
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.errors import PipelineError
 
-# Dagster's beta warnings for these features would be one line per asset; tests check their behaviour.
+# These features are in beta, so Dagster would log a warning for each asset. Tests check their behaviour.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", message="Handling yaml-defined logging", category=dg.BetaWarning)
 
@@ -55,12 +55,12 @@ def parse_months(text: str, available: list[str]) -> list[str]:
     if outside:
         raise PipelineError(
             f"{outside[0]} is outside {known[0]}..{known[-1]}, the months of this project; "
-            "FIRST_MONTH sets where they begin"
+            "the setting FIRST_MONTH is the first of them"
         )
     return sorted(months)
 
 
-def contiguous(months: list[str]) -> list[tuple[str, str]]:
+def month_ranges(months: list[str]) -> list[tuple[str, str]]:
     """Split sorted months into ranges of consecutive months. Return the first and last month of each."""
     if not months:
         return []

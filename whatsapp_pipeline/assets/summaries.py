@@ -3,8 +3,8 @@
 What belongs here: the asset and its configuration. What does not: the work (steps/summaries/).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
-# Steps are imported where they run, because their libraries take longer to load than Dagster.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
+# Steps are imported in the functions that use them, because their libraries take longer to load than Dagster.
 from dataclasses import replace
 from datetime import timedelta
 
@@ -59,7 +59,7 @@ _DEPS = [
     dg.AssetDep(conversations),
 ]
 # The asset runs once after several monthly runs, when all of them have ended, even if some months were never
-# materialized. Webhooks arrive all day, so they have their own sensor.
+# materialized. It ignores `conversations`: webhooks arrive all day, so they have their own sensor.
 _AFTER_MONTHS = (
     dg.AutomationCondition.eager()
     .without(~dg.AutomationCondition.any_deps_missing())
@@ -127,16 +127,16 @@ def customer_summaries(
         database,
         config,
         table="customer_chat_summaries",
-        more=_what_they_show,
+        more=_summary_metadata,
         step=lambda conn: summarize(
             conn, replace(options, held_months=red_months(conn, of_months)), log=context.log
         ),
         before=lambda conn: refuse_red(conn, rule_book.blocking(*TABLES_AND_ERP)),
-        second=SecondTable("commitments", "commitments", _what_is_promised),
+        second=SecondTable("commitments", "commitments", _commitment_metadata),
     )
 
 
-def _what_they_show(conn: Connection) -> Metadata:
+def _summary_metadata(conn: Connection) -> Metadata:
     distributions = {
         "contacts by frequency": reports.frequency_distribution(conn),
         "contacts by estimated sentiment": reports.sentiment_distribution(conn),
@@ -167,7 +167,7 @@ def _what_they_show(conn: Connection) -> Metadata:
     }
 
 
-def _what_is_promised(conn: Connection) -> Metadata:
+def _commitment_metadata(conn: Connection) -> Metadata:
     today = clock.today()
     lines = commitment_lines(conn, "overdue", today=today, limit=PREVIEW_ROWS)
     overdue: list[dict[str, str | int | float | bool | None]] = [

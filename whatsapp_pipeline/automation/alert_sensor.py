@@ -6,7 +6,7 @@ problems. If an alert could not be delivered, the next tick tries again. The tex
 domain/alert_text.py.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 import json
 from datetime import UTC, datetime
 from typing import Any

@@ -11,7 +11,7 @@ month by that run. A run that ends early because of a pause is successful, but h
 After such a run, or a failed run, the month is requested again, each time after a longer pause.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 import hashlib
 import json
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ import dagster as dg
 
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partition_status import MONTHLY, failed_partitions
-from whatsapp_pipeline.assets.partitions import MONTHS, contiguous
+from whatsapp_pipeline.assets.partitions import MONTHS, month_ranges
 from whatsapp_pipeline.dagster_private import AssetGraph
 from whatsapp_pipeline.steps.operations.retention import first_month_kept
 from whatsapp_pipeline.store.chats.ignored import ignored_paths
@@ -48,7 +48,7 @@ class Plan:
     @property
     def ranges(self) -> list[tuple[str, str]]:
         """The necessary runs: first and last month of each range of consecutive months."""
-        return contiguous(self.months)
+        return month_ranges(self.months)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dagster_shared.error import SerializableErrorInfo
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.assets.contacts import FILLED_BY
 from whatsapp_pipeline.assets.materialize import PAUSED
-from whatsapp_pipeline.assets.partitions import contiguous
+from whatsapp_pipeline.assets.partitions import month_ranges
 from whatsapp_pipeline.automation import run_origin
 from whatsapp_pipeline.automation.step_errors import chain, first_line, own_words, shown_error
 from whatsapp_pipeline.run_tags import COMMAND_LINE, LAUNCHED_BY, RANGE_END, RANGE_START, RECORD, RUN_MONTHS
@@ -178,7 +178,7 @@ class _Stage:
 
 def _stages(months: Sequence[str], *, sampled: bool) -> Iterator[_Stage]:
     yield _Stage("contacts")
-    for first, last in contiguous(list(months)):
+    for first, last in month_ranges(list(months)):
         tags = {RANGE_START: first, RANGE_END: last}
         if first == last and not sampled:
             yield _Stage("monthly_chats", tags=tags)

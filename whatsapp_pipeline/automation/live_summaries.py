@@ -5,7 +5,7 @@ them. The sensor has no cursor; it reads the tables. After a failed run it reque
 after a longer pause.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg

@@ -1,6 +1,6 @@
 """Jobs, schedules and the sensor for operation: backups, report, weekly backfill, retention, erasures."""
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 
 import dagster as dg
 

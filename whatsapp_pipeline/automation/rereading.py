@@ -5,7 +5,7 @@ and reading (steps/chats/). The sensor has no cursor; it reads the table. A mont
 read its files. After a failed run, the pause grows each time.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 from datetime import datetime, timedelta
 
 import dagster as dg

@@ -3,7 +3,7 @@
 What belongs here: the common part of all schedules. What does not: their jobs, and the pause (pausing.py).
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 from collections.abc import Callable
 from typing import Any
 

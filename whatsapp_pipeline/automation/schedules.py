@@ -1,6 +1,6 @@
 """Jobs and schedules: contacts and the current month every day, the previous month once a month."""
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 from datetime import timedelta
 
 import dagster as dg

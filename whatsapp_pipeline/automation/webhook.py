@@ -6,7 +6,7 @@ is finished. The run key has the batch and the attempt, because Dagster never st
 key.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 from collections.abc import Iterator
 from datetime import timedelta
 

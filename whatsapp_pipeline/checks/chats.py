@@ -32,8 +32,8 @@ CHECKS = [
         name="no_file_vanished",
         subject="chats",
         asset="chat_file_index",
-        description="Files that were indexed and are no longer in the archive; what was read stays.",
-        how_to_fix="Put the file back, or leave it: its messages are kept.",
+        description="Files that were indexed and are no longer in the archive; their messages are kept.",
+        how_to_fix="Put the file back. If it was deleted on purpose, do nothing.",
         why="A file that was lost by mistake can't be loaded again.",
     ),
     QaCheck(
@@ -43,7 +43,7 @@ CHECKS = [
         description="Chats whose title has no phone, no name and no order number.",
         how_to_fix="Rename the file after the customer, or `whatsapp-pipeline override add --file FILE "
         "--contact ID --reason WHY`.",
-        why="Only the phones inside such a chat can show whose it is.",
+        why="Only the phones inside such a chat can identify its contact.",
         tolerated=0.02,
     ),
     QaCheck(
@@ -60,8 +60,8 @@ CHECKS = [
         name="files_are_not_copies",
         subject="chats",
         asset="chat_file_index",
-        description="Files all of whose messages an earlier file of the same chat holds.",
-        how_to_fix="Nothing is counted twice; remove the copy from the archive to save time.",
+        description="Files whose messages are all in an earlier file of the same chat.",
+        how_to_fix="No message is counted twice. Remove the copy from the archive to save time.",
         tolerated=0.20,
     ),
     QaCheck(
@@ -69,14 +69,14 @@ CHECKS = [
         subject="chats",
         asset="chat_file_index",
         description="Closed months with less than 40 % or more than 250 % of the usual number of chats.",
-        how_to_fix="See whether an export is missing or was copied twice.",
-        why="A month that was exported in part passes every other check.",
+        how_to_fix="Check whether an export is missing or was copied twice.",
+        why="A month of which only a part was exported passes every other check.",
     ),
     QaCheck(
         name="times_are_possible",
         subject="chats",
         asset="chat_messages",
-        description="Messages from before WhatsApp, from the future, or without an instant in UTC.",
+        description="Messages from before WhatsApp, from the future, or without a time in UTC.",
         how_to_fix="`whatsapp-pipeline reparse --file FILE --date-order dmy` with the right order, or "
         "`--format`.",
         why="A wrong date order moves messages by months, and all metrics with them.",
@@ -105,8 +105,8 @@ CHECKS = [
         name="replies_are_resolved",
         subject="chats",
         asset="chat_messages",
-        description="Replies whose message was not found in the same chat.",
-        how_to_fix="Usually the original is in an older export: load that month too.",
+        description="Replies whose original message was not found in the same chat.",
+        how_to_fix="Usually the original message is in an older export; load that month, too.",
         tolerated=0.30,
     ),
     QaCheck(
@@ -115,33 +115,35 @@ CHECKS = [
         asset="chat_messages",
         description="Text messages without text.",
         how_to_fix="Look at the line; `whatsapp-pipeline reparse --file FILE --format block` corrects a "
-        "format.",
-        why="An empty body is usually one that was cut off.",
+        "wrong format.",
+        why="A message without text was usually cut off.",
         tolerated=0.02,
     ),
     QaCheck(
         name="files_on_disk_are_indexed",
         subject="chats",
         asset="chat_file_index",
-        description="Every chat file in the month's folder has its row.",
-        how_to_fix="Materialize chat_file_index again; a sample run leaves files out on purpose.",
+        description="Every chat file in the month's folder has a row in chat_files.",
+        how_to_fix="Materialize chat_file_index again without `sample`; a sample omits files on purpose.",
         finder=_files_not_indexed,
     ),
     QaCheck(
         name="files_are_readable_and_in_place",
         subject="chats",
         asset="chat_file_index",
-        description="Files that could not be read, have no archive name, or lie in another month's folder.",
-        how_to_fix="Rename, move or export the file again; `whatsapp-pipeline exceptions list` shows it. "
-        "`exceptions ignore --file` leaves out a file that is no chat.",
+        description="Files that could not be read or stored, have no message, or are not in the folder of "
+        "their month.",
+        how_to_fix="`whatsapp-pipeline exceptions list` shows the reason. Rename or move the file, or export "
+        "it again. `exceptions ignore --file` excludes a file that is not a chat.",
         tolerated=0.02,
     ),
     QaCheck(
         name="every_chat_is_loaded",
         subject="chats",
         asset="chat_messages",
-        description="Chats of the month whose messages are not in the table.",
-        how_to_fix="Materialize chat_messages for the month again; `exceptions list` says why a file failed.",
+        description="Chats of the month whose messages are not in chat_messages.",
+        how_to_fix="Materialize chat_messages for the month again; `exceptions list` shows why a file "
+        "failed.",
         severity="error",
     ),
     QaCheck(
@@ -149,7 +151,7 @@ CHECKS = [
         subject="chats",
         asset="chat_messages",
         description="Lines that are no separator, label, header or body of a message.",
-        how_to_fix="`whatsapp-pipeline exceptions list` shows them; `reparse` corrects a format.",
+        how_to_fix="`whatsapp-pipeline exceptions list` shows them; `reparse` corrects a wrong format.",
         severity="error",
         blocking=True,
         tolerated=0.01,
@@ -166,8 +168,9 @@ CHECKS = [
         name="times_in_order",
         subject="chats",
         asset="chat_messages",
-        description="Messages dated before the one above them, notifications aside.",
-        how_to_fix="Usually the exporter's: look at the lines; nothing is reordered in the table.",
+        description="Messages with an earlier time than the message above them; notifications do not count.",
+        how_to_fix="Usually the exporting program wrote these times. Look at the lines; the table keeps the "
+        "order of the file.",
         tolerated=0.05,
     ),
 ]

@@ -40,9 +40,12 @@ CHECKS = [
         name="columns_are_as_expected",
         subject="contacts",
         asset="contatos",
-        description="Columns of contatos and ordens_servico are of types that the pipeline can fill.",
-        how_to_fix="Alter the column to the expected type; `whatsapp-pipeline migrate` says what it lacks.",
-        why="Values of the ERP that don't fit are left out, and without a key nothing guards the links.",
+        description="Columns of contatos and ordens_servico have types that the pipeline can fill, and their "
+        "ids are unique.",
+        how_to_fix="Change the column to the expected type, or make the id unique. Each row shows what is "
+        "expected.",
+        why="ERP values that do not fit are not stored, and without a unique id a link may point to several "
+        "rows.",
         finder=_columns_differ,
         severity="error",
         blocking=True,
@@ -52,8 +55,9 @@ CHECKS = [
         subject="contacts",
         asset="tiny_contacts",
         description="Items of the ERP that could not be read as a contact.",
-        how_to_fix="`whatsapp-pipeline exceptions list` says what is wrong with each; report it to the ERP.",
-        why="A contact that is not there can't be linked to.",
+        how_to_fix="`whatsapp-pipeline exceptions list` shows the reason for each; report it to the ERP's "
+        "support.",
+        why="Chats can't be linked to a contact that is missing.",
         severity="error",
         tolerated=0.001,
     ),
@@ -63,7 +67,7 @@ CHECKS = [
         asset="contatos",
         description="Contacts with neither name nor trade name.",
         how_to_fix="Give the contact a name in the ERP, or in the program that fills contatos.",
-        why="Chats that a name titles can't find it.",
+        why="A chat whose title is a name can't be linked to such a contact.",
         tolerated=0.02,
     ),
     QaCheck(
@@ -71,8 +75,9 @@ CHECKS = [
         subject="contacts",
         asset="tiny_orders",
         description="Items of the ERP that could not be read as a service order.",
-        how_to_fix="`whatsapp-pipeline exceptions list` says what is wrong with each; report it to the ERP.",
-        why="A session about that order stays unlinked, or is linked to another.",
+        how_to_fix="`whatsapp-pipeline exceptions list` shows the reason for each; report it to the ERP's "
+        "support.",
+        why="A session about such an order is linked to another order or to none.",
         severity="error",
         tolerated=0.001,
     ),
@@ -80,10 +85,10 @@ CHECKS = [
         name="orders_have_a_contact",
         subject="contacts",
         asset="ordens_servico",
-        description="Service orders without a contact, or of one that is not in contatos.",
-        how_to_fix="Where an ERP is set, materialize tiny_contacts with `full`. Otherwise add the contact, "
+        description="Service orders without a contact, or with a contact that is not in contatos.",
+        how_to_fix="If an ERP is set, materialize tiny_contacts with `full`. Otherwise add the contact, "
         "or correct the order, in the program that fills these tables.",
-        why="Order numbers are evidence of who a chat is with.",
+        why="An order number in a chat is evidence for the contact of the chat.",
         tolerated=0.02,
     ),
     QaCheck(
@@ -101,17 +106,17 @@ CHECKS = [
         asset="normalized_contacts",
         description="Contacts with digits in a phone field that were never read for matching.",
         how_to_fix="Materialize normalized_contacts.",
-        why="Their chats would look like nobody's.",
+        why="Chats of these contacts can't be linked by phone.",
         severity="error",
     ),
     QaCheck(
         name="first_phone_is_the_normalized_one",
         subject="contacts",
         asset="normalized_contacts",
-        description="celular_normalizado or telefone_normalizado differ from the first number of the field "
-        "(its last 11 digits at most, without country code).",
-        how_to_fix="Another program filled the column, and its value holds until the phone changes. "
-        "Clear the column, and the next run fills it.",
+        description="Contacts whose celular_normalizado or telefone_normalizado differs from the first "
+        "number of the field (at most its last 11 digits, without the country code).",
+        how_to_fix="Another program filled the column, and its value is kept until the phone changes. "
+        "Clear the column; the next run fills it.",
         why="Users' own queries join on these columns.",
     ),
     QaCheck(
@@ -119,18 +124,19 @@ CHECKS = [
         subject="contacts",
         asset="normalized_contacts",
         description="Phones that more than three contacts have.",
-        how_to_fix="Merge duplicate contacts where they are kept, or clear a number that was put in as a "
-        "placeholder.",
-        why="Chats of such a number are ambiguous, or linked by chance.",
+        how_to_fix="Merge duplicate contacts in the ERP, or in the program that fills contatos. Remove a "
+        "number that is only a placeholder.",
+        why="Chats with such a number are ambiguous, or linked by chance.",
         tolerated=0.01,
     ),
     QaCheck(
         name="erp_lists_known_contacts",
         subject="contacts",
         asset="tiny_contacts",
-        description="The last pass over the ERP's contacts brought at least half of those known before.",
-        how_to_fix="Look in the ERP whether its contacts are there and whether the application may read"
-        " them; then materialize tiny_contacts with `full`. Rows that are known stay.",
+        description="The last pass over the ERP's contacts listed contacts: if it was a full pass, at least "
+        "half of the known ones.",
+        how_to_fix="Check in the ERP that its contacts exist and that the application may read them; then "
+        "materialize tiny_contacts with `full`. Known rows are kept.",
         why="An answer without rows looks like a success: a contact that is new in the ERP is missing here.",
         severity="error",
     ),
@@ -138,17 +144,18 @@ CHECKS = [
         name="erp_counts_agree_on_contacts",
         subject="contacts",
         asset="tiny_contacts",
-        description="Listings of the ERP's contacts hold as many different rows as the ERP counts.",
-        how_to_fix="The rows shown were read twice alike: look in the ERP for a duplicate or hidden row, and"
-        " report the difference to the ERP's support if it stays.",
+        description="Listings of the ERP's contacts have as many different rows as the ERP counts.",
+        how_to_fix="Look in the ERP for a duplicate or hidden row. If the difference is still there after "
+        "the next pass, report it to the ERP's support.",
     ),
     QaCheck(
         name="erp_lists_known_orders",
         subject="contacts",
         asset="tiny_orders",
-        description="The last pass over the ERP's orders brought at least half of those known before.",
-        how_to_fix="Look in the ERP whether its orders are there and whether the application may read"
-        " them; then materialize tiny_orders with `full`. Rows that are known stay.",
+        description="The last pass over the ERP's orders listed at least half as many orders as each earlier "
+        "pass with the same first date.",
+        how_to_fix="Check in the ERP that its orders exist and that the application may read them; then "
+        "materialize tiny_orders with `full`. Known rows are kept.",
         why="An answer without rows looks like a success: an order that is new in the ERP is missing here.",
         severity="error",
     ),
@@ -156,17 +163,19 @@ CHECKS = [
         name="erp_counts_agree_on_orders",
         subject="contacts",
         asset="tiny_orders",
-        description="Listings of the ERP's orders hold as many different rows as the ERP counts.",
-        how_to_fix="The rows shown were read twice alike: look in the ERP for a duplicate or hidden row, and"
-        " report the difference to the ERP's support if it stays.",
+        description="Listings of the ERP's orders have as many different rows as the ERP counts.",
+        how_to_fix="Look in the ERP for a duplicate or hidden row. If the difference is still there after "
+        "the next pass, report it to the ERP's support.",
     ),
     QaCheck(
         name="erp_pass_complete",
         subject="contacts",
         asset="tiny_contacts",
-        description="The last pass over the ERP's contacts ended well and brought as many as the ERP counts.",
-        how_to_fix="Materialize tiny_contacts again: it resumes. If it fails again, its error says why.",
-        why="A contact that is missing here can't be linked to, and its chats go to another one.",
+        description="The last passes over the ERP's contacts are complete and listed as many contacts as the "
+        "ERP counts.",
+        how_to_fix="Materialize tiny_contacts again; it resumes. If it fails again, its error states the "
+        "reason.",
+        why="Chats of a missing contact are linked to another contact or to none.",
         finder=partial(_incomplete_pass, "contatos"),
         severity="error",
         blocking=True,
@@ -175,9 +184,11 @@ CHECKS = [
         name=gates.ORDERS_COMPLETE,
         subject="contacts",
         asset="tiny_orders",
-        description="The last pass over the ERP's orders ended well and brought as many as the ERP counts.",
-        how_to_fix="Materialize tiny_orders again: it resumes. If it fails again, its error says why.",
-        why="A session about an order that is missing here is linked to another order, or to none.",
+        description="The last pass over the ERP's orders is complete and listed as many orders as the ERP "
+        "counts.",
+        how_to_fix="Materialize tiny_orders again; it resumes. If it fails again, its error states the "
+        "reason.",
+        why="A session about a missing order is linked to another order or to none.",
         finder=partial(_incomplete_pass, "ordem-servico"),
         severity="error",
         blocking=True,
@@ -186,15 +197,17 @@ CHECKS = [
         name="values_fit_their_columns",
         subject="contacts",
         asset="tiny_contacts",
-        description="Values longer than the column of contatos, which were cut there.",
-        how_to_fix="Widen the column, or shorten the value in the ERP. Phones are kept whole for matching.",
+        description="Values that were cut, because they are longer than their column of contatos.",
+        how_to_fix="Widen the column, or shorten the value in the ERP. For matching, phones are stored in "
+        "full.",
     ),
     QaCheck(
         name="phones_can_be_matched",
         subject="contacts",
         asset="normalized_contacts",
-        description="Contacts whose phone fields hold digits but no number that can be matched.",
-        how_to_fix="Correct the number where contacts are kept; the column shows its shape, each digit as 9.",
+        description="Contacts whose phone fields have digits but no number that can be matched.",
+        how_to_fix="Correct the number in the ERP, or in the program that fills contatos. `shape` shows the "
+        "number with each digit as 9.",
         tolerated=0.10,
     ),
 ]

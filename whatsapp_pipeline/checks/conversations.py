@@ -41,58 +41,62 @@ CHECKS = [
         subject="conversations",
         asset="conversations",
         description=f"No delivery waits for more than {MAX_AGE_SECONDS // 60} minutes.",
-        how_to_fix="See that the sensor webhook_inbox_sensor is running and that its last runs succeeded.",
+        how_to_fix="Check that the sensor webhook_inbox_sensor is running and that its last runs succeeded.",
         finder=_old_deliveries,
     ),
     QaCheck(
         name="no_dead_webhooks",
         subject="conversations",
         asset="conversations",
-        description="No delivery was given up.",
-        how_to_fix="Read the error, mend its cause, then `whatsapp-pipeline webhook replay --dead`.",
+        description="No delivery failed at every attempt.",
+        how_to_fix="Read the error, correct its cause, then `whatsapp-pipeline webhook replay --dead`.",
         severity="error",
     ),
     QaCheck(
         name="questions_are_answered",
         subject="conversations",
         asset="conversations",
-        description="No question waits for the assistant for over ten minutes, and none ended unanswered.",
-        how_to_fix="The reason says what failed: correct ASSISTANT_API_KEY or ASSISTANT_BASE_URL, or wait for"
-        " the endpoint; then `whatsapp-pipeline webhook answers retry`. After a day nothing is asked again.",
+        description="No question waits for the assistant for more than ten minutes, and none of the last "
+        "seven days ended without a reply.",
+        how_to_fix="`reason` shows what failed: correct ASSISTANT_API_KEY or ASSISTANT_BASE_URL, or wait for "
+        "the endpoint; then run `whatsapp-pipeline webhook answers retry`. A question that is a day old is "
+        "not asked again.",
     ),
     QaCheck(
         name="no_parked_accounts",
         subject="conversations",
         asset="conversations",
-        description="Every account that messages came for is known and active.",
-        how_to_fix="`whatsapp-pipeline webhook account add --phone-number-id ID`; what waits is then "
-        "processed"
-        " by itself.",
+        description="Every account that received messages is known and active.",
+        how_to_fix="Run `whatsapp-pipeline webhook account add --phone-number-id ID`; the waiting deliveries "
+        "are then processed automatically.",
     ),
     QaCheck(
         name="live_review_queue_is_current",
         subject="conversations",
         asset="conversations",
-        description="The review queue has the live conversations that their links say should be in it.",
+        description="The stored review queue agrees with the links of the live conversations.",
         how_to_fix="`whatsapp-pipeline webhook process` links all live conversations and repairs their rows.",
-        why="Reviewers would miss what waits for them, or see what is decided.",
+        why="Reviewers would miss open items, or see items that are already decided.",
         severity="error",
     ),
     QaCheck(
         name="no_duplicate_messages",
         subject="conversations",
         asset="conversations",
-        description="Each message once an account, and one conversation a correspondent.",
-        how_to_fix="This cannot happen while the unique constraints of the migration stand: restore them.",
+        description="Each message is stored once per account, and each correspondent has one conversation "
+        "per account.",
+        how_to_fix="The unique constraints of the migrations prevent this; restore them.",
         severity="error",
     ),
     QaCheck(
         name="spool_drained",
         subject="conversations",
         asset="conversations",
-        description="The spool is empty but for the segment being written, and no segment is damaged.",
-        how_to_fix="See that the receiver runs and reaches the database; whole records of a damaged segment "
-        "were saved, look at the file under corrupt/ and delete it.",
+        description="The spool has only the segment that is being written, no damaged segment and no stray "
+        "file.",
+        how_to_fix="Check that the receiver runs and reaches the database. The complete records of a damaged "
+        "segment were stored: look at the file in corrupt/, then delete it. A stray file was not created by "
+        "the receiver: look at it in stray/, then delete it.",
         finder=_spool,
     ),
 ]

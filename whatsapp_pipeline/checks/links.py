@@ -38,9 +38,9 @@ CHECKS = [
         name="links_are_whole",
         subject="links",
         asset="contact_links",
-        description="Chats called linked without a contact, a method or a confidence.",
+        description="Chats with the status `linked` but without a contact, a method or a confidence.",
         how_to_fix="Materialize contact_links for the month again.",
-        why="A link without grounds can't be reviewed.",
+        why="Nobody can review a link without its reasons.",
         severity="error",
     ),
     QaCheck(
@@ -48,17 +48,17 @@ CHECKS = [
         subject="links",
         asset="contact_links",
         description="Chats linked to another contact than their best candidate.",
-        how_to_fix="Materialize contact_links for the month again; a row that was "
-        "changed by hand is decided by `whatsapp-pipeline override add --title TITLE --contact ID --reason "
-        "WHY` instead.",
-        why="What is shown as evidence must be what decided.",
+        how_to_fix="Materialize contact_links for the month again. To choose another contact, use "
+        "`whatsapp-pipeline override add --title TITLE --contact ID --reason WHY`; do not change the table.",
+        why="The evidence that is shown must be the evidence for the linked contact.",
         severity="error",
     ),
     QaCheck(
         name="decisions_of_people_hold",
         subject="links",
         asset="contact_links",
-        description="Files linked to another contact than a person decided, or to one that was refused.",
+        description="Chats linked to another contact than a person decided for their file, or to a refused "
+        "contact.",
         how_to_fix="Materialize contact_links for the month again.",
         why="An override outranks every rule.",
         severity="error",
@@ -67,28 +67,29 @@ CHECKS = [
         name="decisions_fit_phones",
         subject="links",
         asset="contact_links",
-        description="Chats that a decision on their title gives to another contact than their phone does.",
-        how_to_fix="`whatsapp-pipeline review --month MONTH` asks for a decision on each chat or phone; the "
-        "decision on the title then no longer counts for it.",
-        why="Two customers can share a title. The history of one would stand in the other's summary.",
+        description="Chats for which a decision on the title names another contact than the one with the "
+        "chat's phone.",
+        how_to_fix="`whatsapp-pipeline review --month MONTH` asks for a decision on each chat or phone. The "
+        "decision on the title then no longer applies to that chat.",
+        why="Two customers can have the same title. Messages of one would be in the summary of the other.",
     ),
     QaCheck(
         name="groups_belong_to_nobody",
         subject="links",
         asset="contact_links",
-        description="Group chats linked to one contact without anybody having decided it.",
+        description="Group chats linked to a contact without a person's decision.",
         how_to_fix="Materialize contact_links for the month again.",
-        why="Other people's words would stand in that contact's summary.",
+        why="Messages of other people would be in that contact's summary.",
         severity="error",
     ),
     QaCheck(
         name="reviewers_agree",
         subject="links",
         asset="contact_links",
-        description="Links of the review sample that a person called wrong.",
-        how_to_fix="`whatsapp-pipeline override add --file FILE --contact ID --reason WHY` corrects each; "
-        "many of one method speak of its rules.",
-        why="The sample stands for the month.",
+        description="Links of the review sample that a reviewer judged as wrong.",
+        how_to_fix="`whatsapp-pipeline override add --file FILE --contact ID --reason WHY` corrects a link. "
+        "If many links of one method are wrong, its rules need a change.",
+        why="The sample shows how many links of the whole month are wrong.",
         finder=_disagreement,
         tolerated=verdicts.TOLERATED_DISAGREEMENT,
     ),
@@ -96,53 +97,55 @@ CHECKS = [
         name="order_links_are_whole",
         subject="links",
         asset="order_links",
-        description="Sessions called linked without an order, a method or a confidence.",
+        description="Sessions with the status `linked` but without an order, a method or a confidence.",
         how_to_fix="Materialize order_links for the month again.",
-        why="A link without grounds can't be reviewed.",
+        why="Nobody can review a link without its reasons.",
         severity="error",
     ),
     QaCheck(
         name="named_orders_are_linked",
         subject="links",
         asset="order_links",
-        description="Sessions that name an order of their contact and are linked to none.",
-        how_to_fix="Materialize order_links for the month; or `whatsapp-pipeline override add --file FILE "
-        "--order ID --reason WHY` decides it.",
-        why="A number that was said is the best evidence there is.",
+        description="Sessions that name an order of their contact but are linked to no order.",
+        how_to_fix="Materialize order_links for the month, or choose the order with `whatsapp-pipeline "
+        "override add --file FILE --order ID --reason WHY`.",
+        why="An order number in the messages is the strongest evidence.",
         tolerated=0.05,
     ),
     QaCheck(
         name="orders_are_talked_about",
         subject="links",
         asset="order_links",
-        description="Orders of the month, of customers who wrote in it, that no session is linked to.",
-        how_to_fix="Review the customer's sessions; orders that are agreed on the phone stay without one.",
+        description="Orders of customers with a chat in the month of the order, to which no session is "
+        "linked.",
+        how_to_fix="Review the customer's sessions. Orders that were arranged by telephone have no session.",
         tolerated=0.60,
     ),
     QaCheck(
         name="chats_are_linked",
         subject="links",
         asset="contact_links",
-        description="Chats that found no contact at all.",
+        description="Chats without a likely contact, or not linked yet.",
         how_to_fix="Add the number to the contact in the ERP, or `whatsapp-pipeline override add --phone "
-        "PHONE --contact ID --reason WHY`; "
-        "numbers that are nobody's yet stay unmatched.",
+        "PHONE --contact ID --reason WHY`. Numbers of people who are not customers stay unmatched.",
         tolerated=0.5,
     ),
     QaCheck(
         name="links_without_doubt",
         subject="links",
         asset="contact_links",
-        description="Chats with several plausible contacts, or one that is not sure enough.",
-        how_to_fix="`whatsapp-pipeline review --month MONTH` steps through them, most valuable first.",
+        description="Chats with several plausible contacts, or with one that is not certain enough.",
+        how_to_fix="`whatsapp-pipeline review --month MONTH` asks for a decision on each of them.",
         tolerated=0.25,
     ),
     QaCheck(
         name="evidence_agrees",
         subject="links",
         asset="contact_links",
-        description="Chats whose title, header phones, name or order number point to different contacts.",
-        how_to_fix="`whatsapp-pipeline review --month MONTH`, or an override with the reason.",
+        description="Chats with a flag, for example if title, header phones, name and order number point to "
+        "different contacts.",
+        how_to_fix="Decide with `whatsapp-pipeline review --month MONTH` or `whatsapp-pipeline override "
+        "add`.",
         tolerated=0.10,
     ),
     QaCheck(
@@ -151,7 +154,7 @@ CHECKS = [
         asset="contact_links",
         description="Rows of the review queue that differ from the links of the month's chats.",
         how_to_fix="Materialize contact_links for the month again: it repairs rows of current links, too.",
-        why="Reviewers would miss what waits for them, or see what is decided.",
+        why="Reviewers would miss open items, or see items that are already decided.",
         severity="error",
     ),
     QaCheck(

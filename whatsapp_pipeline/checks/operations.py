@@ -1,4 +1,4 @@
-"""Checks of operation: the last backup can be restored, and no failed month is forgotten.
+"""Checks of operation: a recent backup was restored, and no failed month is forgotten.
 
 What belongs here: rules as data, and functions that find failing rows. What does not: backups
 (steps/operations/backup.py).
@@ -54,9 +54,9 @@ CHECKS = [
         name="a_recent_backup_restores",
         subject="operations",
         asset="database_backup",
-        description="There is a backup of the last two days that was restored into a scratch database.",
-        how_to_fix="`whatsapp-pipeline backup now`; its error says what is in the way.",
-        why="A backup that nobody restored is a hope.",
+        description="There is a backup of the last 50 hours that was restored into a scratch database.",
+        how_to_fix="Run `whatsapp-pipeline backup now`; its error states what to correct.",
+        why="Only a backup that was restored is known to be usable.",
         finder=_no_recent_backup,
         severity="error",
     ),
@@ -64,9 +64,9 @@ CHECKS = [
         name="no_failed_month_is_forgotten",
         subject="operations",
         asset="qa_report",
-        description="Months of any asset whose last run failed, however long ago.",
+        description="Months of any monthly asset whose last run failed, however long ago.",
         how_to_fix="`whatsapp-pipeline backfill --failed` runs them again; each row has its own command.",
-        why="A month that failed looks like one with few customers.",
+        why="A failed month looks like a month with few customers.",
         finder=_forgotten_failures,
         per_month=True,
         severity="error",

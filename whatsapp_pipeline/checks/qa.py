@@ -3,12 +3,12 @@
 What belongs here: the type of a check, its evaluation, and its result in Dagster. What does not: the rules
 (one module per subject) and their statements (sql/queries/<subject>/check_<name>.sql).
 
-A run evaluates the months of its tags, or all months, and stores the result of each month. Dagster's state
-covers all months: the check fails while any month fails. Dagster's partitioned checks can't do this for a run
-over a range of months, so these checks have no partitions.
+A run evaluates the months that its tags name. If the tags name no month, it evaluates all months. It stores
+one result per month. Dagster's state covers all months: the check fails while any month fails. Dagster's
+partitioned checks can't do this for a run over a range of months, so these checks have no partitions.
 """
 
-# No postponed annotations here: Dagster reads the types of parameters from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,7 +33,7 @@ from whatsapp_pipeline.store.operations.checks import Findings, run_check_query
 
 @dataclass(frozen=True, slots=True)
 class CheckScope:
-    """The inputs of a rule: the database, months, the archive and the time."""
+    """The inputs of a rule: the database, the months, the archive, Dagster's instance and the time."""
 
     conn: Connection
     months: list[str]
@@ -77,7 +77,7 @@ class QaCheck:
 
     @property
     def declared(self) -> Rule:
-        """The check as data, without CHECK_TOLERANCES."""
+        """The check's Rule, with the tolerance that the code declares."""
         return Rule(
             self.name,
             self.asset,
@@ -92,12 +92,12 @@ class QaCheck:
 
     @property
     def rule(self) -> Rule:
-        """The check as data, with the tolerance of the settings."""
+        """The check's Rule, with the tolerance of CHECK_TOLERANCES if the setting has one for this check."""
         return RuleBook([self.declared]).rules()[0]
 
 
 def months_of_run(tags: Mapping[str, str]) -> list[str]:
-    """Return the months of a run's tags, or all months."""
+    """Return the months that a run's tags name, or all months if they name none."""
     known = MONTHS.get_partition_keys()
     if partition := tags.get(PARTITION):
         return [partition]
@@ -113,7 +113,10 @@ def names_months(tags: Mapping[str, str]) -> bool:
 
 
 def evaluate_check(check: QaCheck, scope: CheckScope, *, run_id: str | None, every_month: bool) -> Standing:
-    """Evaluate the months of `scope`, store the results, and return the standing of all months.
+    """Evaluate the months of `scope`, store the results, and return the verdicts of all months.
+
+    `every_month` also deletes stored results of months that no longer exist. See domain/quality.py for the
+    words.
 
     Only one run at a time evaluates a check, so that an older evaluation never replaces a newer one.
     """
@@ -132,7 +135,7 @@ def evaluate_check(check: QaCheck, scope: CheckScope, *, run_id: str | None, eve
         return quality.standing_of(scope.conn, check.rule)
 
 
-def evaluate_alone(check: QaCheck, scope: CheckScope) -> Standing:
+def evaluate_without_storing(check: QaCheck, scope: CheckScope) -> Standing:
     """Evaluate the months of `scope` without storing the results."""
     found = check.find(scope).months
     results = [
@@ -144,8 +147,10 @@ def evaluate_alone(check: QaCheck, scope: CheckScope) -> Standing:
 
 
 def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
-    """Report the verdicts of a check to Dagster without a run, after a decision or an evaluation by the
-    command line.
+    """Report a check's verdicts to Dagster without a run.
+
+    The command line calls this after it evaluated a check, or after a person accepted failing rows or
+    withdrew the acceptance.
     """
     rule = standing.rule
     shown = evaluation(standing, [verdict.month for verdict in standing.verdicts])
@@ -162,10 +167,12 @@ def report_standing(instance: dg.DagsterInstance, standing: Standing) -> None:
     )
 
 
-def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg.AssetChecksDefinition:
+def build_asset_check(
+    check: QaCheck, *, after_asset: dg.AssetsDefinition | None = None
+) -> dg.AssetChecksDefinition:
     """Return Dagster's check for a rule.
 
-    Within a run it is evaluated after its asset and after `run_after`.
+    Within a run it is evaluated after its own asset and after `after_asset`.
     """
 
     @dg.asset_check(
@@ -173,25 +180,25 @@ def build(check: QaCheck, *, run_after: dg.AssetsDefinition | None = None) -> dg
         name=check.name,
         description=check.description,
         blocking=check.blocking,
-        additional_deps=[run_after] if run_after else None,
+        additional_deps=[after_asset] if after_asset else None,
     )
     def _check(
         context: dg.AssetCheckExecutionContext, database: Database, archive: Archive
     ) -> dg.AssetCheckResult:
         tags = dict(context.run.tags)
         months = months_of_run(tags)
-        here: set[Month] = {None, *months}
+        run_months: set[Month] = {None, *months}  # None: rows without a month are part of every run
         earlier = earlier_results(context.instance, dg.AssetCheckKey(dg.AssetKey(check.asset), check.name))
         with database.connect(application_name=f"whatsapp-pipeline check {check.name}") as conn:
             scope = CheckScope(conn, months, archive, context.instance)
             if tags.get(RECORD) == "false":
-                return evaluation(evaluate_alone(check, scope), here)
+                return evaluation(evaluate_without_storing(check, scope), run_months)
             if is_partial(context.run.run_config):
                 note = "not evaluated: the run was a dry run or took a sample"
                 return evaluation(quality.standing_of(conn, check.rule), (), earlier, note)
             standing = evaluate_check(
                 check, scope, run_id=context.run.run_id, every_month=not names_months(tags)
             )
-            return evaluation(standing, here, earlier)
+            return evaluation(standing, run_months, earlier)
 
     return _check

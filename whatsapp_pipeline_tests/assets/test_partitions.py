@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from whatsapp_pipeline.assets.partitions import MONTHS, contiguous, parse_months
+from whatsapp_pipeline.assets.partitions import MONTHS, month_ranges, parse_months
 from whatsapp_pipeline.errors import PipelineError
 
 
@@ -35,8 +35,8 @@ def test_a_month_outside_the_partitions_names_the_setting() -> None:
 
 def test_ranges_break_at_gaps() -> None:
     months = ["2025-01", "2025-02", "2025-05", "2025-12", "2026-01"]
-    assert contiguous(months) == [("2025-01", "2025-02"), ("2025-05", "2025-05"), ("2025-12", "2026-01")]
-    assert contiguous([]) == []
+    assert month_ranges(months) == [("2025-01", "2025-02"), ("2025-05", "2025-05"), ("2025-12", "2026-01")]
+    assert month_ranges([]) == []
 
 
 def test_the_current_month_has_a_partition() -> None:

@@ -12,7 +12,7 @@ import pytest
 from whatsapp_pipeline.assets.check_state import evaluation
 from whatsapp_pipeline.assets.partition_status import MONTHLY
 from whatsapp_pipeline.checks import chats, contacts, links, summaries
-from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_without_storing
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.contacts import erp_passes
@@ -149,7 +149,7 @@ def test_a_planted_fault_is_found(scope: CheckScope, check: QaCheck) -> None:
     findings = check.find(scope)
     assert findings.failing > before.failing
     assert findings.rows
-    result = evaluation(evaluate_alone(check, scope), {None, *scope.months})
+    result = evaluation(evaluate_without_storing(check, scope), {None, *scope.months})
     assert not result.passed
     assert result.severity.value == check.severity.upper()
     assert result.metadata["failing"].value == findings.failing
@@ -232,9 +232,9 @@ def test_rows_are_masked(scope: CheckScope) -> None:
 def test_a_tolerance_is_a_setting(scope: CheckScope, monkeypatch: pytest.MonkeyPatch) -> None:
     check = next(check for check in RULES if check.name == "chats_are_linked")
     plant(scope.conn, PLANTS["chats_are_linked"])
-    assert not evaluate_alone(check, scope).passed
+    assert not evaluate_without_storing(check, scope).passed
     monkeypatch.setenv("CHECK_TOLERANCES", "chats_are_linked=1")
-    assert evaluate_alone(check, scope).passed
+    assert evaluate_without_storing(check, scope).passed
 
 
 def test_earlier_runs_of_the_same_months_are_shown(prepared_url: str, prepared: Prepared) -> None:

@@ -15,7 +15,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.assets.check_state import earlier_results
 from whatsapp_pipeline.automation.headless import run_chain
-from whatsapp_pipeline.checks.qa import CheckScope, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, evaluate_without_storing
 from whatsapp_pipeline.definitions import QA_CHECKS
 from whatsapp_pipeline.domain.quality import MonthResult
 from whatsapp_pipeline.resources.sources import Archive
@@ -133,7 +133,7 @@ def test_all_checks_at_once_say_what_a_plain_recomputation_says(world: World) ->
     shown = {e.check_name: (e.passed, e.severity.value) for e in result.get_asset_check_evaluations()}
     assert set(shown) == set(CHECKS)
     for name, (passed, severity) in shown.items():
-        plain = evaluate_alone(CHECKS[name], _scope(world))
+        plain = evaluate_without_storing(CHECKS[name], _scope(world))
         assert passed == plain.passed, name
         assert (severity == "ERROR") == (not plain.passed and CHECKS[name].severity == "error"), name
     assert shown[LOADED.name] == (False, "ERROR")

@@ -13,7 +13,7 @@ import pytest
 
 from whatsapp_pipeline.assets.check_state import evaluation
 from whatsapp_pipeline.automation.headless import run_chain
-from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_without_storing
 from whatsapp_pipeline.definitions import rule_book
 from whatsapp_pipeline.resources.sources import Archive
 from whatsapp_pipeline.steps.operations import qa_report
@@ -72,7 +72,7 @@ def test_rows_of_a_failing_check_lead_to_their_pages(
         scope = CheckScope(conn, list(MONTHS), Archive(root=str(prepared.archive)))
         plant(conn, PLANTS[check.name])
         rows = check.find(scope).rows
-        metadata = evaluation(evaluate_alone(check, scope), {None, *MONTHS}).metadata
+        metadata = evaluation(evaluate_without_storing(check, scope), {None, *MONTHS}).metadata
     named = {column for row in rows for column, value in row.items() if value is not None} & LINKED
     links = str(metadata["open_in_console"].value) if "open_in_console" in metadata else ""
     assert set(re.findall(r"\[(\w+) \d+\]", links)) >= named
