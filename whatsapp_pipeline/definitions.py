@@ -47,7 +47,7 @@ QA_CHECKS = [
 
 
 def rule_book(*, with_erp: bool | None = None) -> RuleBook:
-    """Return the rules of the checks that the code location has; `with_erp` as for `build_defs`."""
+    """Return the rules of the checks that the code location has. `with_erp` is as for `build_defs`."""
     return RuleBook([check.declared for check in chosen_checks(with_erp=with_erp)])
 
 
@@ -57,16 +57,32 @@ def build_defs(
     """Build the code location. Tests and the command line replace some of its resources.
 
     Args:
-        resource_overrides: Resources by name that replace the settings' own.
-        with_erp: Whether tiny_contacts and tiny_orders are part of the graph. With None, they are included if
-            the settings or `resource_overrides` name an ERP.
+        resource_overrides: Resources by name that replace those of the settings.
+        with_erp: If true, tiny_contacts and tiny_orders are part of the graph. With None, they are part of it
+            if the settings or `resource_overrides` name an ERP.
     """
     overrides = dict(resource_overrides or {})
+    configured = settings.load_settings()
     if with_erp is None:
-        with_erp = "erp" in overrides or settings.load_settings().erp_source is not None
-    database = overrides.pop("database", Database())
-    assert isinstance(database, Database)  # every other resource may be anything with its methods
-    resources: dict[str, object] = {
+        with_erp = "erp" in overrides or configured.erp_source is not None
+    return PipelineDefinitions(
+        assets=with_code_references(_build_assets(with_erp=with_erp), configured.code_url),
+        asset_checks=_build_checks(with_erp=with_erp),
+        jobs=[*schedules.JOBS, *webhook.JOBS, *live_summaries.JOBS, *upkeep.JOBS],
+        schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
+        sensors=_sensors(several_hosts=configured.several_hosts),
+        resources=_build_resources(overrides, with_erp=with_erp),
+        metadata=overview(configured),
+        # One process per run, because starting another process costs more than most steps.
+        executor=dg.in_process_executor,
+    )
+
+
+def _build_resources(overrides: Mapping[str, object], *, with_erp: bool) -> dict[str, object]:
+    """Return the resources by name. The resources that use a database get the one in `overrides`."""
+    database = overrides.get("database", Database())
+    assert isinstance(database, Database)  # every other resource may be any object with its methods
+    return {
         "database": database,
         "archive": Archive(),
         "erp": Erp(),
@@ -75,9 +91,11 @@ def build_defs(
         table_frames.KEY: table_frames.TableFrames(database=database),
         **overrides,
     }
-    configured = settings.load_settings()
-    # The order is that of the data flow.
-    assets = [
+
+
+def _build_assets(*, with_erp: bool) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Return the assets in the order of the data flow."""
+    return [
         *contacts.build_contact_assets(with_erp=with_erp),
         *chats.ASSETS,
         *links.build_link_assets(with_erp=with_erp),
@@ -85,29 +103,22 @@ def build_defs(
         *summaries.ASSETS,
         *operations.ASSETS,
     ]
-    return PipelineDefinitions(
-        assets=with_code_references(assets, configured.code_url),
-        asset_checks=_build_checks(with_erp=with_erp),
-        jobs=[*schedules.JOBS, *webhook.JOBS, *live_summaries.JOBS, *upkeep.JOBS],
-        schedules=[*schedules.SCHEDULES, *webhook.SCHEDULES, *upkeep.SCHEDULES],
-        sensors=[
-            *schedules.SENSORS,
-            *archive_folder.SENSORS,
-            *rereading.SENSORS,
-            *webhook.SENSORS,
-            *live_summaries.SENSORS,
-            *alert_sensor.SENSORS,
-            *(upkeep.SENSORS if configured.several_hosts else ()),
-        ],
-        resources=resources,
-        metadata=overview(configured),
-        # One process per run, because starting another process costs more than most steps.
-        executor=dg.in_process_executor,
-    )
+
+
+def _sensors(*, several_hosts: bool) -> list[dg.SensorDefinition]:
+    return [
+        *schedules.SENSORS,
+        *archive_folder.SENSORS,
+        *rereading.SENSORS,
+        *webhook.SENSORS,
+        *live_summaries.SENSORS,
+        *alert_sensor.SENSORS,
+        *(upkeep.SENSORS if several_hosts else ()),
+    ]
 
 
 def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
-    """Return the checks of the assets in the graph; `with_erp` as for `build_defs`."""
+    """Return the checks of the assets in the graph. `with_erp` is as for `build_defs`."""
     if with_erp is None:
         with_erp = settings.load_settings().erp_source is not None
     erp_assets = set() if with_erp else {asset.key.to_user_string() for asset in contacts.FILLED_BY.values()}
@@ -115,10 +126,11 @@ def chosen_checks(*, with_erp: bool | None = None) -> list[qa.QaCheck]:
 
 
 def _build_checks(*, with_erp: bool) -> list[dg.AssetChecksDefinition]:
-    """Build the checks; a check of a table runs after the asset that fills the table, if there is one."""
+    """Build the checks. A check of a table runs after the asset that fills the table, if there is one."""
     filled_by = contacts.FILLED_BY if with_erp else {}
     return [
-        qa.build(check, run_after=filled_by.get(check.asset)) for check in chosen_checks(with_erp=with_erp)
+        qa.build_asset_check(check, after_asset=filled_by.get(check.asset))
+        for check in chosen_checks(with_erp=with_erp)
     ]
 
 

@@ -33,7 +33,7 @@ from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.alert_sensor import alerts
 from whatsapp_pipeline.automation.step_errors import shown_error
 from whatsapp_pipeline.automation.webhook import webhook_inbox_sensor
-from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_alone
+from whatsapp_pipeline.checks.qa import CheckScope, QaCheck, evaluate_without_storing
 from whatsapp_pipeline.databases import sqlalchemy_url
 from whatsapp_pipeline.definitions import build_defs, chosen_checks, rule_book
 from whatsapp_pipeline.resources.database import Database
@@ -312,7 +312,7 @@ class Simulation:
             self.differences += [f"{when} {check.name}: {words}" for words in self._differences(check, scope)]
 
     def _differences(self, check: QaCheck, scope: CheckScope) -> Iterator[str]:
-        plain = evaluate_alone(check, scope)
+        plain = evaluate_without_storing(check, scope)
         key = dg.AssetCheckKey(dg.AssetKey(check.asset), check.name)
         record = self.instance.event_log_storage.get_asset_check_summary_records([key])[key]
         last = record.last_check_execution_record

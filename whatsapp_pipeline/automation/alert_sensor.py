@@ -86,7 +86,10 @@ def _now() -> float:
 
 
 def _runs(context: dg.SensorEvaluationContext, since: float) -> tuple[list[Alert], set[str]]:
-    """Return the failed runs, and the names of jobs that succeed again, by the newest run of each."""
+    """Return alerts for failed runs, and the problems that are over because the job succeeded again.
+
+    Only the newest run of each job and months counts.
+    """
     newest: dict[str, dg.RunRecord] = {}
     records = context.instance.get_run_records(
         dg.RunsFilter(
@@ -114,8 +117,7 @@ def _run_name(run: dg.DagsterRun) -> str:
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str | None:
-    """Return the failed step and the reason; None for a failed check, which is reported as a separate
-    problem.
+    """Return the failed step and the reason; None if only checks failed, which are separate problems.
 
     Only the texts of this project's errors are included, because they have no personal data.
     """
@@ -138,9 +140,8 @@ def _red_months(
 ) -> list[Alert] | None:
     """Return one alert per check and red month, for checks with the severity error.
 
-    Warnings are only in the report.
-
-    Return None if the database does not answer. Open problems then stay open.
+    Warnings are only in the QA report. Return None if the database does not answer; open problems then stay
+    open.
     """
     rules = [rule for rule in rule_book.rules() if rule.severity == "error"]
     try:

@@ -1,6 +1,6 @@
 """The sensor that loads new and changed exports minutes after they arrive. It is off by default.
 
-What belongs here: finding months whose files changed and then stayed unchanged for a while, and requesting
+What belongs here: finding months whose files changed and then stayed the same for a while, and requesting
 runs of these months. What does not: comparing files with the index (backfill.py) and loading them
 (steps/chats/).
 
@@ -24,7 +24,7 @@ from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.assets.partitions import MONTHS
 from whatsapp_pipeline.automation.backfill import files_changed
 from whatsapp_pipeline.automation.run_status import UNFINISHED
-from whatsapp_pipeline.automation.schedules import MOST_MONTHS, monthly_chats
+from whatsapp_pipeline.automation.schedules import MAX_MONTHS_IN_PROGRESS, monthly_chats
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.archive import ChatArchive
 
 QUIET = timedelta(minutes=2)
-"""Time without changes after which a month is loaded. Before that, an export may still be being copied."""
+"""Time without changes after which a month is loaded. Before that, somebody may still be copying files."""
 INTERVAL_SECONDS = 60
 
 
@@ -55,13 +55,13 @@ def archive_folder_sensor(
     seen: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
     try:
         files = archive.open()
-        resting = _note_files(files, seen)
+        unchanged = _update_digests(files, seen)
         with database.connect(application_name="whatsapp-pipeline folder sensor") as conn:
             if words := pause_in_words(conn):
                 return dg.SensorResult(skip_reason=words, cursor=json.dumps(seen))
-            requests, waiting = _requests(context.instance, conn, files, seen, resting)
+            requests, waiting = _requests(context.instance, conn, files, seen, unchanged)
     except PipelineError as error:
-        return dg.SensorResult(skip_reason=f"the archive can't be listed: {error}", cursor=context.cursor)
+        return dg.SensorResult(skip_reason=f"new files can't be found now: {error}", cursor=context.cursor)
     waiting += [
         f"{month}: its files are still changing" for month in sorted(seen) if _is_changing(seen[month])
     ]
@@ -72,10 +72,10 @@ def archive_folder_sensor(
     )
 
 
-def _note_files(archive: "ChatArchive", seen: dict[str, Any]) -> list[str]:
-    """Write each month's digest into `seen`.
+def _update_digests(archive: "ChatArchive", seen: dict[str, Any]) -> list[str]:
+    """Update the digest of each month in `seen`.
 
-    Return the months whose files no longer change and may not be loaded yet.
+    Return the months whose files no longer change and are not known to be loaded.
     """
     known = set(MONTHS.get_partition_keys())
     oldest = first_month_kept(settings.load_settings().retention_months, clock.today()) or ""
@@ -101,33 +101,33 @@ def _requests(
     conn: Connection,
     archive: "ChatArchive",
     seen: dict[str, Any],
-    resting: list[str],
+    unchanged: list[str],
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """Return the runs to request, and the reasons why other months wait.
 
-    Store in `seen` which months are loaded.
+    Set the months that are loaded in `seen`.
     """
     requests: list[dg.RunRequest] = []
     waiting: list[str] = []
     under_way = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    room = MOST_MONTHS - sum(run.job_name == monthly_chats.name for run in under_way)
-    for month in resting:
+    free_runs = MAX_MONTHS_IN_PROGRESS - sum(run.job_name == monthly_chats.name for run in under_way)
+    for month in unchanged:
         state = seen[month]
         words = files_changed(conn, archive, month)
         since = datetime.fromtimestamp(state["since"], UTC)
         loaded = _newest(instance, "chat_messages", month)
-        failed, in_vain = _runs_after(instance, month, loaded)
+        failed, unsuccessful = _runs_after(instance, month, loaded)
         if loaded and loaded.run_began >= since:
             state["loaded"] = True  # the run has seen these files, so another run would do nothing
         elif words is None and not failed and not _index_is_newer(instance, month, loaded):
             state["loaded"] = True
         elif any(_covers(run.tags, month) for run in under_way):
             waiting.append(f"{month}: a run is under way")
-        elif (again := _try_again_at(in_vain)) > clock.now():
+        elif (again := _next_request_at(unsuccessful)) > clock.now():
             waiting.append(
                 f"{month}: the last run failed or was held; the next one is requested at {again:%H:%M} UTC"
             )
-        elif len(requests) >= room:
+        elif len(requests) >= free_runs:
             waiting.append(f"{month}: {words or 'its messages are not loaded'}")
         else:
             # Dagster never starts two runs with the same key, so the key contains the time of the request.
@@ -142,8 +142,9 @@ def _covers(tags: Mapping[str, str], month: str) -> bool:
 
 
 class _Load(NamedTuple):
-    """The newest materialization of an asset in a month: its time, and the time when its run, or the first
-    attempt of that run, was created.
+    """The newest materialization of an asset in a month.
+
+    `at` is its time. `run_began` is the time when its run, or the first attempt of that run, was created.
     """
 
     at: datetime
@@ -171,7 +172,7 @@ def _index_is_newer(instance: dg.DagsterInstance, month: str, loaded: _Load | No
 def _runs_after(
     instance: dg.DagsterInstance, month: str, loaded: _Load | None
 ) -> tuple[bool, list[dg.RunRecord]]:
-    """Return whether the month's newest run failed, and the runs that ended after the newest load."""
+    """Return whether the newest run since the newest load failed, and the ended runs since that load."""
     chosen = dg.RunsFilter(job_name=monthly_chats.name, tags={PARTITION: month})
     records = [
         record
@@ -181,15 +182,15 @@ def _runs_after(
     return bool(records) and not records[0].dagster_run.is_success, records
 
 
-def _try_again_at(in_vain: list[dg.RunRecord]) -> datetime:
-    """Return the time from which a month may be requested.
+def _next_request_at(unsuccessful: list[dg.RunRecord]) -> datetime:
+    """Return the time from which a month may be requested again.
 
-    The pause grows with the number of unsuccessful runs in a row.
+    The pause grows with the number of unsuccessful runs in a row, to at most one hour.
     """
-    if not in_vain:
+    if not unsuccessful:
         return datetime.min.replace(tzinfo=UTC)
-    newest = max(record.create_timestamp for record in in_vain)
-    return newest + timedelta(minutes=min(60, 2 ** len(in_vain)))
+    newest = max(record.create_timestamp for record in unsuccessful)
+    return newest + timedelta(minutes=min(60, 2 ** len(unsuccessful)))
 
 
 SENSORS = [archive_folder_sensor]

@@ -68,7 +68,7 @@ def plan(
     kinds: Collection[Kind] = KINDS,
     since: str | None = None,
 ) -> Plan:
-    """Return the archive's months from `since` on that are missing, failed or stale, as `kinds` selects.
+    """Return the archive's months from `since` on that are missing, failed or stale, if `kinds` has the kind.
 
     Months before FIRST_MONTH, and months that retention deletes, are never included.
     """
@@ -79,22 +79,22 @@ def plan(
     reasons: dict[str, list[str]] = defaultdict(list)
     found: dict[str, set[Kind]] = defaultdict(set)
 
-    def note(month: str, kind: Kind, words: str) -> None:
+    def add(month: str, kind: Kind, words: str) -> None:
         if kind in kinds:
             reasons[month].append(words)
             found[month].add(kind)
 
     last = {asset: _last(instance, asset) for asset in MONTHLY}
     for month, asset in failed_partitions(instance, months):
-        note(month, "failed", f"{asset} failed")
+        add(month, "failed", f"{asset} failed")
     for month in months:
         absent = [asset for asset in MONTHLY if month not in last[asset]]
         if absent:
-            note(month, "missing", f"{', '.join(absent)} never materialized")
+            add(month, "missing", f"{', '.join(absent)} never materialized")
     if "stale" in kinds:
         done = [month for month in months if all(month in last[asset] for asset in MONTHLY)]
         for month, words in _stale(graph, conn, archive, done, last):
-            note(month, "stale", words)
+            add(month, "stale", words)
     return Plan(dict(reasons), dict(found))
 
 
@@ -121,7 +121,7 @@ def _stale(
     months: Sequence[str],
     last: Mapping[str, Mapping[str, _Last]],
 ) -> list[tuple[str, str]]:
-    """Yield (month, reason) for the materialized months that are stale."""
+    """Return (month, reason) pairs for the materialized months that are stale."""
     versions = _code_versions(graph)
     found = _links_behind(conn, months)
     for month in months:
@@ -135,7 +135,10 @@ def _stale(
 
 
 def _links_behind(conn: Connection, months: Sequence[str]) -> list[tuple[str, str]]:
-    """Yield (month, reason) for months that a run would link again, also after normalizing contacts."""
+    """Return (month, reason) pairs for months that a run would link again.
+
+    Contacts that are not normalized yet are a reason for every month.
+    """
     from whatsapp_pipeline.steps.contacts.normalize_contacts import waiting_contacts
     from whatsapp_pipeline.steps.links.staleness import stale_months
 
@@ -152,14 +155,17 @@ def _code_versions(graph: AssetGraph) -> dict[str, str | None]:
 
 
 def files_changed(conn: Connection, archive: ChatArchive, month: str) -> str | None:
-    """Compare the files in the month's folder with the index, by path, size and time."""
+    """Return the numbers of new, changed and missing files of a month as text; None if there are none.
+
+    The files in the month's folder are compared with the index by path, size and time.
+    """
     ignored = ignored_paths(conn)
     files = [file for file in archive.listing(month).files if file.path not in ignored]
-    there = {file.path: (file.size, file.modified_at) for file in files}
+    listed = {file.path: (file.size, file.modified_at) for file in files}
     known = backlog.indexed_files(conn, month)
-    unknown = sorted(set(there) - set(known))
+    unknown = sorted(set(listed) - set(known))
     new = len(set(unknown) - backlog.erased_paths(conn, unknown))
-    gone = len(set(known) - set(there))
-    changed = sum(there[path] != known[path] for path in set(there) & set(known))
-    words = [f"{n} {what}" for n, what in ((new, "new"), (changed, "changed"), (gone, "gone")) if n]
+    missing = len(set(known) - set(listed))
+    changed = sum(listed[path] != known[path] for path in set(listed) & set(known))
+    words = [f"{n} {what}" for n, what in ((new, "new"), (changed, "changed"), (missing, "missing")) if n]
     return f"files: {', '.join(words)}" if words else None

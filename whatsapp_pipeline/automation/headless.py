@@ -1,4 +1,4 @@
-"""Running all jobs without the UI, on the same instance and in this process.
+"""Running the jobs without the UI, on the project's Dagster instance and in this process.
 
 What belongs here: the order of jobs for a set of months, and collecting the reports of these runs and of
 launched ones. What does not: the texts of the command line (cli/run.py), launching (launching.py) and the
@@ -137,15 +137,15 @@ def run_chain(
     """Run contacts, then the months, then the summaries.
 
     A single month is one run. A range of consecutive months, or a sample, is two runs: load, then checks.
-    `config` has the configuration of each asset by the asset's name. with_erp=False leaves out the ERP's
-    assets even if an ERP is set. A failed step or blocking check ends the chain, because later assets depend
-    on its result.
+    `config` has the configuration of each asset by the asset's name. With `with_erp=False`, the ERP's assets
+    are omitted even if an ERP is set. A failed step or blocking check ends the chain, because later assets
+    depend on its result.
     """
     outcome = Outcome(months=list(months))
     sampled = "sample" in (config or {}).get("chat_file_index", {})
     for stage in _stages(months, sampled=sampled):
         with contextlib.ExitStack() as stack:
-            # A sample leaves files out on purpose, so the results of its checks are shown but not stored.
+            # A sample omits files on purpose, so the results of its checks are shown but not stored.
             is_recorded = stage.tags.get(RECORD) != "false"
             chosen = instance if is_recorded else stack.enter_context(open_instance(ephemeral=True))
             result = _execute(defs, chosen, stage, config or {}, with_erp=with_erp)
@@ -219,7 +219,7 @@ def _execute(
 def outcome_of_launched(
     instance: dg.DagsterInstance, run_ids: Iterable[str], *, months: Sequence[str]
 ) -> Outcome:
-    """Collect the reports of runs that other processes executed, as `run_chain` does for its own.
+    """Collect the reports of runs that other processes executed, as `run_chain` does for its own runs.
 
     If a run was tried again, `run_ids` has the last attempt, and only the errors of that attempt are
     reported. A later attempt does not repeat assets and checks that succeeded before, so their results are

@@ -41,8 +41,10 @@ _RETRIED_BY = "dagster/auto_retry_run_id"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A run to launch: its job, its months in words, its tags, the configuration of its assets by name, and
-    its assets if they are not all of the job's.
+    """A run to launch.
+
+    `months` is a text for people. `ops` has the configuration of assets by name. `assets` are the assets to
+    run; empty means all assets of the job.
     """
 
     job: str
@@ -54,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A launched run that is over, and its last attempt if it was tried again."""
+    """A launched run that has ended. After retries, `run_id` and `status` are those of the last attempt."""
 
     task: Task
     run_id: str
@@ -69,10 +71,8 @@ class Ended:
 def phases(todo: Plan, config: Mapping[str, Any], *, per_month: bool) -> Iterator[list[Task]]:
     """Yield the tasks of a plan. The tasks of one list may run in parallel, after those of the previous list.
 
-    `config` is by monthly asset.
-
-    Contacts come first, because links depend on them. Summaries are not listed: Dagster's automation writes
-    them when the months' runs have changed chats.
+    `config` has the configuration of each monthly asset. Contacts come first, because links depend on them.
+    Summaries are not listed: Dagster's automation writes them when the months' runs have changed chats.
     """
     ops = {asset: {"config": values} for asset, values in config.items()}
     yield [Task("contacts", "", assets=("normalized_contacts",))]

@@ -1,8 +1,8 @@
 """Requesting summaries a few minutes after a customer wrote live or a person changed the customer's links.
 
-What belongs here: the sensor and its job. What does not: finding stale summaries (store/summaries) and making
-them. The sensor has no cursor; it reads the tables. After a failed run it requests another run, each time
-after a longer pause.
+What belongs here: the sensor and its job. What does not: finding stale summaries (store/summaries) and
+computing them (steps/summaries/). The sensor has no cursor; it reads the tables. After a failed run it
+requests another run, each time after a longer pause.
 """
 
 # Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
@@ -20,7 +20,7 @@ from whatsapp_pipeline.store.summaries.stale_summaries import decided_and_quiet
 
 QUIET = timedelta(minutes=5)
 INTERVAL_SECONDS = 60
-MOST_CONTACTS = 500
+MAX_CONTACTS = 500
 
 live_summaries = dg.define_asset_job(
     "live_summaries",
@@ -40,7 +40,7 @@ live_summaries = dg.define_asset_job(
 def quiet_conversations_sensor(
     context: dg.SensorEvaluationContext, database: Database, rule_book: dg.ResourceParam[RuleBook]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Request one run for the waiting customers, but never two at a time."""
+    """Request one run for the waiting customers, if no run of this job is in progress."""
     # Imported here: loading the rules of commitments would make the definitions slow to load.
     from whatsapp_pipeline.store.summaries.unlinked_work import unlinked_change
 
@@ -49,9 +49,9 @@ def quiet_conversations_sensor(
             return dg.SkipReason(words)
         if words := held_in_words(conn, rule_book.blocking(*TABLES_AND_ERP)):
             return dg.SkipReason(words)
-        waiting = quiet_and_stale(conn, quiet=QUIET, limit=MOST_CONTACTS)
+        waiting = quiet_and_stale(conn, quiet=QUIET, limit=MAX_CONTACTS)
         held = sorted(red_months(conn, rule_book.blocking("chat_messages")))
-        waiting += decided_and_quiet(conn, quiet=QUIET, held_months=held, limit=MOST_CONTACTS)
+        waiting += decided_and_quiet(conn, quiet=QUIET, held_months=held, limit=MAX_CONTACTS)
         without_customer = unlinked_change(conn, quiet=QUIET)
     contacts = sorted({contact for contact, _ in waiting})
     if not waiting and without_customer is None:

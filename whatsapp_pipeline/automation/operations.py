@@ -73,7 +73,7 @@ def weekly_catch_up(
 
 @dg.op(description="Delete chats of months older than RETENTION_MONTHS from the database.")
 def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete data older than the setting allows; without the setting, delete nothing."""
+    """Delete chats that are older than RETENTION_MONTHS allows; without the setting, delete nothing."""
     months = settings.load_settings().retention_months
     if months is None:
         context.log.info("RETENTION_MONTHS is not set: nothing is deleted")
@@ -84,7 +84,7 @@ def delete_old_chats(context: dg.OpExecutionContext, database: Database) -> None
 
 @dg.op(description="Delete records of views in the console that are older than CONSOLE_AUDIT_MONTHS.")
 def delete_old_views(context: dg.OpExecutionContext, database: Database) -> None:
-    """Delete old records of who looked at which messages."""
+    """Delete records of who viewed which messages after CONSOLE_AUDIT_MONTHS."""
     months = settings.load_settings().console_audit_months
     with database.connect(application_name="whatsapp-pipeline retention") as conn:
         deleted = delete_views_older_than(conn, months)
@@ -118,7 +118,7 @@ def weekly_retention(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     "no run.",
 )
 def erasures_of_other_hosts(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:
-    """Apply the queue of erasures to the files of this host, if it keeps copies."""
+    """Apply the queue of erasures to the files of this host, if it has copies of personal data."""
     with database.connect(application_name="whatsapp-pipeline erasures") as conn:
         applied = apply_erasures(conn, settings.load_settings(), register=False, log=context.log)
     if not applied.erasures:
@@ -127,8 +127,7 @@ def erasures_of_other_hosts(context: dg.SensorEvaluationContext, database: Datab
 
 
 SENSORS = [erasures_of_other_hosts]
-"""The sensor exists only with several hosts, because on one machine `privacy erase` itself reaches all files.
-"""
+"""This sensor exists only with several hosts. With one host, `privacy erase` itself erases from all files."""
 
 JOBS: list[Job] = [backups, reports, retention]
 SCHEDULES = [nightly_backup, daily_report, weekly_catch_up, weekly_retention]

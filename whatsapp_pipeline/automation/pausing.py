@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 def unless_paused(evaluate: Callable[..., T]) -> Callable[..., T | dg.SkipReason]:
-    """Wrap the function of a schedule.
+    """Wrap the function of a schedule, so that ticks are skipped during a pause.
 
-    During a pause, the tick is skipped, with the time, person and reason of the pause.
-
-    Dagster passes the context and resources by the names in the signature of the wrapped function.
+    The skip reason has the time, person and reason of the pause. While migrations are missing, the pause is
+    not read, and the run reports them. Dagster passes the context and resources by the names in the signature
+    of the wrapped function.
     """
 
     @wraps(evaluate)

@@ -12,10 +12,10 @@ from whatsapp_pipeline.automation.pausing import unless_paused
 from whatsapp_pipeline.automation.schedule_factory import at, once_a_day
 from whatsapp_pipeline.run_tags import DRY_RUN, RETRIED
 
-MOST_MONTHS = 3
-"""Largest number of runs of monthly_chats in progress.
+MAX_MONTHS_IN_PROGRESS = 3
+"""Number of runs of monthly_chats in progress from which on a sensor requests no further month.
 
-With more, a sensor requests no further month, so that many old months do not fill the queue of runs.
+So many old months do not fill the queue of runs.
 """
 MONTHLY_ASSETS = dg.AssetSelection.assets("chat_file_index", "contact_links", "order_links", "chat_messages")
 
@@ -44,7 +44,8 @@ monthly_dry_run = dg.define_asset_job(
 monthly_checks = dg.define_asset_job(
     "monthly_checks",
     selection=dg.AssetSelection.checks_for_assets(*MONTHLY),
-    description="The checks of the monthly assets; the tag whatsapp_pipeline/months names some months.",
+    description="The checks of the monthly assets, for the months in the tag whatsapp_pipeline/months or all "
+    "months.",
     tags=RETRIED,
 )
 all_checks = dg.define_asset_job(

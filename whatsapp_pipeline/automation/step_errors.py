@@ -37,7 +37,7 @@ def shown_error(error: SerializableErrorInfo | None) -> SerializableErrorInfo | 
 
 
 def own_words(error: SerializableErrorInfo) -> str | None:
-    """Return the text of a PipelineError; None for an error of another class."""
+    """Return the text of an error of this project (PipelineError); None for an error of another class."""
     kind, _, text = first_line(error).partition(": ")
     return text or None if _is_own(kind) else None
 

@@ -1,9 +1,9 @@
 """The webhook's sensor, jobs and daily retention.
 
 What belongs here: requesting runs for deliveries and questions. What does not: processing them
-(steps/conversations/). The sensor's state is in the inbox: it requests a planned batch again until the batch
-is finished. The run key has the batch and the attempt, because Dagster never starts two runs with the same
-key.
+(steps/conversations/). The sensor has no cursor, because its state is in the inbox: it requests a planned
+batch again until the batch is finished. The run key has the batch and the attempt, because Dagster never
+starts two runs with the same key.
 """
 
 # Do not add `from __future__ import annotations`: Dagster needs parameter types as objects, not as text.
@@ -27,8 +27,9 @@ BATCH_TAG = "webhook/batch"
 ATTEMPT_TAG = "webhook/attempt"
 ANSWERS_TAG = "webhook/answers"
 INTERVAL_SECONDS = 5
+# Days after receipt until raw bodies are redacted. HELD_DAYS is for deliveries that are dead or parked.
 RAW_DAYS, HELD_DAYS = 14, 90
-RUN_LOG_DAYS = 7
+RUN_LOG_DAYS = 7  # days until the log of a successful run is deleted
 
 process_webhooks = dg.define_asset_job(
     "process_webhooks",
@@ -58,8 +59,7 @@ def webhook_inbox_sensor(
         for batch in inbox.open_batches(conn):
             if _in_progress(context, batch):
                 under_way += 1
-            # abs() is used because a launch may be in the future, if it was recorded by a clock that was
-            # ahead.
+            # abs() is needed, because a clock that was ahead may have recorded a launch in the future.
             elif abs(clock.now() - batch.requested_at) < _pause(batch.attempt):
                 continue
             elif batch.attempt >= webhook_inbox.max_launches:
@@ -94,7 +94,7 @@ def _may_ask(context: dg.SensorEvaluationContext) -> bool:
 
 
 def _request_for_answers() -> dg.RunRequest:
-    """Request a run for the waiting questions, at most one per minute."""
+    """Return a run request for the waiting questions. Its key allows one run per minute."""
     return dg.RunRequest(
         run_key=f"webhook-answers-{clock.now():%Y%m%d%H%M}",
         run_config=dg.RunConfig(ops={"conversations": {"config": {"answers_only": True}}}),
@@ -110,8 +110,9 @@ def _in_progress(context: dg.SensorEvaluationContext, batch: inbox.Batch) -> boo
 
 
 def _pause(attempt: int) -> timedelta:
-    """Return the time that an unfinished batch waits for its next launch, because its earlier run may still
-    be in progress.
+    """Return how long an unfinished batch waits for its next launch.
+
+    Its earlier run may still be in progress. The pause doubles with each attempt, to at most 10 minutes.
     """
     return timedelta(seconds=min(600, 15 * 2 ** (attempt - 1)))
 
@@ -143,7 +144,8 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
     """Remove old raw bodies from the inbox, and old files from the quarantine."""
     with database.connect(application_name="whatsapp-pipeline webhook retention") as conn:
         redacted = inbox.redact(conn, days=RAW_DAYS, held_days=HELD_DAYS)
-        # If the assistant was switched off, only this code closes the remaining questions.
+        # If the assistant was switched off, no run asks questions, so the remaining questions are closed
+        # here.
         settle_needless(conn)
     directory = quarantine.quarantine_directory(spool.spool_directory(settings.load_settings()))
     forgotten = quarantine.forget(directory, days=RAW_DAYS)
@@ -155,7 +157,7 @@ def redact_raw_bodies(context: dg.OpExecutionContext, database: Database) -> Non
 
 @dg.op
 def forget_old_runs(context: dg.OpExecutionContext) -> None:
-    """Delete the runs of successful batches from Dagster's log.
+    """Delete successful runs of batches from Dagster's log after RUN_LOG_DAYS.
 
     Otherwise the log would grow with every batch.
     """
@@ -173,7 +175,7 @@ def forget_old_runs(context: dg.OpExecutionContext) -> None:
 
 @dg.job(description="Redact raw webhook bodies, delete old run logs.", tags=RETRIED)
 def webhook_retention() -> None:
-    """Delete webhook data that is older than the settings of retention allow."""
+    """Redact old raw bodies, and delete old quarantine files and run logs."""
     redact_raw_bodies()
     forget_old_runs()
 

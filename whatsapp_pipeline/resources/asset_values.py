@@ -17,7 +17,7 @@ AssetName: TypeAlias = dg.AssetKey | Sequence[str] | str
 
 
 class PipelineDefinitions(dg.Definitions):
-    """The definitions of the pipeline; they load an asset's rows for one month or for a range of months."""
+    """The definitions of the pipeline. They can load an asset's rows for one month or a range of months."""
 
     def load_asset_value(
         self,
@@ -58,7 +58,7 @@ class PipelineDefinitions(dg.Definitions):
 
 
 class CheckedAssetLoader(dg.AssetValueLoader):
-    """Dagster's loader, which checks asset and months first."""
+    """Dagster's loader of asset values. It first checks that the asset and its months exist."""
 
     def __init__(
         self,
@@ -101,12 +101,12 @@ class CheckedAssetLoader(dg.AssetValueLoader):
         name = key.to_user_string()
         if key not in self._definitions:
             known = ", ".join(sorted(one.to_user_string() for one in self._definitions))
-            raise PipelineError(f"there is no asset {name}; there are {known}")
+            raise PipelineError(f"there is no asset {name}; the assets are {known}")
         partitions = self._definitions[key].partitions_def
         if partitions is None:
             if wanted:
                 raise PipelineError(
-                    f"{name} has no months, so {wanted[0]!r} chooses nothing; leave the partition key out"
+                    f"{name} has no months, so {wanted[0]!r} chooses nothing; remove the partition key"
                 )
             return
         known_keys = partitions.get_partition_keys()

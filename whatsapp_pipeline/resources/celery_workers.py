@@ -1,8 +1,8 @@
 """Runs on Celery workers: the application of the workers, and the launcher that `dagster.yaml` names.
 
-What belongs here: features that dagster-celery lacks. Runs of lost workers are found, a worker with other
-code than the database's takes no run, and erasures are applied to a worker's disk. What does not: queues and
-executing runs (dagster-celery).
+What belongs here: features that dagster-celery does not have. Runs of lost workers are detected, a worker
+whose code differs from the database's version takes no run, and erasures are applied to a worker's disk. What
+does not: queues and executing runs (dagster-celery).
 
 A worker is started with
 
@@ -71,18 +71,21 @@ _REDIS_BROKER = {
 }
 # Seconds to wait for the answers of all workers, and to use these answers for all runs of one health check.
 _ANSWER_SECONDS = 3.0
-_SAME_LOOK_SECONDS = 2.0
-# Number of consecutive health checks without a worker that has the run, after which the run counts as lost.
-# After one check, a worker may still connect again.
-_LOOKS = 2
+_SAME_CHECK_SECONDS = 2.0
+# After this number of consecutive health checks without a worker that has the run, the run counts as lost.
+# After the first such check, a worker may still connect again.
+_MAX_MISSES = 2
 # Seconds during which putting a run into the queue is retried while the broker is away. They must be less
 # than start_timeout_seconds in deploy/dagster/celery.yaml, after which the run fails.
-_BROKER_PATIENCE_SECONDS = 120.0
+_BROKER_RETRY_SECONDS = 120.0
 _BROKER_PAUSE_SECONDS = 2.0
 
 
 def app_options() -> dict[str, Any]:
-    """Return the options of the Celery application; raises SettingError when the broker is not set."""
+    """Return the options of the Celery application.
+
+    Raises SettingError if the broker or the result backend is not set.
+    """
     configured = settings.load_settings()
     if not configured.celery_broker_url or not configured.celery_result_backend:
         raise SettingError(
@@ -91,22 +94,20 @@ def app_options() -> dict[str, Any]:
             "result of a worker that ended"
         )
     broker = configured.celery_broker_url.get_secret_value()
-    speaks_redis = broker.partition(":")[0] in ("redis", "rediss")
+    is_redis = broker.partition(":")[0] in ("redis", "rediss")
     return {
         "broker": broker,
         "backend": configured.celery_result_backend.get_secret_value(),
         "config_source": {
             **_OPTIONS,
-            **({"broker_transport_options": _REDIS_BROKER} if speaks_redis else {}),
+            **({"broker_transport_options": _REDIS_BROKER} if is_redis else {}),
         },
         "task_default_queue": _QUEUE,
     }
 
 
 def worker_problem() -> str | None:
-    """Return the reason why this worker must not take a run; None if its code and schema are those of the
-    database.
-    """
+    """Return why this worker must not take a run; None if its code and schema are those of the database."""
     return why_not_current(pipeline_url(settings.load_settings()))
 
 
@@ -157,7 +158,7 @@ def make_worker_app() -> Celery:
 def __getattr__(name: str) -> Celery:
     """Create `app` when the `celery` command needs it.
 
-    The launcher does not need it, and so tests need no broker.
+    The launcher does not need `app`. So its tests need no broker.
     """
     if name in ("app", "celery"):
         globals()["app"] = made = make_worker_app()
@@ -186,7 +187,7 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> PipelineCeleryLauncher:
-        """Build the launcher; called by Dagster."""
+        """Build the launcher. Dagster calls this method."""
         options = app_options()
         # Without these options, a launch would wait forever for an absent broker.
         transport = {
@@ -200,22 +201,22 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
             config_source={**options["config_source"], "broker_transport_options": transport},
             inst_data=inst_data,
         )
-        launcher._misses, launcher._active, launcher._asked_at = {}, set(), -_SAME_LOOK_SECONDS
+        launcher._misses, launcher._active, launcher._asked_at = {}, set(), -_SAME_CHECK_SECONDS
         launcher._unanswered = None
         return launcher
 
     def _launch_celery_task_run(self, run: DagsterRun, task_signature: Signature, routing_key: str) -> None:
         """Put the run's task into the queue, even if the broker is away for some time.
 
-        Called by dagster-celery. The task has the run's id. If the broker's answer was lost, the task may be
-        sent twice; the worker that takes the second task ignores it.
+        dagster-celery calls this method. The task has the run's id. If the broker's answer was lost, the task
+        may be sent twice; the worker that takes the second task ignores it.
         """
         task_signature.set(task_id=run.run_id)
-        deadline = monotonic() + _BROKER_PATIENCE_SECONDS
+        deadline = monotonic() + _BROKER_RETRY_SECONDS
         while True:
             try:
                 super()._launch_celery_task_run(run, task_signature, routing_key)
-            # Celery raises RuntimeError if the result backend is absent
+            # Celery raises RuntimeError if the result backend does not answer.
             except (OperationalError, RuntimeError):
                 if monotonic() > deadline:
                     raise
@@ -234,20 +235,20 @@ class PipelineCeleryLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagste
                 WorkerStatus.RUNNING, f"the broker gave no answer ({type(error).__name__})"
             )
         self._misses[run.run_id] = misses = self._misses.get(run.run_id, 0) + 1
-        if misses < _LOOKS:
+        if misses < _MAX_MISSES:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "no worker has the run; checking again")
         del self._misses[run.run_id]
-        return CheckRunHealthResult(WorkerStatus.FAILED, f"no worker had the run's task in {_LOOKS} checks")
+        return CheckRunHealthResult(
+            WorkerStatus.FAILED, f"no worker had the run's task in {_MAX_MISSES} checks"
+        )
 
     def _active_tasks(self) -> set[str]:
         """Return the ids of the tasks that workers execute.
 
-        One request is used for all runs of a health check.
-
-        Without an answer, the error of the broker's library is raised, also for the other runs of the health
-        check.
+        The answers to one request are used for all runs of a health check. If there is no answer, the error
+        of the broker's library is raised for each of these runs.
         """
-        if monotonic() - self._asked_at > _SAME_LOOK_SECONDS:
+        if monotonic() - self._asked_at > _SAME_CHECK_SECONDS:
             self._unanswered = None
             try:
                 answers = self.celery.control.inspect(timeout=_ANSWER_SECONDS).active() or {}

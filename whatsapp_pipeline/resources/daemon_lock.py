@@ -47,7 +47,7 @@ class DaemonLock:
     def take(self) -> bool:
         """Take the lock; return False if another daemon has it. Raises PipelineError without a server."""
         self._opened.close()
-        # None until the lock is held, because `watch` assumes that the connection has the lock
+        # `_conn` is None until the lock is held, because `watch` assumes that this connection has the lock.
         self._conn = None
         conn = self._opened.enter_context(connect(self._url, application_name="dagster-daemon lock"))
         if hold_if_free(conn, _LOCK):
@@ -57,15 +57,15 @@ class DaemonLock:
         return False
 
     def watch(self) -> None:
-        """Take the lock again after the server was away.
+        """Take the lock again after the connection to the server was lost.
 
-        End the process if another daemon has the lock by then.
+        End the process if another daemon has taken the lock meanwhile.
         """
         pause = threading.Event()
         while not pause.wait(_WATCH_SECONDS):
             if self._conn is not None and still_answers(self._conn):
                 continue
-            with suppress(PipelineError, psycopg.Error):  # the server is still away, or is away again
+            with suppress(PipelineError, psycopg.Error):  # the server does not answer yet, or no longer
                 if not self.take():
                     sys.stderr.write(f"{_REFUSED}\n")
                     sys.stderr.flush()

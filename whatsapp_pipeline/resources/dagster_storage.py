@@ -1,7 +1,7 @@
 """Storage of Dagster's runs and events: dagster-postgres on the database of the settings.
 
 `dagster.yaml` names this class instead of a URL. So `dagster dev`, the daemon and every run worker use the
-same server without environment variables, and start it if it is the embedded one.
+same server without environment variables. If it is the embedded server, they start it.
 
 dagster-postgres opens a connection for every statement. A run of three months with 60 files opened 1,480, and
 the server spent 9 of its 11.5 seconds on them. So the storages share connections that stay open.
@@ -24,13 +24,13 @@ from whatsapp_pipeline.resources.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.store.connection import with_lost_host_limits
 
-# A process may use more at once; those are closed when they come back.
-_KEPT_CONNECTIONS = 2
+# Number of connections that stay open. A process may use more; these are closed after use.
+_OPEN_CONNECTIONS = 2
 _engines: weakref.WeakSet[sqlalchemy.Engine] = weakref.WeakSet()
 
 
 def _forget_connections() -> None:
-    """Leave the parent's connections to the parent: two processes can't speak on one."""
+    """Drop the parent process's connections without closing them, because two processes can't share one."""
     for engine in _engines:
         engine.dispose(close=False)
 
@@ -39,7 +39,7 @@ os.register_at_fork(after_in_child=_forget_connections)
 
 
 class _RunStorage(PostgresRunStorage):
-    """Runs; when Dagster is done with an instance, it closes the connections of all storages."""
+    """Storage of runs. When Dagster disposes it, the connections that all storages share are closed."""
 
     def dispose(self) -> None:
         super().dispose()
@@ -58,7 +58,7 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: object
     ) -> PipelineDagsterStorage:
-        """Build the storage; called by Dagster.
+        """Build the storage. Dagster calls this method.
 
         Every daemon opens the storage, however it was started. So a second daemon is ended here, and settings
         for one host are refused here if runs are on other hosts.
@@ -75,14 +75,14 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
         return storage
 
     def _share_connections(self) -> None:
-        # dagster-postgres has no option for the engine; a test notices when an upgrade stops using it.
+        # dagster-postgres has no option for the engine. A test fails if an upgrade no longer uses it.
         self._run_storage = _RunStorage(self.postgres_url, should_autocreate_tables=False)
         engine = sqlalchemy.create_engine(
             self.postgres_url,
             isolation_level="AUTOCOMMIT",
-            pool_size=_KEPT_CONNECTIONS,
+            pool_size=_OPEN_CONNECTIONS,
             max_overflow=-1,
-            pool_pre_ping=True,  # the server may have been restarted since
+            pool_pre_ping=True,  # the server may have been restarted meanwhile
         )
         _engines.add(engine)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):

@@ -37,7 +37,7 @@ _dry_run_connection: ContextVar[Connection | None] = ContextVar("dry_run_connect
 
 @cache
 def _ready_url(url: str | None, configured: Settings) -> str:
-    """Return the database's URL; once per process, check its schema and apply the list of erased people."""
+    """Return the database's URL. Once per process, check its schema and apply the list of erased people."""
     refuse_unshared_runs(configured)  # Dagster's own storage, which the chart uses, does not check this
     resolved = url or pipeline_url(configured)
     if missing := pending_migrations(resolved):
@@ -57,9 +57,9 @@ def _ready_url(url: str | None, configured: Settings) -> str:
 
 
 def _apply_erasures_of_other_hosts(url: str, configured: Settings, log: logging.Logger) -> None:
-    """Apply erasures to the files of this host, if it keeps any.
+    """Apply erasures to the files of this host, if it has copies of personal data.
 
-    If this fails, the run continues and the erasure waits.
+    If this fails, the run continues and the erasure stays in the queue.
     """
     try:
         with connect(url, application_name="whatsapp-pipeline erasures") as conn:
@@ -73,7 +73,7 @@ def _apply_erasures_of_other_hosts(url: str, configured: Settings, log: logging.
 
 @cache
 def _backed_up(url: str) -> None:
-    """Back up a user's own database before the first write to it; checked once per process."""
+    """Back up a user's own database before the first write to it. This is checked once per process."""
     configured = settings.load_settings()
     # The embedded server and a URL in the configuration of a run have no tables of other programs.
     if configured.backup_before_write and configured.database_url and url == pipeline_url(configured):
@@ -86,18 +86,18 @@ def _errors_without_rows() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise PipelineError(_in_words(error)) from None
+        raise PipelineError(_describe_error(error)) from None
     except PipelineError as error:
         if isinstance(error.__cause__, psycopg.Error):
             raise error from None
         raise
 
 
-def _in_words(error: psycopg.Error) -> str:
+def _describe_error(error: psycopg.Error) -> str:
     ours = [f for f in traceback.extract_tb(error.__traceback__) if "/whatsapp_pipeline/" in f.filename]
     place = f" in {ours[-1].name}, line {ours[-1].lineno}" if ours else ""
     # The primary message names tables and constraints. For class 22 (data exceptions) it contains values, so
-    # it is left out.
+    # it is omitted.
     words = error.diag.message_primary if error.sqlstate and not error.sqlstate.startswith("22") else None
     return f"the database: {type(error).__name__} ({error.sqlstate or 'no answer'}){place}" + (
         f": {words}" if words else ""
@@ -113,7 +113,7 @@ class Database(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value t
     )
 
     def resolved_url(self) -> str:
-        """Return the URL of the database, after making sure that its schema is current."""
+        """Return the URL of the database after checking that its schema is current."""
         return _ready_url(self.url, settings.load_settings())
 
     @contextmanager

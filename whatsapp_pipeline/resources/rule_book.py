@@ -1,6 +1,6 @@
 """The rules of all checks as a Dagster resource, for assets that report checks without evaluating them.
 
-What belongs here: the rules with the current settings. What does not: the rules (checks/) and their
+What belongs here: the rules with the current settings. What does not: declaring them (checks/) and their
 evaluation (domain/quality.py).
 """
 

@@ -1,7 +1,7 @@
 """Refusing runs on other hosts if the settings are for one host only.
 
-What belongs here: finding out, from `dagster.yaml` or inside a run, that each run has its own container or
-pod. What does not: Celery workers, whose broker is a setting (celery_workers.py), and the settings of several
+What belongs here: detecting, from `dagster.yaml` or inside a run, that each run has its own container or pod.
+What does not: Celery workers, whose broker is a setting (celery_workers.py), and the settings of several
 hosts (settings.py).
 """
 
@@ -23,12 +23,12 @@ _CONTAINERS = (
     "dagster_celery_k8s",
     "dagster_celery_docker",
 )
-# Both launchers of Kubernetes and of Docker set it in the run's container.
+# The launchers of Kubernetes and of Docker set this variable in the run's container.
 _IN_CONTAINER = "DAGSTER_RUN_JOB_NAME"
 
 
 def refuse_unshared_runs(configured: Settings) -> None:
-    """Raise SettingError if runs have hosts of their own and SEVERAL_HOSTS is not set.
+    """Raise SettingError if each run has its own host and SEVERAL_HOSTS is not set.
 
     Such a run would generate its own privacy key, and would miss erasures and changes of the schema.
     """

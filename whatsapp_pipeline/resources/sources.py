@@ -30,14 +30,13 @@ class Archive(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value ty
     def open(self) -> ChatArchive:
         """Return the archive.
 
-        Raises SettingError if the archive would be the sample, but the database is a user's own.
-
-        An empty root is an error, too, because an unset variable in a script must not select another archive.
+        Raises SettingError if the archive would be the sample, but the database is a user's own. Raises it
+        for an empty root, too, because an unset variable in a script must not select another archive.
         """
         from whatsapp_pipeline.archive import ChatArchive
 
         if self.root is not None and not self.root.strip():
-            raise SettingError("--archive is empty: name the folder of your chats, or leave the option out")
+            raise SettingError("--archive is empty: name the folder of your chats, or remove the option")
         root = self.root or settings.load_settings().archive_root
         if root is None:
             raise SettingError(
@@ -66,6 +65,6 @@ class Erp(dg.ConfigurableResource):  # type: ignore[type-arg]  # no value type: 
         if spec is None:
             raise SettingError(
                 "no ERP is set: give TINY_CLIENT_ID and TINY_CLIENT_SECRET, or ERP=<folder of saved pages>; "
-                "a database that other programs fill needs neither: leave tiny_contacts out of the run"
+                "if other programs fill the database, run the assets without tiny_contacts and tiny_orders"
             )
         return open_erp_source(configured, spec)

@@ -6,7 +6,7 @@ What belongs here: the requested rows and columns, and pandas. What does not: st
 The pipeline's assets return no values, because their rows are in PostgreSQL. So this IO manager only reads.
 """
 
-# No postponed annotations here: Dagster reads the types of fields from the annotations themselves.
+# Do not add `from __future__ import annotations`: Dagster needs the types of fields as objects, not as text.
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -26,11 +26,11 @@ KEY = "table_frames"
 
 
 class TableFrames(dg.ConfigurableIOManager):
-    """Reads the table of an asset as a pandas DataFrame, or as a polars DataFrame if the input has that
-    annotation.
+    """Reads the table of an asset as a pandas or polars DataFrame.
 
-    An input chooses columns by its metadata, `dg.AssetIn(metadata={"columns": ["id", "month"]})`. A monthly
-    asset is read for the months of the input's partitions, which may be all months.
+    The frame is one of polars if the input has that annotation, otherwise one of pandas. An input chooses
+    columns by its metadata, `dg.AssetIn(metadata={"columns": ["id", "month"]})`. A monthly asset is read for
+    the months of the input's partitions, which may be all months.
     """
 
     database: dg.ResourceDependency[Database]
@@ -38,15 +38,15 @@ class TableFrames(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
         """Raise an error, because assets of the pipeline write to the database themselves."""
         raise PipelineError(
-            f"{context.asset_key.to_user_string()} returned a value, and {KEY} stores none; an asset of your "
-            "own that returns one leaves io_manager_key out"
+            f"{context.asset_key.to_user_string()} returned a value, but {KEY} stores no values; remove "
+            "io_manager_key from an asset of your own that returns a value"
         )
 
     def load_input(self, context: dg.InputContext) -> "pd.DataFrame | pl.DataFrame":
         """Return the asset's rows.
 
-        Raises PipelineError for an asset without a table, if a month must be named, and for a type other than
-        the two DataFrames.
+        Raises PipelineError if the asset has no table, if a month must be named, or if the requested type is
+        not one of the two DataFrames.
         """
         import pandas as pd
         import polars as pl

@@ -4,9 +4,9 @@ What belongs here: the limits of a run, and the assistant that the settings desc
 statements (store/conversations/inbox.py) and processing (steps/conversations/process_webhooks.py).
 """
 
-# Annotations are not postponed here, because Dagster reads the types of fields from them. The step and the
-# assistant's client are imported where they are used, because their libraries would slow down every load of
-# the definitions.
+# Do not add `from __future__ import annotations`: Dagster needs the types of fields as objects, not as text.
+# The step and the assistant's client are imported in the functions that use them, because their libraries
+# take long to load.
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -29,17 +29,17 @@ class WebhookInbox(dg.ConfigurableResource):  # type: ignore[type-arg]  # no val
     """Deliveries that the receiver stored in the database, and the limits of processing them."""
 
     database: dg.ResourceDependency[Database]
-    batch_size: int = Field(default=5000, ge=1, description="Maximum deliveries of a run.")
-    batches_per_tick: int = Field(default=2, ge=1, description="Maximum runs that one sensor tick requests.")
+    batch_size: int = Field(default=5000, ge=1, description="Maximum number of deliveries in a run.")
+    batches_per_tick: int = Field(default=2, ge=1, description="Maximum number of runs per sensor tick.")
     max_attempts: int = Field(
-        default=5, ge=1, description="Failures after which a delivery is a dead letter."
+        default=5, ge=1, description="Number of failed attempts after which a delivery is a dead letter."
     )
     max_launches: int = Field(
-        default=10, ge=1, description="Launches after which a batch that never finishes is abandoned."
+        default=10, ge=1, description="Number of launches after which an unfinished batch is abandoned."
     )
 
     def status(self) -> inbox.InboxStatus:
-        """Return counts of the waiting deliveries."""
+        """Return counts of the deliveries that are pending, dead or parked."""
         with self.database.connect(application_name=APPLICATION) as conn:
             return inbox.count_deliveries(conn)
 

@@ -13,7 +13,7 @@ import pytest
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.automation.archive_folder import archive_folder_sensor
-from whatsapp_pipeline.automation.schedules import MOST_MONTHS
+from whatsapp_pipeline.automation.schedules import MAX_MONTHS_IN_PROGRESS
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
@@ -179,7 +179,7 @@ def test_one_tick_requests_few_months(folder: Folder) -> None:
     folder.tick()
     first, _ = folder.tick(2)
     assert _keys(first) == ["2025-01", "2025-02", "2025-03"]
-    assert len(first) == MOST_MONTHS
+    assert len(first) == MAX_MONTHS_IN_PROGRESS
     for request in first:
         folder.note_run(dg.DagsterRunStatus.STARTING, **{PARTITION: str(request.partition_key)})
     requests, why = folder.tick(1)

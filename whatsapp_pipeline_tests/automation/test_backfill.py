@@ -100,7 +100,7 @@ def test_changed_files_make_their_month_stale(world: World) -> None:
     os.utime(changed, (1_700_000_000, 1_700_000_000))
     gone.rename(gone.with_suffix(".bak"))
     todo = world.plan()
-    assert todo.reasons == {"2025-01": ["files: 1 changed"], "2025-03": ["files: 1 gone"]}
+    assert todo.reasons == {"2025-01": ["files: 1 changed"], "2025-03": ["files: 1 missing"]}
     assert world.run(todo.months) == []
     assert world.plan().reasons == {}
 

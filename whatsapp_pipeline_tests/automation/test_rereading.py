@@ -13,7 +13,7 @@ import pytest
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.automation.rereading import reread_sensor
-from whatsapp_pipeline.automation.schedules import MOST_MONTHS
+from whatsapp_pipeline.automation.schedules import MAX_MONTHS_IN_PROGRESS
 from whatsapp_pipeline.definitions import build_defs
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.sources import Archive
@@ -141,7 +141,7 @@ def test_a_month_is_asked_for_later_after_each_run_in_vain(instance: dg.DagsterI
 def test_few_runs_are_under_way_however_many_months_wait(
     instance: dg.DagsterInstance, url: str, archive: Path
 ) -> None:
-    months = [f"2025-{number:02}" for number in range(1, MOST_MONTHS + 3)]
+    months = [f"2025-{number:02}" for number in range(1, MAX_MONTHS_IN_PROGRESS + 3)]
     with connect(url) as conn:
         for month in months:
             path = PATH.replace("2025/01", month.replace("-", "/"))
@@ -151,7 +151,7 @@ def test_few_runs_are_under_way_however_many_months_wait(
             index_month(conn, ChatArchive(str(archive)), month, IndexOptions(workers=1), log=LOG)
             assert request_reread(conn, path, {"date_order": "mdy"}, requested_by="rita")
     first, _ = _tick(instance, url)
-    assert [request.partition_key for request in first] == months[:MOST_MONTHS]
+    assert [request.partition_key for request in first] == months[:MAX_MONTHS_IN_PROGRESS]
     runs = [
         dg.DagsterRun("monthly_chats", status=status, tags={PARTITION: month})
         for status, month in zip(
@@ -164,12 +164,14 @@ def test_few_runs_are_under_way_however_many_months_wait(
         instance.add_run(run)
     requests, why = _tick(instance, url, minutes=1)
     assert requests == []
-    assert f"{months[MOST_MONTHS]}: {MOST_MONTHS} runs are under way or requested" in (why or "")
+    assert f"{months[MAX_MONTHS_IN_PROGRESS]}: {MAX_MONTHS_IN_PROGRESS} runs are under way or requested" in (
+        why or ""
+    )
     # A run that is over makes room for one month.
     instance.delete_run(runs[1].run_id)
     instance.add_run(dg.DagsterRun("monthly_chats", status=dg.DagsterRunStatus.FAILURE, tags=runs[1].tags))
     requests, _ = _tick(instance, url, minutes=1)
-    assert [request.partition_key for request in requests] == [months[MOST_MONTHS]]
+    assert [request.partition_key for request in requests] == [months[MAX_MONTHS_IN_PROGRESS]]
 
 
 def test_a_choice_after_the_index_waits_for_the_next_run(url: str, archive: Path) -> None:

@@ -260,7 +260,7 @@ def test_what_is_no_month_is_named_with_the_way_out(
 
 @pytest.mark.parametrize("asset", ["customer_summaries", "contatos", "qa_report"])
 def test_an_asset_without_months_takes_no_month(defs: PipelineDefinitions, load: Load, asset: str) -> None:
-    words = f"{asset} has no months, so '2025-01' chooses nothing; leave the partition key out"
+    words = f"{asset} has no months, so '2025-01' chooses nothing; remove the partition key"
     with pytest.raises(PipelineError, match=words):
         defs.load_asset_value(asset, partition_key="2025-01")
     with pytest.raises(PipelineError, match=words):
