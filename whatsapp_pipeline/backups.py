@@ -1,6 +1,4 @@
-"""The backup options that follow from the settings.
-
-The command line, the backup asset and the backup before a first write use them.
+"""The options of backups, from the settings.
 
 What belongs here: converting settings to options. What does not: making, deleting and restoring backups
 (steps/operations/backup.py).
@@ -19,9 +17,9 @@ from whatsapp_pipeline.steps.operations.data_files import register_backups
 
 
 def backup_options(settings: Settings) -> BackupOptions:
-    """Return the backup folder, the number of backups to keep, and the server for a trial restore.
+    """Return the place of backups, the numbers of backups to keep, and the server for a trial restore.
 
-    The trial restore uses `scratch_url` when the database's own server refuses to create a database. With
+    The trial restore uses `scratch_url` if the database's own server does not allow a new database. With
     several hosts there is no `scratch_url`, because the embedded server would copy all rows to the disk of
     one host.
     """

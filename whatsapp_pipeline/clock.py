@@ -1,4 +1,4 @@
-"""The pipeline's clock. Every decision that depends on the current time reads it here.
+"""The pipeline's clock. Code that decides by the current time reads the time here.
 
 What belongs here: now and today, and setting them in a test. What does not: timestamps that only record when
 a row was written; the database sets those.
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from whatsapp_pipeline import settings
 
-_set_to: list[datetime] = []  # innermost block last
+_set_to: list[datetime] = []  # the time of the innermost block is the last
 
 
 def now() -> datetime:
@@ -22,7 +22,7 @@ def now() -> datetime:
 
 
 def today(at: datetime | None = None) -> date:
-    """Return the date in the archive's time zone."""
+    """Return the date of `at`, or the current date, in the archive's time zone."""
     return (at or now()).astimezone(ZoneInfo(settings.load_settings().zone)).date()
 
 

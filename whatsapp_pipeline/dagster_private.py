@@ -1,8 +1,8 @@
 """The names of Dagster that its public modules don't export, in one place.
 
-What belongs here: a name that has no public equivalent, with the reason we need it. What does not belong
-here: code. An upgrade of Dagster may move these names; then only this module has to change. A test checks
-that no other module imports from Dagster's private packages.
+What belongs here: names that have no public equivalent, each with its use. What does not: code. An upgrade of
+Dagster may move these names; then only this module has to change. A test checks that no other module imports
+from Dagster's private packages.
 """
 
 # The type of the graph that `Definitions.resolve_asset_graph` returns.
@@ -11,10 +11,10 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 # The return type of `define_asset_job`.
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-# What a run launcher is given, and answers when Dagster's daemon asks whether a run's process is alive.
+# The argument of a run launcher, and its answer when Dagster's daemon asks whether a run's process is alive.
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 
-# The origin of a run, which the Jobs page and the Timeline ask for and `execute_in_process` leaves out.
+# The origin of a run. The Jobs page and the Timeline need it, but `execute_in_process` does not set it.
 from dagster._core.remote_origin import (
     ManagedGrpcPythonEnvCodeLocationOrigin,
     RemoteJobOrigin,

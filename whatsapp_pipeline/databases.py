@@ -42,20 +42,20 @@ def pipeline_url(settings: Settings) -> str:
 
 
 def _refuse_embedded_server(settings: Settings) -> None:
-    """Raise SettingError where several hosts would each start an embedded server of their own."""
+    """Raise SettingError if several hosts would each start an embedded server."""
     if settings.several_hosts:
         raise SettingError(
             f"{settings.why_several_hosts} needs DATABASE_URL: the embedded server serves one host. Set "
-            "DATABASE_URL to a PostgreSQL that all hosts reach, or set SEVERAL_HOSTS=0 where there is only "
-            "this one"
+            "DATABASE_URL to a PostgreSQL that all hosts reach, or set SEVERAL_HOSTS=0 if there is only this "
+            "host"
         )
 
 
 def shared_url(settings: Settings) -> str:
-    """Return the URL for another program on this machine: DATABASE_URL with PIPELINE_SCHEMA as its search
-    path, or the embedded server's port.
+    """Return the URL of the pipeline's database for another program on this machine.
 
-    Raises SettingError when the embedded server has no port.
+    It is DATABASE_URL, with PIPELINE_SCHEMA in the search path, or the port of the embedded server. Raises
+    SettingError when the embedded server has no port.
     """
     if settings.database_url:
         return pipeline_url(settings)
@@ -72,10 +72,10 @@ def shared_url(settings: Settings) -> str:
 def dagster_url(settings: Settings) -> str:
     """Return the URL of Dagster's own database, which is separate from the pipeline's.
 
-    The first that applies: DAGSTER_DATABASE_URL; with DATABASE_URL, the database `<database>_dagster` on the
-    same server, which is created if it is missing; the embedded server. Raises SettingError when the database
-    is missing and can't be created, or when several hosts need one, and PipelineError when the server can't
-    be reached.
+    It is DAGSTER_DATABASE_URL if that is set. Otherwise, with DATABASE_URL, it is the database
+    `<database>_dagster` on the same server, which is created if it is missing. Otherwise it is a database of
+    the embedded server. Raises SettingError if the database is missing and can't be created, or if several
+    hosts have no common server. Raises PipelineError if the server can't be reached.
     """
     if settings.dagster_database_url:
         return settings.dagster_database_url.get_secret_value()
@@ -100,7 +100,7 @@ def dagster_url(settings: Settings) -> str:
 
 
 def missing_dagster_database(settings: Settings) -> str | None:
-    """Return the reason why Dagster's database can't be opened or created later; None if it can.
+    """Return why Dagster's database can't be opened or created later; None if it can.
 
     This creates nothing. `migrate` calls it, so that a role without CREATEDB gets this warning before the
     first run.

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL server in `.local/`, for machines without a PostgreSQL server.
 
 What belongs here: starting the server, sharing it between processes, naming its databases. What does not: the
-server that DATABASE_URL names. When that is set, nothing in this module runs.
+server that DATABASE_URL names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _DEFAULT_PORT = 5432
 PIPELINE_DATABASE = "whatsapp"
 DAGSTER_DATABASE = "dagster"
-RECOVERY_SECONDS = 300
+RECOVERY_SECONDS = 300  # longest wait for a server that replays its log after a crash
 
 
 def server_url(local_dir: Path, database: str, *, port: int | None = None) -> str:
@@ -70,7 +70,7 @@ def tcp_url(local_dir: Path, database: str, port: int) -> str:
 
 
 def is_shared(local_dir: Path) -> bool:
-    """Return whether another process uses the server, so that it continues after this one."""
+    """Return whether another process uses the server, so that the server continues after this process."""
     with contextlib.suppress(OSError, ValueError):
         pids = json.loads((local_dir / "postgres" / ".handle_pids.json").read_text())
         return any(pid != os.getpid() and Path(f"/proc/{pid}").exists() for pid in pids)
@@ -78,7 +78,7 @@ def is_shared(local_dir: Path) -> bool:
 
 
 def restart_if_ended(local_dir: Path) -> bool:
-    """Start the server again if it was killed while this process uses it; return whether it was."""
+    """Start the server again if it was killed while this process uses it; return whether it was started."""
     if postmaster_pid(local_dir / "postgres") is not None:
         return False
     server = _join(local_dir, None)
@@ -89,13 +89,16 @@ def restart_if_ended(local_dir: Path) -> bool:
 
 
 def _socket_url(server: PostgresServer, database: str) -> str:
-    """Return the URL of the server's socket; the package's own URL has no port, which is part of its name."""
+    """Return the URL of the server's socket.
+
+    The package's own URL has no port, but the port is part of the socket's file name.
+    """
     url, port = str(server.get_uri(database)), server.get_postmaster_info().port
     return url if port in {None, _DEFAULT_PORT} else f"{url}&port={port}"
 
 
 def _join(local_dir: Path, port: int | None) -> PostgresServer:
-    """Start the server or join it; raises PipelineError when it does not start."""
+    """Start the server or join it. Raises PipelineError if it does not start."""
     if os.name == "posix":  # without a runtime directory the package's lock logs a warning
         os.environ.setdefault("XDG_RUNTIME_DIR", _runtime_dir())
     with warnings.catch_warnings():
@@ -104,7 +107,7 @@ def _join(local_dir: Path, port: int | None) -> PostgresServer:
 
     local_dir.mkdir(parents=True, exist_ok=True)
     pgdata = local_dir / "postgres"
-    _forget_dead_handles(pgdata)
+    _remove_dead_handles(pgdata)
     with _start_reported(local_dir):
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
@@ -118,7 +121,7 @@ def _join(local_dir: Path, port: int | None) -> PostgresServer:
 
 @contextlib.contextmanager
 def _start_reported(local_dir: Path) -> Iterator[None]:
-    """Raise PipelineError for any error of the package, which has no class of its own for a failed start."""
+    """Raise PipelineError for any error of the package, because it has no error class for a failed start."""
     try:
         yield
     except Exception as error:
@@ -134,7 +137,7 @@ def _runtime_dir() -> str:
     return str(path)
 
 
-def _forget_dead_handles(pgdata: Path) -> None:
+def _remove_dead_handles(pgdata: Path) -> None:
     """Remove the handles of killed processes; otherwise the server would never be stopped."""
     handles = pgdata / ".handle_pids.json"
     with contextlib.suppress(OSError, ValueError):

@@ -2,7 +2,7 @@
 
 embedded.py starts `python -m whatsapp_pipeline.embedded_keeper PGDATA` together with the server. The keeper
 ends with the server. A process that exits normally removes its handle, and the last one stops the server. A
-process that was killed can't do that, so the keeper does.
+process that was killed can't do that, so the keeper stops the server.
 
 What belongs here: watching the handles of one server. What does not: starting and joining it (embedded.py).
 """
@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 
 LOCK_FILE = ".keeper.lock"
-_SECONDS_BETWEEN_LOOKS = 2.0
+_CHECK_SECONDS = 2.0
 _SECONDS_TO_STOP = 60.0
 
 
 def watch_server(pgdata: Path) -> None:
-    """Watch the server until it ends; stop it when no process with a handle is alive."""
+    """Watch the server until it ends. Stop it if no process with a handle is alive."""
     with (pgdata / LOCK_FILE).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -39,7 +39,7 @@ def watch_server(pgdata: Path) -> None:
                     if not _has_users(pgdata):
                         _stop(pgdata)
                         return
-            time.sleep(_SECONDS_BETWEEN_LOOKS)  # nothing signals the end of a process that is not a child
+            time.sleep(_CHECK_SECONDS)  # nothing signals the end of a process that is not a child
 
 
 def _has_users(pgdata: Path) -> bool:
@@ -51,7 +51,7 @@ def _has_users(pgdata: Path) -> bool:
 
 
 def postmaster_pid(pgdata: Path) -> int | None:
-    """Return the process id of the running server, None when there is none."""
+    """Return the process id of the running server; None if no server is running."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int((pgdata / "postmaster.pid").read_text().splitlines()[0])
         if _is_alive(pid):

@@ -27,7 +27,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def get_server(pgdata: Path, port: int | None) -> PostgresServer:
-    """Start the server or join the running one; a server that is started now listens on the port."""
+    """Start the server or join the running one. Only a server that is started now listens on `port`."""
     known = PostgresServer._instances.get(pgdata.expanduser().resolve())
     if known is not None or port is None:
         return postgres_server.get_server(pgdata)
@@ -36,12 +36,14 @@ def get_server(pgdata: Path, port: int | None) -> PostgresServer:
 
 
 class _ListeningServer(PostgresServer):
+    """The embedded server, which also listens on a port of loopback."""
+
     def __init__(self, pgdata: Path, port: int) -> None:
         self._port = port
         super().__init__(pgdata)
 
     def ensure_postgres_running(self) -> None:
-        """Start the server with the port, unless it runs; the package calls this under its lock."""
+        """Start the server with the port, unless it is running. The package calls this under its lock."""
         running = PostmasterInfo.read_from_pgdata(self.pgdata)
         starts = running is None or not running.is_running()
         if starts:
@@ -66,7 +68,10 @@ class _ListeningServer(PostgresServer):
             self._set_password()
 
     def _set_password(self) -> None:
-        """Set the stored password in the server, because the server may be newer than the file."""
+        """Set the password of the file in the server. Make the file if it is missing.
+
+        This is done at each start, because the server's data may be newer than the file.
+        """
         file = self.pgdata.parent / PASSWORD_FILE
         if not file.exists():
             private_files.replace_file(file, secrets.token_urlsafe(24))
@@ -83,4 +88,4 @@ def _require_password_on_tcp(pgdata: Path) -> None:
     text = rules.read_text(encoding="utf-8")
     asking = re.sub(r"^(host\s.*\s)trust[ \t]*$", r"\1scram-sha-256", text, flags=re.MULTILINE)
     if asking != text:
-        rules.write_text(asking, encoding="utf-8")  # in place: the file stays the server's own
+        rules.write_text(asking, encoding="utf-8")  # written in place, so that the file keeps its owner

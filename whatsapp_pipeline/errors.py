@@ -6,8 +6,12 @@ one module raises and catches itself.
 
 
 class PipelineError(Exception):
-    """A problem that the user can solve; the text is one clear line without a phone, name or secret."""
+    """A problem that the user can solve.
+
+    The text states the problem and what to do. It is usually one line, and has no phone, person's name or
+    secret.
+    """
 
 
 class SettingError(PipelineError):
-    """A setting is missing or malformed; the text gives its name and the values that it accepts."""
+    """A setting is missing or has a wrong value. The text has its name and what to set."""

@@ -1,7 +1,7 @@
 """The format of the pipeline's log lines: short text, or one JSON object per line (LOG_FORMAT=json).
 
 `dagster.yaml` names the handler below, so runs from the UI and from the command line log in the same way.
-Messages contain no phone, name or text of a chat, because each caller masks them before it logs.
+Messages contain no phone, name or text of a chat, because each caller masks them before logging.
 
 What belongs here: the format of a line and which lines are shown. What does not: the messages of steps.
 """
@@ -25,10 +25,10 @@ class PipelineHandler(logging.StreamHandler[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.setFormatter(_JsonLines() if settings.load_settings().log_format == "json" else _Short())
-        self.addFilter(_is_ours_or_serious)
+        self.addFilter(_is_shown)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line; a terminal's status line takes the place of lines about progress."""
+        """Write the line. If a terminal shows a status line, lines about progress are not written."""
         if (line := status_line()) is not None:
             if "seconds_left" in _fields(record):
                 return
@@ -53,11 +53,11 @@ def _meta(record: logging.LogRecord) -> dict[str, Any]:
 def _text(record: logging.LogRecord) -> str:
     error = getattr(getattr(_meta(record).get("dagster_event"), "event_specific_data", None), "error", None)
     if error is not None:
-        return f"{_in_a_line(error)} (the page of the run shows the traceback)"
+        return f"{_error_line(error)} (the page of the run shows the traceback)"
     return str(_meta(record).get("orig_message") or record.getMessage())
 
 
-def _in_a_line(error: Any) -> str:  # noqa: ANN401  # Dagster's serialized error; Dagster is not imported here
+def _error_line(error: Any) -> str:  # noqa: ANN401  # Dagster's serialized error; Dagster is not imported here
     """Return the first line of the first error in a chain that is not a wrapper of Dagster."""
     while error.cause is not None and str(error.message).startswith("dagster."):
         error = error.cause
@@ -67,12 +67,15 @@ def _in_a_line(error: Any) -> str:  # noqa: ANN401  # Dagster's serialized error
 
 
 def fields(**values: object) -> dict[str, object]:
-    """Return the `extra` of a log call: values that become separate JSON fields. No personal data."""
+    """Return the `extra` of a log call: values that become separate JSON fields.
+
+    The values must not contain personal data.
+    """
     return {"fields": values}
 
 
 def as_log_line(text: str) -> str:
-    """Return a command's message as a JSON line; the prefix `error: ` or `warning: ` gives its level."""
+    """Return a command's message as a JSON line. The prefix `error: ` or `warning: ` sets the level."""
     level, _, rest = text.partition(": ")
     name = level if level in {"error", "warning"} else "info"
     record = logging.LogRecord("whatsapp_pipeline.cli", _LEVELS[name], "", 0, "", None, None)
@@ -84,7 +87,7 @@ _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ER
 
 
 def detail_log() -> logging.Logger:
-    """Return the logger for single files, chats and conversations; it writes only if LOG_LEVEL is debug.
+    """Return the logger for single files, chats and conversations. It writes only if LOG_LEVEL is debug.
 
     The logger is separate from Dagster's, because a line per file would fill Dagster's event log.
     """
@@ -102,9 +105,9 @@ def _is_event(record: logging.LogRecord) -> bool:
     return _meta(record).get("dagster_event") is not None
 
 
-def _is_ours_or_serious(record: logging.LogRecord) -> bool:
+def _is_shown(record: logging.LogRecord) -> bool:
     # A record of Dagster's engine has an event; a record that a step logs has none. But after a failure or a
-    # pause, the engine logs, without an event, that each later step did not run. These lines are left out,
+    # pause, the engine logs, without an event, that each later step did not run. These lines are not shown,
     # because the line about the failure or pause is enough.
     if _text(record).startswith(("Dependencies for step ", "Skipping step ")):
         return False
@@ -120,7 +123,7 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
 def _is_repeated_by_command(record: logging.LogRecord) -> bool:
     """Return whether the command prints the same error at its end.
 
-    JSON lines are kept, because they name the run and the asset.
+    The result is False for JSON lines, because they have the run and the asset.
     """
     event, tags = _meta(record).get("dagster_event"), _meta(record).get("job_tags") or {}
     return (

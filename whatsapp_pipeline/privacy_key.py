@@ -26,7 +26,7 @@ def find_key() -> bytes | None:
         raise SettingError(
             f"{configured.why_several_hosts} needs PRIVACY_KEY: the other hosts do not know a key that one "
             "host generates, and would load erased people again. Put the content of the first host's "
-            f"{KEY_FILE} into PRIVACY_KEY on every host; where there is none yet, make one with "
+            f"{KEY_FILE} into PRIVACY_KEY on every host; if there is no such file yet, make a key with "
             "`openssl rand -hex 32`"
         )
     path = configured.local_dir / KEY_FILE
@@ -43,7 +43,7 @@ def find_or_make() -> bytes:
     path.parent.mkdir(parents=True, exist_ok=True)
     _write_new(path, secrets.token_hex(32))
     made = find_key()
-    assert made is not None  # written above, by this process or by another at the same moment
+    assert made is not None  # this process or another one has just written it
     return made
 
 

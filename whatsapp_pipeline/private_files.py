@@ -1,6 +1,6 @@
 """Writing files with personal data or secrets atomically, so that only their owner can read them.
 
-What belongs here: writing such a file. What does not: which files there are, and files that grow (the spool,
+What belongs here: writing such a file. What does not: the choice of files, and files that grow (the spool,
 the quarantine).
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: str | bytes) -> None:
-    """Replace the file's content atomically: a reader sees all of the old or all of the new content.
+    """Replace the file's content atomically: a reader sees the complete old or the complete new content.
 
     The same is true after a crash. The file's folder must exist. A pipe or device such as /dev/stdout is
     written directly. Raises OSError when the write fails.

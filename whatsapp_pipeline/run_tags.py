@@ -1,4 +1,4 @@
-"""The tags and configuration of a run that give its months, and whether its results are recorded.
+"""The tags and the configuration of a run: its months, and whether the results of its checks are recorded.
 
 What belongs here: names of tags, and reading them. What does not: the list of months (assets/partitions.py).
 """
@@ -19,9 +19,9 @@ LAUNCHED_BY = "launched_by"
 COMMAND_LINE = "command line"  # the value of LAUNCHED_BY; a command prints why its run failed or paused
 DRY_RUN = "whatsapp_pipeline/dry_run"  # "true": every asset of the run rolls back
 
-# Dagster's tags of a job whose failed runs are tried again: once, or only when the run's process was lost,
-# where a sensor asks for failed work again itself. Each sets the second tag, because the default differs
-# between instances: it is true in dagster.yaml and false in deploy/dagster/.
+# Tags of a job whose failed runs Dagster retries once. With RETRIED_WHEN_LOST, it retries only runs whose
+# process was lost; a sensor requests other failed work again. Both set the second tag, because its default
+# differs between instances: it is true in dagster.yaml and false in deploy/dagster/.
 RETRIED = {"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "true"}
 RETRIED_WHEN_LOST = {**RETRIED, "dagster/retry_on_asset_or_op_failure": "false"}
 

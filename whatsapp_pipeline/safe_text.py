@@ -25,9 +25,9 @@ _PHONE_OR_NUMBER = re.compile(r"[+-]?[\d ().,-]*")
 def for_terminal(text: str) -> str:
     r"""Return the text with control characters escaped as text (`\x1b`), so that a terminal ignores them.
 
-    Tabs and newlines stay; `on_one_line` escapes them too.
+    Tabs and newlines are kept; `on_one_line` escapes them, too.
     """
-    return _CONTROL.sub(_written_out, text) if _CONTROL.search(text) else text
+    return _CONTROL.sub(_as_escape, text) if _CONTROL.search(text) else text
 
 
 def on_one_line(text: str) -> str:
@@ -46,13 +46,13 @@ def for_json_bytes(data: bytes) -> bytes:
 
 
 def for_spreadsheet(cell: str) -> str:
-    """Return a CSV cell with an apostrophe in front if a spreadsheet would read it as a formula."""
+    """Return a CSV cell, with an apostrophe in front if a spreadsheet would read it as a formula."""
     if cell.startswith(FORMULA_STARTS) and not _PHONE_OR_NUMBER.fullmatch(cell):
         return "'" + cell
     return cell
 
 
-def _written_out(match: re.Match[str]) -> str:
+def _as_escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 

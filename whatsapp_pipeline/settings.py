@@ -1,12 +1,12 @@
 """The settings of the project: environment variable, type, default and description of each.
 
-What belongs here: reading the process environment, completed by `.env` in the checkout, and checking each
-value. What does not belong here: reading other files or a database. A value that does not fit is a
+What belongs here: reading the process environment, `.env` in the checkout and files with secrets, and
+checking each value. What does not: reading other files or a database. A value that does not fit raises a
 SettingError that names the variable.
 
-`.env.example` is made from the descriptions below: `python -m whatsapp_pipeline.settings > .env.example`.
-pydantic checks the values. pydantic-settings would replace only `load_settings` and add 0.12 s of processor
-time to every command, so it is not used.
+`.env.example` is generated from the descriptions below: `python -m whatsapp_pipeline.settings >
+.env.example`. pydantic checks the values. pydantic-settings would replace only `load_settings` and add 0.12 s
+of processor time to every command, so it is not used.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Settings(BaseModel):
     # --- Database
     database_url: SecretStr | None = _setting(
         "DATABASE_URL",
-        "Any PostgreSQL 15 or newer. Left out: the embedded server under .local/.",
+        "Any PostgreSQL 15 or newer. Default: the embedded server under .local/.",
         example="postgresql://user:password@host:5432/company",
     )
     pipeline_schema: _Schema | None = _setting(
@@ -161,13 +161,13 @@ class Settings(BaseModel):
     )
     dagster_database_url: SecretStr | None = _setting(
         "DAGSTER_DATABASE_URL",
-        "Dagster's own runs and events. Left out: <database>_dagster beside DATABASE_URL.",
+        "Dagster's own runs and events. Default: <database>_dagster beside DATABASE_URL.",
         example="postgresql://user:password@host:5432/dagster",
     )
     embedded_port: _Port | None = _setting(
         "EMBEDDED_PORT",
-        "A port on which the embedded server listens for programs of this machine, with a password. Left "
-        "out: only the pipeline can connect. `whatsapp-pipeline db url` prints the address.",
+        "A port on which the embedded server listens for programs of this machine, with a password. "
+        "Default: only the pipeline can connect. `whatsapp-pipeline db url` prints the address.",
         example="5433",
     )
     local_dir: _Path = _setting(
@@ -180,7 +180,7 @@ class Settings(BaseModel):
     # --- Chats
     archive: str | None = _setting(
         "CHAT_ARCHIVE",
-        "Folder or URL with the exported chats by year and month. Needed as soon as DATABASE_URL is set.",
+        "Folder or URL with the exported chats by year and month. It is required if DATABASE_URL is set.",
         example="/data/organized_whatsapp_chats",
     )
     zone: Annotated[str, AfterValidator(_known_zone)] = _setting(
@@ -217,15 +217,15 @@ class Settings(BaseModel):
     )
     load_batch_size: Annotated[int, Field(ge=1, le=1000)] = _setting(
         "LOAD_BATCH_SIZE",
-        "How many files chat_messages loads in one transaction (1 to 1000). If other people use the "
+        "Number of files that chat_messages loads in one transaction (1 to 1000). If other people use the "
         "database, set 50 to 100.",
         800,
         example="800",
     )
     load_delay_seconds: Annotated[float, Field(ge=0, lt=10_000)] = _setting(
         "LOAD_DELAY_SECONDS",
-        "How many seconds chat_messages pauses after each transaction. If other people use the database, "
-        "set 1.",
+        "Seconds that chat_messages pauses between two transactions. If other people use the database, set "
+        "1.",
         0.0,
         example="0",
     )
@@ -238,7 +238,7 @@ class Settings(BaseModel):
     # --- ERP
     erp: str | None = _setting(
         "ERP",
-        "`tiny`, or a folder of saved pages. Left out: tiny if credentials are set; otherwise no ERP is "
+        "`tiny`, or a folder of saved pages. Default: tiny if credentials are set; otherwise no ERP is "
         "read, and other programs fill contatos and ordens_servico.",
         example="tiny",
     )
@@ -264,15 +264,15 @@ class Settings(BaseModel):
     )
     erp_backup_keep: _Count = _setting(
         "ERP_BACKUP_KEEP",
-        "How many passes over the contacts, and over the orders, are kept as saved pages under "
-        ".local/erp_backup.",
+        "Number of passes over the contacts, and over the orders, of which the saved pages are kept in "
+        "erp_backup (in SHARED_DIR or .local).",
         30,
         example="30",
     )
     erp_pass_minutes: _Count = _setting(
         "ERP_PASS_MINUTES",
-        "How many minutes a pass over the contacts, or over the orders, may take, including answers, "
-        "pauses and retries. Then the pass ends, and the next run resumes it.",
+        "Maximum number of minutes of a pass over the contacts, or over the orders, including pauses and "
+        "retries. Then the pass ends, and the next run resumes it.",
         60,
         example="60",
     )
@@ -284,7 +284,7 @@ class Settings(BaseModel):
         (),
     )
     whatsapp_verify_token: SecretStr | None = _setting(
-        "WHATSAPP_VERIFY_TOKEN", "The word that you enter for the webhook's verification."
+        "WHATSAPP_VERIFY_TOKEN", "The token that you enter at Meta for the verification of the webhook."
     )
     whatsapp_enabled: bool = _setting(
         "WHATSAPP_ENABLED", "With false, `up` starts no webhook receiver.", True, example="true"
@@ -297,7 +297,7 @@ class Settings(BaseModel):
     )
     whatsapp_spool_dir: _Path | None = _setting(
         "WHATSAPP_SPOOL_DIR",
-        "The folder in which raw deliveries wait for the database. Left out: .local/webhook-spool",
+        "The folder in which raw deliveries wait for the database. Default: .local/webhook-spool",
     )
 
     # --- Assistant (off by default)
@@ -308,11 +308,14 @@ class Settings(BaseModel):
         "ASSISTANT_SYSTEM_PROMPT", "The text itself, or the path of a file that contains it."
     )
     assistant_run_seconds: _Count = _setting(
-        "ASSISTANT_RUN_SECONDS", "How many seconds one run may use for the assistant.", 60, example="60"
+        "ASSISTANT_RUN_SECONDS",
+        "Maximum number of seconds that one run uses for the assistant.",
+        60,
+        example="60",
     )
     assistant_run_tokens: Annotated[int, Field(ge=1, le=999_999_999)] = _setting(
         "ASSISTANT_RUN_TOKENS",
-        "How many tokens, counted by the endpoint, one run may use.",
+        "Number of tokens, counted by the endpoint, after which a run asks no further question.",
         200_000,
         example="200000",
     )
@@ -320,26 +323,26 @@ class Settings(BaseModel):
     # --- Operation
     backup_dir: _Path | None = _setting(
         "BACKUP_DIR",
-        "The folder of backups. Left out: .local/backups. Backups contain personal data: do not share the "
+        "The folder of backups. Default: .local/backups. Backups contain personal data: do not share the "
         "folder.",
         example="/backups/whatsapp",
     )
     backup_keep_daily: _Count = _setting(
-        "BACKUP_KEEP_DAILY", "For how many days one backup a day is kept.", 7, example="7"
+        "BACKUP_KEEP_DAILY", "Number of days for which one backup per day is kept.", 7, example="7"
     )
     backup_keep_monthly: _Count = _setting(
-        "BACKUP_KEEP_MONTHLY", "For how many months one backup a month is kept.", 12, example="12"
+        "BACKUP_KEEP_MONTHLY", "Number of months for which one backup per month is kept.", 12, example="12"
     )
     backup_before_write: bool = _setting(
         "BACKUP_BEFORE_WRITE",
-        "Whether to take a backup before a migration, and before the first write to a database that "
+        "With true, a backup is taken before a migration, and before the first write to a database that "
         "already has data.",
         True,
         example="true",
     )
     pg_bin_dir: _Path | None = _setting(
         "PG_BIN_DIR",
-        "The folder of pg_dump, pg_restore and psql. Left out: the embedded server's own, or the system's.",
+        "The folder of pg_dump, pg_restore and psql. Default: the embedded server's own, or the system's.",
         example="/usr/lib/postgresql/18/bin",
     )
     checkpoints: Annotated[tuple[_Checkpoint, ...], BeforeValidator(_parts_or_none)] = _setting(
@@ -357,9 +360,9 @@ class Settings(BaseModel):
     )
     schedule_cron: str | None = _setting(
         "SCHEDULE_CRON",
-        "For trials: a cron line that every schedule follows instead of its own, such as * * * * *",
+        "For trials: a cron expression for all schedules instead of their own, such as * * * * *",
     )
-    report_dir: _Path | None = _setting("REPORT_DIR", "The folder of QA reports. Left out: .local/reports")
+    report_dir: _Path | None = _setting("REPORT_DIR", "The folder of QA reports. Default: .local/reports")
     alert_webhook_url: SecretStr | None = _setting(
         "ALERT_WEBHOOK_URL", "A URL to which failed runs and checks are posted as JSON."
     )
@@ -368,27 +371,27 @@ class Settings(BaseModel):
     )
     alert_email_from: str | None = _setting("ALERT_EMAIL_FROM", "The sender of these e-mails.")
     smtp_url: SecretStr | None = _setting(
-        "SMTP_URL", "smtp://user:password@host:587 (STARTTLS where offered) or smtps://…:465"
+        "SMTP_URL", "smtp://user:password@host:587 (with STARTTLS if the server offers it) or smtps://…:465"
     )
 
     # --- Several hosts
     several_hosts_setting: bool | None = _setting(
         "SEVERAL_HOSTS",
         "1: more than one host works on the same database. Each process then compares its code with the "
-        "database's version before it works, and settings that only one host can use are refused. Left "
-        "out: 1 if CELERY_BROKER_URL is set.",
+        "database's version before it works, and settings that only one host can use are refused. "
+        "Default: 1 if CELERY_BROKER_URL is set.",
         example="1",
     )
     host_name: _HostName | None = _setting(
         "PIPELINE_HOST_NAME",
-        "The name of this host in messages and in `privacy status`. Left out: the machine's own name.",
+        "The name of this host in messages and in `privacy status`. Default: the machine's own name.",
         example="worker-1",
     )
     shared_dir: _Place | None = _setting(
         "SHARED_DIR",
         "A folder or URL that all hosts can reach, for the list of erased people, saved ERP pages, QA "
         "reports "
-        "(without REPORT_DIR) and backups (without BACKUP_DIR). Left out: .local of each host.",
+        "(without REPORT_DIR) and backups (without BACKUP_DIR). Default: .local of each host.",
         example="s3://bucket/pipeline",
     )
     celery_broker_url: SecretStr | None = _setting(
@@ -405,12 +408,12 @@ class Settings(BaseModel):
     # --- Privacy
     privacy_key: SecretStr | None = _setting(
         "PRIVACY_KEY",
-        "The key for the hashes of erased people. Left out: .local/privacy.key, which is created at the "
+        "The key for the hashes of erased people. Default: .local/privacy.key, which is created at the "
         "first erasure. Keep it with your other secrets: without it, erased people can't be recognised.",
     )
     retention_months: _Count | None = _setting(
         "RETENTION_MONTHS",
-        "Chats older than this number of months are deleted from the database every week. Left out: never.",
+        "Chats older than this number of months are deleted from the database every week. Default: never.",
     )
 
     # --- Console
@@ -445,7 +448,7 @@ class Settings(BaseModel):
     )
     console_audit_months: _Count = _setting(
         "CONSOLE_AUDIT_MONTHS",
-        "For how many months the record of who looked at whose messages is kept.",
+        "Number of months for which the record of who viewed whose messages is kept.",
         24,
         example="24",
     )
@@ -465,7 +468,7 @@ class Settings(BaseModel):
     code_url: _CodeAddress | None = _setting(
         "CODE_URL",
         "The address of this version's source on GitHub or GitLab. Dagster's page of an asset links to it. "
-        "Left out: the page links to the file on this machine.",
+        "Default: the page links to the file on this machine.",
         example="https://github.com/company/whatsapp-pipeline/tree/main",
     )
     dagster_ui_url: _WebAddress = _setting(
@@ -512,14 +515,14 @@ class Settings(BaseModel):
 
     @property
     def several_hosts(self) -> bool:
-        """Whether more than one host works on the database. Celery workers count as other hosts."""
+        """True if more than one host works on the database. Celery workers count as other hosts."""
         if self.several_hosts_setting is None:
             return self.celery_broker_url is not None
         return self.several_hosts_setting
 
     @property
     def why_several_hosts(self) -> str:
-        """The setting because of which there are several hosts, for error messages."""
+        """The setting that makes `several_hosts` true, for error messages."""
         return "SEVERAL_HOSTS=1" if self.several_hosts_setting else "CELERY_BROKER_URL"
 
     @property
@@ -548,10 +551,10 @@ def from_mapping(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate({name: value for name, value in values.items() if value})
     except ValidationError as error:
-        raise SettingError(_in_words(error, values)) from None
+        raise SettingError(_describe_error(error, values)) from None
 
 
-def _in_words(error: ValidationError, values: Mapping[str, str]) -> str:
+def _describe_error(error: ValidationError, values: Mapping[str, str]) -> str:
     first = error.errors()[0]
     variable = str(first["loc"][0])
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -575,8 +578,8 @@ def _secrets_in_files(given: Mapping[str, str]) -> dict[str, str]:
     """Return the secrets that are given as files, such as DATABASE_URL_FILE=/run/secrets/database_url.
 
     An empty variable counts as not set here, too. Raises SettingError if a file is empty or can't be read,
-    and if the variable itself is set, too. The error leaves out the path, because a person may have put the
-    secret itself there.
+    and if the variable itself is set, too. The error does not contain the path, because a person may have put
+    the secret itself there.
     """
     found = {}
     for name, field in Settings.model_fields.items():
@@ -585,13 +588,13 @@ def _secrets_in_files(given: Mapping[str, str]) -> dict[str, str]:
         if not path or not _is_secret(field):
             continue
         if given.get(variable):
-            raise SettingError(f"{variable} and {variable}_FILE are both set; leave one out")
+            raise SettingError(f"{variable} and {variable}_FILE are both set; remove one of them")
         try:
             found[variable] = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:  # a ValueError of a path with a null, or of text not in UTF-8
             raise SettingError(
                 f"{variable}_FILE: the file can't be read ({type(error).__name__}); "
-                "set it to the path of a text file that holds the secret"
+                "set it to the path of a text file with the secret"
             ) from None
         if not found[variable]:
             raise SettingError(f"{variable}_FILE: the file is empty; write the secret into it")
@@ -603,16 +606,14 @@ def _is_secret(field: FieldInfo) -> bool:
 
 
 def file_variables() -> list[str]:
-    """Return the variables that may contain the path of a file with a secret: the variable of each secret
-    with _FILE.
-    """
+    """Return the variables for paths of files with secrets: the variable of each secret, with `_FILE`."""
     return [f"{variable_of(name)}_FILE" for name, field in Settings.model_fields.items() if _is_secret(field)]
 
 
 def unknown_in_dotenv() -> list[str]:
     """Return one line per name in `.env` that is no setting of this project, with a likely correction.
 
-    They are not refused: Dagster and other programs read the same file.
+    They are not refused, because Dagster and other programs read the same file.
     """
     known = [*(variable_of(name) for name in Settings.model_fields), *file_variables()]
     lines = []
@@ -644,8 +645,9 @@ def example_file() -> str:
     """Return the text of `.env.example`: every setting, commented out, below its description."""
     lines = [
         "# Copy to .env and fill in what you need: everything has a default that works for the demo.",
-        "# Values already in the environment win over this file. A secret may be in a file of its own, named",
-        "# by the variable with _FILE: DATABASE_URL_FILE=/run/secrets/database_url.",
+        "# Variables of the environment take precedence over this file. The value of a secret may be in a "
+        "file;",
+        "# then set the variable with _FILE to its path: DATABASE_URL_FILE=/run/secrets/database_url.",
     ]
     for name, field in Settings.model_fields.items():
         if title := _SECTIONS.get(name):

@@ -3,8 +3,9 @@
 What belongs here: listing, reading, writing and deleting such files by name, on a disk and in an object
 store. What does not: the files (steps/), and the exported chats (archive/).
 
-Names are relative and have `/` between folders. A write replaces the whole file: a reader sees the old or the
-new content. The store's answers are retried (archive/object_store.py); a name holds no personal data.
+Names are relative, have `/` between folders, and must not contain personal data. A write replaces the whole
+file: a reader sees the old or the new content. Failed requests to an object store are retried
+(archive/object_store.py).
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class FileFolder(Protocol):
         ...
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Return the sorted names of all files below, whose last part matches the pattern."""
+        """Return the sorted names of all files below this folder whose last part matches the pattern."""
         ...
 
     def read(self, name: str) -> bytes:
-        """Return a file's content; raises FileNotFoundError."""
+        """Return a file's content. Raises FileNotFoundError."""
         ...
 
     def write(self, name: str, content: str | bytes) -> None:
@@ -40,7 +41,7 @@ class FileFolder(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file, if it exists."""
         ...
 
     def delete_below(self, name: str) -> None:
@@ -98,7 +99,7 @@ class StoreFolder:
         self.address = url
 
     def names(self, pattern: str = "*") -> list[str]:
-        """Return the sorted names of the objects below: one listing for a thousand objects."""
+        """Return the sorted names of the objects below. One request lists up to a thousand objects."""
         prefix = self._key("")
         # Some stores also list the prefix itself after its last object was deleted.
         keys = (key for key in self._store.list_recursive(prefix.rstrip("/")) if key.startswith(prefix))
@@ -150,5 +151,5 @@ def shared_folder(settings: Settings, name: str = "") -> FileFolder | None:
 
 
 def kept_folder(settings: Settings, name: str) -> FileFolder:
-    """Return the folder for new files: in SHARED_DIR, otherwise in `.local`."""
+    """Return the folder for new files: in SHARED_DIR if it is set, otherwise in `.local`."""
     return shared_folder(settings, name) or local_folder(settings, name)

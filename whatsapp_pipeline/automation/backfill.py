@@ -1,9 +1,8 @@
 """Months that need work, with reasons: missing, failed, or stale.
 
 What belongs here: finding these months in Dagster's events, the archive and the database. What does not:
-running them (headless.py, schedules). A month is stale if its files changed since they were indexed, if data
-that its links depend on changed since it was linked, or if the code of an asset changed since it was
-materialized. Contacts that are not normalized yet make every month stale.
+running them (headless.py, schedules). A month is stale after a change of its files, of data that its links
+depend on, or of the code of an asset. Contacts that are not normalized yet make every month stale.
 """
 
 from __future__ import annotations

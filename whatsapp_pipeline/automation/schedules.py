@@ -91,7 +91,7 @@ def daily_current_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 @at("0 4 2 * *", monthly_chats)
 @unless_paused
 def monthly_closed_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Load the previous month once more, on the 2nd at 4, after late exports have arrived."""
+    """Load the previous month again on the 2nd at 4, because exports may arrive late."""
     closed = context.scheduled_execution_time.replace(day=1) - timedelta(days=1)
     month = closed.strftime(FORMAT)
     if month < settings.load_settings().first_month:

@@ -34,7 +34,7 @@ CHECKS = [
         asset="customer_summaries",
         description="Summaries that cite messages which are deleted or belong to another contact.",
         how_to_fix="Materialize customer_summaries.",
-        why="Every sentence of a summary must lead to the message that says it.",
+        why="Every sentence of a summary must cite messages of the same customer.",
         severity="error",
     ),
     QaCheck(

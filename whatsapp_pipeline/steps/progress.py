@@ -1,4 +1,4 @@
-"""Progress of a long step: a log line every five seconds and, on a terminal, a status line.
+"""Progress of a long step: at most one log line in five seconds and, on a terminal, a status line.
 
 The log lines also reach Dagster's log and JSON logs.
 """

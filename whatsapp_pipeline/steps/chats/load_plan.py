@@ -117,8 +117,8 @@ class MonthPlan:
 def _wanted_hash(chat: LoadRow, reading: ReadingOptions) -> bytes:
     """Return the hash that loading the file now would store.
 
-    If other files decided the order of day and month for this file, the index appended that order to
-    `indexed_hash`, and the order is part of this hash.
+    Other files may have decided the order of day and month for this file. The index then appended the order
+    to `indexed_hash`, so the order is part of this hash, too.
     """
     order = archive_order_in(chat.indexed_hash or b"")
     return reading_hash(

@@ -134,11 +134,11 @@ class _Answering:
                 replies.store_outcome(self._conn, question.trigger_id, "answered", None)
                 self.report.answered += 1
             elif replies.was_edited(self._conn, question):
-                words = "the user edited the message meanwhile"
+                words = "the user edited the message before the reply was stored"
                 replies.ask_later(self._conn, question.trigger_id, words, seconds=0, counts=False)
                 self.report.asked_later += 1
             else:
-                words = "the user wrote again, or staff answered, meanwhile"
+                words = "the user wrote again, or staff answered, before the reply was stored"
                 replies.store_outcome(self._conn, question.trigger_id, "superseded", words)
                 self.report.superseded += 1
         return None

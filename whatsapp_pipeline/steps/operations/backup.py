@@ -374,14 +374,14 @@ def rewrite(
             tables = dumps.dump(
                 scratch, programs, partial, progress=_row_progress(log, f"{backup.file}, written")
             )
-        anew = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
+        rewritten = replace(backup, size_bytes=partial.stat().st_size, tables=tables, verified="listed")
         if dumps.listed_tables(programs, partial) < len(tables):
             raise PipelineError(f"the new {backup.file} does not list its tables; the old file is kept")
-        _store_backup(options, anew, partial, replaces=True)
+        _store_backup(options, rewritten, partial, replaces=True)
     finally:
         partial.unlink(missing_ok=True)
     options.register(url)
-    log.info("backup %s rewritten", backup.file, extra=fields(file=backup.file, counts=anew.counts()))
+    log.info("backup %s rewritten", backup.file, extra=fields(file=backup.file, counts=rewritten.counts()))
     return True
 
 

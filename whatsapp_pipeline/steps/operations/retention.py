@@ -41,8 +41,8 @@ def first_month_kept(months: int | None, today: date) -> str | None:
 def delete_old(conn: Connection, months: int, *, today: date, log: logging.Logger) -> RetentionReport:
     """Delete the chats of months before the oldest month to keep, with their messages.
 
-    The audit log records the deletion.
-    Exports that may hold such months are flagged; `privacy delete-exports` deletes them.
+    The audit log records the deletion. Exports that may contain such months are flagged, and `privacy
+    delete-exports` deletes them.
     """
     first = first_month_kept(months, today)
     assert first is not None  # not None, because `months` is a number

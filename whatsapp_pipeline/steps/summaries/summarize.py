@@ -1,4 +1,4 @@
-"""customer_summaries: what each customer's messages say, measured and put into sentences.
+"""customer_summaries: figures and sentences about the messages of each customer.
 
 Only contacts whose messages, orders or links changed, or whose frequency class changed with time, are
 computed. Each batch of about 100,000 messages is one transaction. A summary depends only on the content of
