@@ -268,7 +268,9 @@ def test_an_asset_without_months_takes_no_month(defs: PipelineDefinitions, load:
 
 
 def test_an_asset_that_is_not_there_is_named(defs: PipelineDefinitions) -> None:
-    with pytest.raises(PipelineError, match=r"there is no asset chat_mesages; there are .*chat_messages"):
+    with pytest.raises(
+        PipelineError, match=r"there is no asset chat_mesages; the assets are .*chat_messages"
+    ):
         defs.load_asset_value("chat_mesages", partition_key="2025-01")
 
 

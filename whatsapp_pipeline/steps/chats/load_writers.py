@@ -55,9 +55,9 @@ class Writers:
         writers, `meanwhile` is called when all files have been read and the writers still write the last of
         them.
 
-        If a share fails or the run is
-        interrupted, the other shares end and their open batches are rolled back. Committed batches are kept.
-        Returns counts by the field names of LoadReport. Raises PipelineError if the database refuses a batch.
+        If a share fails or the run is interrupted, the other shares end and their open batches are rolled
+        back. Committed batches are kept. Returns counts by the field names of LoadReport. Raises
+        PipelineError if the database refuses a batch.
         """
         with ExitStack() as stack:
             conns = self._connections(stack, len(shares)) if len(shares) > 1 else []
@@ -154,7 +154,7 @@ class Writers:
                     # The server's full message quotes the row, so only its first line is in this error.
                     raise PipelineError(
                         f"the database refused messages of {self._month}: {error.diag.message_primary} "
-                        f"(in a batch of {len(files)} file(s), the first is {mask_path(files[0].path)}; the "
+                        f"(in a batch of {len(batch)} file(s), the first is {mask_path(batch[0].path)}; the "
                         "log of PostgreSQL has the row)"
                     ) from None
                 files = remaining  # without the files whose chats were erased after the plan was made

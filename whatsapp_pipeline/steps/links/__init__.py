@@ -20,8 +20,12 @@ links. What does not: the rules (domain/matching/), SQL (store/links/), and read
 Glossary:
     candidate   a contact (or an order) that a chat (or a session) may belong to
     match weight, log odds   the effect of a fact on a candidate's score
-    confidence  the share of such links that is right
-    linked, proposed, ambiguous, unmatched   sure; likely; several likely; none found
+    confidence  the expected share of right links among links with equal evidence
+    linked      the best candidate is certain enough
+    proposed    the best candidate is likely, and a person must confirm it
+    ambiguous   several candidates are likely
+    unmatched   no candidate is likely
     override    a person's decision; it outranks every rule
+    input hash  a hash of one kind of input of a month's links; different hashes are reasons for staleness
     fingerprint a hash of the rows that deciding a month read and wrote
 """

@@ -52,7 +52,7 @@ def check(conn: Connection, asset: str, months: list[str], *, required: Collecti
     reason = unmet(conn, checkpoint, months)
     if reason:
         raise PipelineError(
-            f"checkpoint {checkpoint}: {reason}; or let it pass with "
+            f"checkpoint {checkpoint}: {reason}; or waive it with "
             f"`whatsapp-pipeline checkpoint waive {checkpoint} --reason WHY`"
         )
 

@@ -225,7 +225,7 @@ def test_taking_a_decision_back_restores_the_one_it_superseded(fresh: Connection
     undo_decision(fresh, third, reason="mistaken", removed_by="maria")  # passes over the second
     assert _link(fresh, chat)[:2] == ("manual", 11)
     assert [row.id for row in overrides.list_all(fresh)] == [first]
-    with pytest.raises(PipelineError, match="withdrawn before"):
+    with pytest.raises(PipelineError, match="already withdrawn"):
         undo_decision(fresh, third, reason="again", removed_by="maria")
     undo_decision(fresh, first, reason="mistaken", removed_by="maria")
     _relink(fresh)
