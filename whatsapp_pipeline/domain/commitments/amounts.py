@@ -50,6 +50,10 @@ _WORK = re.compile(
 _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
 
 
+# "4 de R$ 605,50", "10x de 160": an instalment.
+_INSTALMENT = re.compile(r"(?<![\d.,])\d{1,2} ?(?:x|vezes|parcelas)? de (?:r ?\$ ?)?$")
+
+
 # Words that make a price approximate: "a partir de 420", "entre 200 e 300", "uns 1.900, depende da peça".
 _ROUGH_BEFORE = re.compile(
     r"\b(?:a partir d[eo]s?|em torno d[eo]s?|(?:por|em) volta d[eo]s?|na (?:faixa|base|media) d[eo]s?|"
@@ -124,11 +128,20 @@ def parse_amount(written: str) -> Decimal:
     return Decimal(written.replace(".", "").replace(",", "."))
 
 
+# "São 78 pérolas": a count of things.
+_COUNTED = re.compile(
+    r" (?!reais|contos|pilas|mangos|pratas|mais|duas|dois|tres|nos|nas|dos|das|apos|vezes|depois|pel[ao]s)"
+    r"[a-z]{3,}s\b"
+)
+
+
 def _names_something(value: Decimal, before: str, after: str) -> bool:
     """Return whether a number is a measure, a model or an address instead of an amount."""
     if value in _CAPACITIES and _DISK.search(before):
         return True
-    return bool(_MEASURE.match(after) or _NAMED.search(before) or _ADDRESS.search(before))
+    return bool(
+        _COUNTED.match(after) or _MEASURE.match(after) or _NAMED.search(before) or _ADDRESS.search(before)
+    )
 
 
 # Sizes of disks and memory, which stand beside prices: "ssd 240 com instalação R$ 290".
@@ -150,9 +163,32 @@ def _is_asked(value: Decimal, before: str, after: str, *, in_words: bool, alone:
     return (in_words and not after) or bool(_FOR.match(after))  # "850 o conserto", "oitocentos e cinquenta"
 
 
+# A year, which stands beside models and purchases.
+_YEARS = range(1900, 2100)
+
+
+def numbers(text: str) -> list[Decimal]:
+    """Return the different numbers of a text that may be amounts of money, in order."""
+    found: dict[Decimal, None] = {}
+    for match in _AMOUNT.finditer(text):
+        before, after = text[: match.start()], text[match.end() :]
+        value = parse_amount(match["n"])
+        if not match["sign"] and not match["unit"]:
+            is_other = value in _YEARS or _MEASURE.match(after) or re.search(r"\bdia $", before)
+            if is_other or not 20 <= value <= 15_000 or _names_something(value, before, after):
+                continue
+        found[value] = None
+    return list(found)
+
+
 def names_work(clause: str) -> bool:
     """Return whether a clause ends with a piece of work, so that a number after it is its price."""
     return bool(_WORK.search(clause)) and not any(char.isdigit() for char in clause)
+
+
+def _is_denied(before: str, after: str) -> bool:
+    """Return whether an amount is no price of this shop: an instalment, a discount, denied, or paid."""
+    return bool(_INSTALMENT.search(before) or _NO_PRICE_BEFORE.search(before) or _NO_PRICE_AFTER.match(after))
 
 
 def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) -> list[Amount]:
@@ -179,7 +215,7 @@ def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) 
             continue
         if not found and _ADDED.search(before):
             continue  # this belongs to a price that was not recognised
-        if value <= 0 or _NO_PRICE_BEFORE.search(before) or _NO_PRICE_AFTER.match(after):
+        if value <= 0 or _is_denied(before, after):
             continue
         if re.search(r"\bde ?$", before) and re.match(r" (?:\w+ ){0,3}(?:por|para) (?:r ?\$ ?)?\d", after):
             continue  # "de 400 por 370"

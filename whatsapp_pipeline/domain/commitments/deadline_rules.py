@@ -105,10 +105,28 @@ def _deadline(text: str, following: str, warranties: set[str | None]) -> str | N
     if not found:
         return None
     closest = min(found, key=lambda it: min(abs(it.start - verb.end()), abs(verb.start() - it.end)))
-    vague = closest.code == "t0" and not _OF_TODAY.search(text)  # "agora", "mais tarde"
-    return None if vague or _is_too_long(closest.code) else closest.code
+    return None if _is_vague(closest.code, text) or _is_other_span(closest.code, text) else closest.code
 
 
+def _is_vague(code: str, text: str) -> bool:
+    """Return whether a date is no deadline: "agora", "mais tarde", or hours that a part lasts."""
+    return (code == "t0" and not _OF_TODAY.search(text)) or _is_too_long(code)
+
+
+_OF_PERIOD = re.compile(r"\bgarantia|\bsem custo|\bvalid|\bgratis|\btroc\w+ sem")
+
+
+def _is_other_span(code: str, text: str) -> bool:
+    """Return whether a duration is that of a warranty, a delay, or longer than work takes."""
+    if code[0] not in "dbM":
+        return False
+    if _OF_PERIOD.search(text) or re.search(r"\bmais (?:um|uns|\d+) (?:dias?|semanas?)\b", text):
+        return True
+    number = code.partition("@")[0][1:]
+    return number.isdigit() and int(number) >= _MANY_DAYS and "prazo" not in text
+
+
+_MANY_DAYS = 60
 # The longest work in hours or minutes. More is how long a part lasts: "umas 2 mil horas".
 _LONGEST = {"h": 72, "m": 600}
 

@@ -57,6 +57,11 @@ Kind: TypeAlias = Literal[
     "said_number",
     "said_agrees",
     "said_asks_fee",
+    # Signals of both sides, which summaries/signals.py reads.
+    "said_when",
+    "said_sum",
+    "said_changes",
+    "said_returns",
 ]
 REMARK_KINDS = frozenset(
     {
@@ -66,7 +71,7 @@ REMARK_KINDS = frozenset(
         *("said_invoice", "said_declines", "said_visits", "said_thanks"),
         *("said_pending", "said_locates", "said_frauds", "said_receipt", "said_forgot"),
         *("said_lowers", "said_waives", "said_moves", "said_amount", "said_number", "said_agrees"),
-        "said_asks_fee",
+        *("said_asks_fee", "said_when", "said_sum", "said_changes", "said_returns"),
     }
 )
 EVIDENCE_KINDS = REMARK_KINDS | {

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
-from whatsapp_pipeline.domain.commitments.amounts import Amount, with_second_part
+from whatsapp_pipeline.domain.commitments.amounts import Amount, parse_amount, with_second_part
 from whatsapp_pipeline.domain.commitments.clause_context import clause_after, clause_before
 from whatsapp_pipeline.domain.commitments.clauses import Sentence, plain
 from whatsapp_pipeline.domain.commitments.mentions import Mention
@@ -61,12 +61,38 @@ def _is_billed(found: Sequence[Sentence]) -> bool:
     return any(_WORK_DONE.fullmatch(clause) for clause in clauses)
 
 
+# "Pago R$ 250 pelas peças", "autorizou devolver os R$ 650": what the shop pays.
+_SHOP_PAYS = re.compile(
+    r"(?:^|[.,;!] ?)(?:eu |nos |te |a gente )*(?:pago|pagamos|compro|compramos|ofereco|oferecemos) "
+    r"(?:(?:nela|nele|por|ate) )*(?:r ?\$ ?)?\d"
+    r"|\b(?:devolv|estorn|reembols)\w+ (?:(?:[oa]s|seus|o valor|o sinal|de|integral) )*(?:r ?\$ ?)?\d"
+)
+# "1.890 + 532 = 2.422": the sum is the price.
+_SUM = re.compile(r"= ?(?:r ?\$ ?)?(?P<n>\d{1,3}(?:\.\d{3})+(?:,\d{2})?|\d+(?:,\d{2})?)(?![\d/:])")
+
+
+def _summed(mentions: list[Mention], text: str) -> list[Mention]:
+    """Return the mentions with the sum that a message reckons, instead of its parts and instalments."""
+    found = _SUM.search(fold_in_place(text))
+    prices_said = [one for one in mentions if one.kind == "price_quoted"]
+    if found is None or not prices_said:
+        return mentions
+    total = parse_amount(found["n"])
+    kept = [one for one in prices_said if one.amount == total][:1] or [
+        prices_said[0]._replace(amount=total, sort=None)
+    ]
+    return [*(one for one in mentions if one.kind != "price_quoted"), *kept]
+
+
 def one_offer(mentions: list[Mention], text: str, found: Sequence[Sentence]) -> list[Mention]:
     """Drop the prices of a message that its last price replaces, because that one is their sum or a lower
     price.
 
     "180 cada, os dois 320"; "o conector fica 120, pra você faço 90".
     """
+    if _SHOP_PAYS.search(fold_in_place(text)):
+        return [one for one in mentions if one.kind != "price_quoted"]
+    mentions = _summed(mentions, text)
     if any(one.kind == "price_quoted" and one.sort is None for one in mentions) and _is_billed(found):
         mentions = [
             one._replace(sort="total") if one.kind == "price_quoted" and one.sort is None else one

@@ -7,10 +7,11 @@ What belongs here: evidence in clauses of the staff. What does not: what it mean
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from whatsapp_pipeline.domain.commitments import when
-from whatsapp_pipeline.domain.commitments.clauses import Clause
+from whatsapp_pipeline.domain.commitments.clauses import Clause, Sentence
 from whatsapp_pipeline.domain.commitments.mentions import Mention
 from whatsapp_pipeline.domain.commitments.phrases import phrase_pattern
 from whatsapp_pipeline.domain.commitments.triggers import DUE, PAYMENT, SHOWN, TAKING
@@ -25,6 +26,39 @@ _READY_ITSELF = re.compile(
 )
 # "Ficaram prontos", "também está pronto": of all that the customer left.
 _ALL = re.compile(r"\b(?:prontos|prontas|prontinhos|prontinhas|ambos|ambas|os dois|as duas|tudo|tambem)\b")
+
+
+# "Olhos prontos. Falta terminar o cabelo": a part of the work. "Falta só os 200" is about money.
+_LACKS = re.compile(
+    r"\bfalt(?:a|am|ou|aram|ando)\b(?! (?:so |apenas |agora |pagar |acertar |(?:o|a|os|as) )*"
+    r"(?:r ?\$|\d|pagar|acertar|pagamento|restante|resto|valor|pix|saldo|voce|buscar|retirar|vir))"
+    r"|\b(?:menos|exceto|tirando) (?:o|a)\b"
+)
+
+
+# Who comes for the device on a later day, or when the shop is open.
+_TO_FETCH = re.compile(
+    r"\b(?:busc\w+|retir\w+|peg\w+|vir|vem|entreg\w+|lev\w+|pass\w+|abr\w+|atend\w+|fech\w+|venha|receb\w+|boleto)\b"
+)
+
+
+def _names_later_work(sentence: Sentence) -> bool:
+    """Return whether a clause names a day to come that is not one for fetching: "o terno só amanhã"."""
+    return any(
+        date.code[0] in "twD" and date.code[:2] != "t0"
+        for clause in sentence.clauses
+        if not _TO_FETCH.search(clause.text)
+        for date in when.dates(clause.text)
+    )
+
+
+def without_partial(mentions: list[Mention], found: Sequence[Sentence]) -> list[Mention]:
+    """Drop the news of ready work if the same message says that something of it is still to be done."""
+    if not any(one.kind == "said_ready" for one in mentions):
+        return mentions
+    if any(_LACKS.search(it.text) or _names_later_work(it) for it in found):
+        return [one for one in mentions if one.kind != "said_ready"]
+    return mentions
 
 
 def report_of(clause: Clause, bits: int) -> Mention | None:

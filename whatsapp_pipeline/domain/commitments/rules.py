@@ -16,7 +16,7 @@ from whatsapp_pipeline.domain.commitments.customer_rules import customer_mention
 from whatsapp_pipeline.domain.commitments.deadline_rules import deadlines_of_other_devices, promise_of
 from whatsapp_pipeline.domain.commitments.mentions import Mention
 from whatsapp_pipeline.domain.commitments.price_rules import one_offer, quotes_of, waits_for_consent
-from whatsapp_pipeline.domain.commitments.report_rules import report_of
+from whatsapp_pipeline.domain.commitments.report_rules import report_of, without_partial
 from whatsapp_pipeline.domain.commitments.triggers import (
     CUSTOMER,
     DATE,
@@ -43,7 +43,7 @@ def read_commitments(text: str, forms: Sequence[str] | None = None) -> tuple[Men
     found = sentences(text)
     mentions: list[Mention] = []
     if staff:
-        mentions += one_offer(list(_staff_mentions(text, found, bits)), text, found)
+        mentions += without_partial(one_offer(list(_staff_mentions(text, found, bits)), text, found), found)
     if bits & CUSTOMER:
         mentions += customer_mentions(found)
     return tuple(mentions)

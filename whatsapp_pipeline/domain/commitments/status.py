@@ -70,6 +70,14 @@ class Commitment:
     outcome_order: int | None = None
 
 
+class NamedDay(NamedTuple):
+    """A day that a message of either side names, whatever it says of it; None if the day is not known."""
+
+    said: Said
+    on: date | None
+    at: time | None
+
+
 class Followed(NamedTuple):
     """A customer's commitments, and the messages that show the state of the work.
 
@@ -78,7 +86,8 @@ class Followed(NamedTuple):
     `undecided` is the latest one in which they have not decided, and `asks` the latest one that asks for an
     answer. `remarks` holds the latest message of each remark, and `questions` the references of all messages
     that ask with a question mark. `done` is `ready` where the device was collected since, too. `asked` holds
-    all messages that ask for an answer.
+    all messages that ask for an answer. `days`, `sums` and `changes` hold every day and amount that either
+    side named, and every message with a word of change.
     """
 
     commitments: list[Commitment]
@@ -92,6 +101,9 @@ class Followed(NamedTuple):
     questions: frozenset[str] = frozenset()
     done: Said | None = None
     asked: tuple[Said, ...] = ()
+    days: tuple[NamedDay, ...] = ()
+    sums: tuple[Said, ...] = ()
+    changes: tuple[Said, ...] = ()
 
 
 @lru_cache(maxsize=8)
@@ -130,7 +142,13 @@ def follow(
     brings: tuple[Said, date] | None = None
     latest: dict[str, Said] = {}
     questions: set[str] = set()
-    lists: dict[str, list[Said]] = {"said_asks": [], "said_moves": []}
+    lists: dict[str, list[Said]] = {
+        "said_asks": [],
+        "said_moves": [],
+        "said_when": [],
+        "said_sum": [],
+        "said_changes": [],
+    }
     for one in said:
         if one.mention.kind in _REMARKS:
             latest[one.mention.kind] = one
@@ -173,6 +191,12 @@ def follow(
         frozenset(questions),
         ledger.done,
         tuple(lists["said_asks"]),
+        tuple(
+            NamedDay(one, *when.resolve_day(one.mention.due or "t0", one.at, holidays))
+            for one in lists["said_when"]
+        ),
+        tuple(lists["said_sum"]),
+        tuple(lists["said_changes"]),
     )
 
 

@@ -7,6 +7,7 @@ What belongs here: selecting them, and the reports and remarks of the same time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -128,6 +129,8 @@ def case_of(
         and not _is_waived(one, followed)
         and (one.said.mention.kind != "price_quoted" or not _is_named_fee(one, fees))
     ]
+    windows = {one.said.ref for one in followed.days if one.said.mention.length == "window"}
+    in_force = [replace(one, due_time=None) if one.said.ref in windows else one for one in in_force]
     return Case(in_force, followed, last_at, orders, last_staff_at, last_customer_at, turned_down)
 
 

@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said
 from whatsapp_pipeline.domain.summaries.case import ONE_OFFER, Case
+from whatsapp_pipeline.domain.summaries.case_days import day_holds, span_holds
 from whatsapp_pipeline.domain.summaries.decisions import DECISIONS, TAKEN_BACK
 from whatsapp_pipeline.domain.summaries.wording import join_words, say_date, say_span
 
@@ -134,8 +135,8 @@ def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: DayWords) -
     if last.outcome in _OUTCOME_VERBS and not (is_span and last.outcome == "broken"):
         # Evidence is compared by the day, so a kept deadline is named without its time.
         return f"{_OUTCOME_VERBS[last.outcome]} {say_date(last.due_on)}"
-    if is_span and (last.outcome == "broken" or not has_started(last, case)):
-        return f"deu prazo de {say_span(last.said.mention.due or '')}"
+    if is_span and (last.said.mention.due or "d")[0] not in _COUNTED_TIMES:
+        return f"deu prazo de {say_span(last.said.mention.due or '')}{days.said(last.said.at)}"
     before = _put_off(last, case)
     if before is not None and before.due_on is not None:
         return f"adiou o serviço de {say_date(before.due_on)}{_on(last, 'para')}"
@@ -162,7 +163,11 @@ def deadlines_of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commi
     if last is not None and last.said.mention.sort in TAKEN_BACK:
         # After that, a day is one of a refund or of the return of the device.
         deadlines = [one for one in deadlines if one.said.at < last.said.at]
-    deadlines = [one for one in deadlines if one.outcome is not None or not _may_be_visit(one)]
+    deadlines = [
+        one
+        for one in deadlines
+        if one.outcome is not None or (not _may_be_visit(one) and _still_holds(one, case))
+    ]
     ready = case.followed.done
     if ready is None:
         return list(deadlines)
@@ -177,6 +182,11 @@ def deadlines_of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commi
     return [
         one for one in deadlines if one.said.at <= ready.at or (since is not None and since <= one.said.at)
     ]
+
+
+def _still_holds(one: Commitment, case: Case) -> bool:
+    """Return whether nothing later speaks against a day or a duration that the shop promised."""
+    return span_holds(one, case) if (one.said.mention.due or "d")[0] in SPANS else day_holds(one, case)
 
 
 def first_promise(ready: Said, deadlines: Sequence[Commitment], case: Case) -> date | None:

@@ -11,7 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said
-from whatsapp_pipeline.domain.summaries.case import CASE_AGE, ONE_TALK, Case, latest_of_kind
+from whatsapp_pipeline.domain.summaries.case import CASE_AGE, ONE_TALK, SAID_LAST, Case, latest_of_kind
+from whatsapp_pipeline.domain.summaries.case_days import day_holds
 from whatsapp_pipeline.domain.summaries.case_prices import amounts_of, latest_offer, plain_prices
 from whatsapp_pipeline.domain.summaries.deadline_text import DayWords
 from whatsapp_pipeline.domain.summaries.decisions import ONE_ANSWER, TAKEN_BACK, is_made, is_sure_decision
@@ -178,7 +179,17 @@ def _decisions_of(case: Case) -> list[Commitment]:
         and one.said.at >= case.last_at - CASE_AGE
     ]
     decided.sort(key=lambda one: one.said.at)
-    return [one for one in decided if one.outcome == "superseded" or is_sure_decision(one, case)]
+    found = [one for one in decided if one.outcome == "superseded" or is_sure_decision(one, case)]
+    while len(found) > 1 and _only_repeats(found[-2], found[-1]):
+        found.pop()
+    return found
+
+
+def _only_repeats(before: Commitment, last: Commitment) -> bool:
+    """Return whether a refusal only repeats what was cancelled: "pode cancelar", "não quero mais"."""
+    kinds = {before.said.mention.kind, last.said.mention.kind}
+    is_near = last.said.at - before.said.at <= ONE_TALK
+    return kinds == {"quote_refused"} and before.said.mention.sort in TAKEN_BACK and is_near
 
 
 def _payments_of(case: Case) -> list[Commitment]:
@@ -203,9 +214,17 @@ def _pickups_of(case: Case) -> list[Commitment]:
         one
         for one in latest_of_kind(case.commitments, "pickup_agreed", "customer")[-1:]
         if one.outcome is None
+        and _is_to_come(one, case)
         and one.said.at >= case.last_at - _STALE_PICKUP
         and (collected is None or collected.at < one.said.at)
     ]
+
+
+def _is_to_come(pickup: Commitment, case: Case) -> bool:
+    """Return whether nothing later speaks against a visit; one without a day is only told when just said."""
+    if pickup.due_on is None:
+        return case.last_at - pickup.said.at <= SAID_LAST
+    return day_holds(pickup, case)
 
 
 def _say_payment(payment: Commitment, case: Case, days: DayWords) -> str:

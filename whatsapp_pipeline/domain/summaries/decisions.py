@@ -6,6 +6,7 @@ sentences about them (decision_text.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from whatsapp_pipeline.domain.commitments.status import Commitment
@@ -74,14 +75,28 @@ def approval_is_sure(approval: Commitment, case: Case) -> bool:
             return False
         begins = any(it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in staff)
         return begins or (done is not None and done.at > at)
-    if approval.said.mention.sort != "weak":
-        return True
-    # "Fechado" and "combinado" may agree to anything if there was no price just before.
+    return approval.said.mention.sort != "weak" or _agrees_to_price(approval, quotes, case)
+
+
+def _agrees_to_price(approval: Commitment, quotes: Sequence[Commitment], case: Case) -> bool:
+    """Return whether "fechado" or "combinado", which may agree to anything, follows a price, and no day."""
+    at = approval.said.at
     near = [it for it in quotes if at - it.said.at <= ONE_TALK]
-    if near and all(it.said.mention.sort != "rough" for it in near):
+    if not near or _agrees_to_day(approval, quotes, case):
+        return False
+    if all(it.said.mention.sort != "rough" for it in near):
         return True
-    return bool(near) and any(
-        it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in staff
+    return any(
+        it.said.mention.kind == "deadline_promised" and it.said.at >= at for it in _staff_commitments(case)
+    )
+
+
+def _agrees_to_day(approval: Commitment, quotes: Sequence[Commitment], case: Case) -> bool:
+    """Return whether "fechado" follows a day that the shop named after its price."""
+    since = max((one.said.at for one in quotes), default=approval.said.at)
+    return any(
+        day.said.mention.side == "staff" and since < day.said.at <= approval.said.at
+        for day in case.followed.days
     )
 
 

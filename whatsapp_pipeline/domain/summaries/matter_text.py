@@ -83,6 +83,26 @@ _OF_APPLIANCES = frozenset(
     | {"não drena a água", "reinicia do nada", "desliga do nada", "dá tela azul", "não conecta à rede"}
     | {"não conecta ao Bluetooth"}
 )
+# Faults that say something without a device.
+_CLEAR_ALONE = frozenset(
+    {"não liga", "está com cheiro de gás", "está com cheiro de queimado"}
+    | {"está com a bateria ruim", "está com a tela quebrada"}
+)
+_COMPUTERS = frozenset({"notebook", "computador", "tablet", "celular"})
+_SCREENS = _COMPUTERS | {"televisão", "monitor", "videogame", "projetor", "relógio", "câmera"}
+# Faults that only some devices have: a piano has keys, but no keyboard that types.
+_ONLY_OF = {
+    "está com o teclado falhando": _COMPUTERS,
+    "está com vírus": _COMPUTERS,
+    "dá tela azul": _COMPUTERS,
+    "não reconhece o HD": _COMPUTERS | {"videogame", "televisão"},
+    "está com lentidão": _COMPUTERS | {"televisão", "videogame", "roteador"},
+    "não imprime direito": frozenset({"impressora"}),
+    "está sem imagem": _SCREENS | {"câmera de segurança"},
+    "está com defeito na imagem": _SCREENS | {"drone"},
+    "morre": frozenset({"carro", "moto", "gerador", "roçadeira", "motosserra"}),
+    "não centrifuga": frozenset({"máquina de lavar", "secadora"}),
+}
 # The topic of who meant to write to somebody else.
 _WRONG_NUMBER = "engano"
 _PURPOSES = {
@@ -225,6 +245,7 @@ def _named(
         for one in symptoms
         if not any(it.startswith(f"{one['name']} ") for it in longer)
         and not (one["name"] == "vaza" and names and names.isdisjoint(_LEAKS))
+        and not (names and names.isdisjoint(_ONLY_OF.get(one["name"], names)))
     ]
     asked = [
         one
@@ -325,7 +346,7 @@ def _say_unknown_thing(symptoms: Sequence[CaseTerm]) -> str:
     """Write the symptoms of a thing that nobody named. "Trava" and "vaza" alone say too little."""
     if all(one["name"] in _OF_APPLIANCES for one in symptoms):
         return f"O cliente escreveu sobre um aparelho{_say_symptoms(symptoms)}"
-    if all(not one["name"].startswith((_IS, "não ")) for one in symptoms):
+    if any(one["name"] not in _CLEAR_ALONE for one in symptoms):
         return ""
     said = join_words([_STATE.sub("", one["name"]) for one in symptoms])
     return f"O cliente relatou {'um problema' if len(symptoms) == 1 else 'problemas'}: {said}"

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from whatsapp_pipeline.domain.commitments.status import BILLED, Commitment, Said
 from whatsapp_pipeline.domain.summaries.case import CASE_AGE, Case, latest_of_kind
+from whatsapp_pipeline.domain.summaries.case_days import day_holds, is_only_day
 from whatsapp_pipeline.domain.summaries.case_prices import (
     amounts_of,
     has_several_prices,
@@ -103,12 +104,11 @@ def _say_ready(
 ) -> str:
     """Write that the work is ready, and whether that was in time; of several devices one may be ready."""
     many = several or case.orders > 1 or len(amounts_of(quotes)) > 1 or _is_partly(ready, case)
-    if ready.mention.length == "all":
-        what, verb = ("os serviços", "ficaram prontos") if many else ("o serviço", "ficou pronto")
-    elif several:
-        what, verb = "um dos aparelhos", "ficou pronto"
+    if ready.mention.length == "all" and many:
+        news = "os serviços ficaram prontos"
     else:
-        what, verb = ("um serviço" if many else "o serviço"), "ficou pronto"
+        # Of several things it is not known which, and how many.
+        news = "havia serviço pronto" if many else "o serviço ficou pronto"
     last = deadlines[-1] if deadlines else None
     first = None if many else first_promise(ready, deadlines, case)
     in_time = ""
@@ -120,17 +120,27 @@ def _say_ready(
         pass  # that day was not the first one
     elif last is not None and not several and last.due_on is not None and last.outcome_ref == ready.ref:
         is_span = (last.said.mention.due or "d")[0] in SPANS
-        if last.outcome == "kept":
+        if last.outcome == "kept" and is_only_day(last, ready, case):
             in_time = ", no prazo,"
         elif last.outcome == "broken" and not is_span:
             in_time = f", depois do prazo de {say_date(last.due_on)},"
-    return f"avisou{days.said(ready.at)}{in_time} que {what} {verb}"
+    return f"avisou{days.said(ready.at)}{in_time} que {news}"
 
 
 def _is_partly(ready: Said, case: Case) -> bool:
     """Return whether the message with the news also moves a day: "tablet pronto, o celular só segunda"."""
     moved = case.remarks.get("said_moves")
     return moved is not None and moved.ref == ready.ref and moved.mention.length == "moved"
+
+
+def _is_still_ready(ready: Said, case: Case) -> bool:
+    """Return whether the shop did not promise a later day for the work after the news that it is ready."""
+    return not any(
+        one.said.mention.kind == "deadline_promised"
+        and one.said.at > ready.at
+        and one.said.ref in case.followed.late
+        for one in case.followed.commitments
+    )
 
 
 def _hopeless(case: Case, quotes: Sequence[Commitment]) -> Said | None:
@@ -152,7 +162,7 @@ def _device_pickups(commitments: Sequence[Commitment], case: Case) -> list[Commi
     """Return the pick-ups that the shop promised, without those of a tool that the shop forgot."""
     forgot = case.remarks.get("said_forgot")
     found = [one for one in latest_of_kind(commitments, "pickup_agreed", "staff") if one.due_on]
-    return [one for one in found if forgot is None or one.said.at < forgot.at]
+    return [one for one in found if (forgot is None or one.said.at < forgot.at) and day_holds(one, case)]
 
 
 def offer(
@@ -168,7 +178,7 @@ def offer(
     deadlines = deadlines_of_work(latest_of_kind(commitments, "deadline_promised"), case)
     warranties = latest_of_kind(commitments, "warranty_given")
     pickups = _device_pickups(commitments, case) if names_device else []
-    ready = case.done
+    ready = case.done if case.done is not None and _is_still_ready(case.done, case) else None
     days = DayWords()
     prices = work_prices(case)
     mixed = has_several_prices(case, prices, own=True)
@@ -202,7 +212,7 @@ def offer(
     if ready is not None:
         parts.append(_say_ready(ready, deadlines, quotes, case, days, several=several))
     if bill:
-        parts.append(f"informou {_say_bill(bill)}{days.said(bill[-1].said.at)}")
+        parts.append(f"{_say_asked(bill, case)}{days.said(bill[-1].said.at)}")
     if not parts:
         return None
     used = [*(quotes or (prices if mixed else [])), *deadlines, *warranties[-1:], *pickups[-1:]]
@@ -243,20 +253,19 @@ def _say_verdicts(waived: Said | None, hopeless: Said | None, days: DayWords, *,
 
 
 def _say_asked(quotes: Sequence[Commitment], case: Case) -> str:
-    """Write the prices of the shop: a quote, a fee, a total, or the price of a product."""
-    said = say_quotes(quotes)
-    if not said.startswith("orçamento"):
-        return f"informou {said}"
-    if "said_shops" in case.remarks:
-        return f"informou {_say_bill(quotes).replace('valor', 'preço')}"
-    return f"passou {said}"
-
-
-def _say_bill(quotes: Sequence[Commitment]) -> str:
-    """Write the amounts that the shop named for work that is ready."""
-    said = say_quotes(quotes)
-    if not said.startswith("orçamento"):
-        return said
+    """Write the amounts that the shop named. Whether they are a quote or a bill is not always known."""
     amounts = [one.said.mention.amount for one in quotes if one.said.mention.amount is not None]
-    names = [say_money(amount) for amount in dict.fromkeys(amounts)]
-    return f"{'o valor' if len(names) == 1 else 'os valores'} de {join_words(names)}"
+    said = [say_money(amount) for amount in dict.fromkeys(amounts)]
+    sorts = {one.said.mention.sort for one in quotes}
+    if sorts == {"fee"}:
+        return f"informou {say_quotes(quotes)}"
+    if len(said) == 2 and sorts == {"rough"}:
+        return f"informou valores aproximados de {said[0]} a {said[1]}"
+    if len(said) > 1:
+        return f"informou valores{' aproximados' if 'rough' in sorts else ''} de {join_words(said)}"
+    each = " por unidade" if sorts == {"each"} else ""
+    what = "o preço" if "said_shops" in case.remarks else "o valor"
+    consents = case.remarks.get("said_consents")
+    # The customer wrote the amount, and the shop agreed to it.
+    verb = "aceitou" if consents is not None and consents.ref == quotes[-1].said.ref else "informou"
+    return f"{verb} {'um valor aproximado' if 'rough' in sorts else what} de {said[0]}{each}"

@@ -56,6 +56,7 @@ _LISTS: tuple[tuple[Kind, Side, str, str | None], ...] = (
     ("said_bids", "customer", "bids", "no_bids"),
     ("said_asks_fee", "customer", "asks_fee", None),
     ("said_consents", "staff", "consents", None),
+    ("said_returns", "staff", "returns", "no_returns"),
 )
 
 
@@ -67,6 +68,8 @@ _MOVES_DAY = re.compile(
     r"(?:so|somente) (?:na |no |para |dia )?(?:segunda|terca|quarta|quinta|sexta|sabado|semana|dia)|"
     r"(?:fica|ficou|vai ficar) (?:so )?para)\b"
 )
+# The shop sends something, instead of only writing again.
+_SENDS = re.compile(r"\b(?:laudo|nota|nf|boleto|codigo|orcamento|valor)\b")
 # A price of a new device, which the shop may not sell.
 _OF_NEW = re.compile(r"(?:semi)?nov[oa]\b|usad[oa]\b")
 
@@ -146,6 +149,8 @@ def read_remarks(forms: Sequence[str]) -> tuple[Mention, ...]:
                 length = "new"
             if rule.kind == "said_moves":
                 length = "moved" if _MOVES_DAY.search(text) else None
+            if rule.kind == "said_returns" and _SENDS.search(shown[0]):
+                length = "sends"
             if rule.kind == "said_waives":
                 length = groups.get("fee") or groups.get("fee2")
             found.append(Mention(rule.kind, rule.side, first, last, amount=amount, length=length))

@@ -39,6 +39,10 @@ def _is_of_another(forms: list[str], at: int, end: int) -> bool:
     """Return whether a word of a fault is about an object that got wet, or about the lock of a door."""
     if forms[at] == "molhou" and end == at + 1:
         return not _WETTED.isdisjoint(forms[end : end + 2])
+    if forms[at] == "linha" and forms[at + 1 : at + 2] == ["branca"]:
+        return True  # "linha branca": appliances
+    if forms[at].startswith("trav") and at > 0 and forms[at - 1] in {"nao", "nem"}:
+        return True  # "o encosto não trava": a lock that does not hold
     return forms[at] == "trava" and at > 0 and forms[at - 1] in _ARTICLES
 
 

@@ -18,6 +18,7 @@ from whatsapp_pipeline.domain.summaries.deadline_text import say_promised
 from whatsapp_pipeline.domain.summaries.decision_text import decision
 from whatsapp_pipeline.domain.summaries.decisions import over_since
 from whatsapp_pipeline.domain.summaries.matter_text import CaseTerm, matter, purpose, thing_of
+from whatsapp_pipeline.domain.summaries.next_step import named_day, promised_return
 from whatsapp_pipeline.domain.summaries.offer_text import offer, say_quotes
 from whatsapp_pipeline.domain.summaries.open_items import awaited, unanswered_offer, undecided_offer
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL
@@ -32,7 +33,7 @@ from whatsapp_pipeline.domain.summaries.wording import (
 )
 
 # Part of the input hash: a change of wording writes every summary again.
-TEXT_VERSION = "19"
+TEXT_VERSION = "20"
 NOTHING_OPEN = "Nenhuma resposta pendente."
 
 # An older remark does not show the current mood of the customer.
@@ -232,51 +233,62 @@ def _say_awaited(deadlines: Sequence[Commitment], last_at: datetime, *, after_sh
     return f"falta a loja avisar quando {what} {'ficarem prontos' if many else 'ficar pronto'}"
 
 
+def _asked_since(facts: Facts) -> Said | None:
+    """Return the first message since which the shop owes an answer, if it owes one."""
+    asks = facts.followed.asks
+    if facts.waiting_since is None or asks is None or asks.at < facts.waiting_since:
+        return None
+    # What was said before the first question may have closed the talk before it.
+    return next((one for one in facts.followed.asked if one.at >= facts.waiting_since), asks)
+
+
+def _steps(facts: Facts, case: Case, thing: str) -> list[tuple[str, list[str]]]:
+    """Return what is open, each with its messages."""
+    asked, quotes, deadlines = _asked_since(facts), unanswered_offer(case), awaited(case)
+    found: list[tuple[str, list[str]]] = []
+    if asked is not None:
+        since = f"a loja deve uma resposta ao cliente desde {say_date(asked.at)}"
+        found.append((since, unique_refs(facts.waiting_ref)))
+    if quotes:
+        what = f"ao {say_quotes(quotes)}" if plain_prices(case) else "aos valores informados"
+        found.append((f"falta a resposta do cliente {what}", [one.said.ref for one in quotes]))
+    if deadlines:
+        text = _say_awaited(deadlines, facts.last_at, after_shop=asked is not None and not quotes)
+        found.append((text, [one.said.ref for one in deadlines]))
+    brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
+    if brings is not None:
+        found.append((f"falta o cliente levar {thing}", [brings.ref]))
+    # A closed order means that the device left the shop.
+    is_pending = any(order["open"] for order in facts.orders)
+    ready = case.to_collect if is_pending or not facts.orders else None
+    if ready is not None:
+        found.append((f"falta o cliente buscar {thing}", [ready.ref]))
+    announced, named = promised_return(case), named_day(case)
+    if asked is None and announced is not None:
+        found.append((announced[0], [announced[1].ref]))
+    if named is not None and (announced is None or announced[1].ref != named[1].ref):
+        found.append((named[0], [named[1].ref]))
+    return found
+
+
 def _open(facts: Facts, case: Case, thing: str) -> Claim | None:
     if not facts.conversations:
         return None
     pending = [order for order in facts.orders if order["open"]]
-    quotes = unanswered_offer(case)
-    deadlines = awaited(case)
-    parts = []
-    asks = facts.followed.asks
-    owes = facts.waiting_since is not None and asks is not None and asks.at >= facts.waiting_since
-    if owes and asks is not None and facts.waiting_since is not None:
-        # What was said before the first question may have closed the talk before it.
-        since = next((one.at for one in facts.followed.asked if one.at >= facts.waiting_since), asks.at)
-        parts.append(f"a loja deve uma resposta ao cliente desde {say_date(since)}")
-    if quotes:
-        said = say_quotes(quotes)
-        what = f"ao {said}" if plain_prices(case) else "aos valores informados"
-        parts.append(f"falta a resposta do cliente {what}")
-    if deadlines:
-        parts.append(_say_awaited(deadlines, facts.last_at, after_shop=bool(owes) and not quotes))
-    brings = case.brings[0] if case.brings and not _was_brought(case.brings[0], facts.orders) else None
-    if brings is not None:
-        parts.append(f"falta o cliente levar {thing}")
-    # A closed order means that the device left the shop.
-    ready = case.to_collect if pending or not facts.orders else None
-    if ready is not None:
-        parts.append(f"falta o cliente buscar {thing}")
+    found = _steps(facts, case, thing)
     if pending:
-        parts.append(_say_pending(pending))
-    if not parts and (
+        found.append((_say_pending(pending), unique_refs(*(order["evidence"] for order in pending))))
+    if not found and (
         undecided_offer(case) or facts.waiting_since is not None or not _is_closed(facts, case)
     ):
         return None  # somebody may still owe an answer, a visit, a payment or the device
-    if not parts:
+    if not found:
         return Claim(kind="open", text=NOTHING_OPEN, messages=unique_refs(facts.last_ref), orders=[])
-    refs = [one.said.ref for one in (*quotes, *deadlines)]
+    said = join_words([text for text, _ in found])
     return Claim(
         kind="open",
-        text=f"Em aberto: {join_words(parts)}.",
-        messages=unique_refs(
-            facts.waiting_ref if owes else None,
-            *refs,
-            ready.ref if ready else None,
-            brings.ref if brings else None,
-            *(order["evidence"] for order in pending),
-        ),
+        text=f"Em aberto: {said}.",
+        messages=unique_refs(*(ref for _, refs in found for ref in refs)),
         orders=[order["id"] for order in pending],
     )
 
@@ -334,7 +346,10 @@ def compose(facts: Facts) -> list[Claim]:
     kept = [claim for claim in others if claim is not None]
     # A topic of other sentences is repeated only if there would be too few sentences.
     nothing_said = offered is None and decided is None
-    questions = facts.followed.questions
+    # What the shop has answered is no matter any more.
+    asks = facts.followed.asks
+    is_waiting = asks is not None and (facts.last_staff_at is None or facts.last_staff_at < asks.at)
+    questions = facts.followed.questions if is_waiting else frozenset[str]()
     remarks = case.remarks
     if not nothing_said:
         # Beside an offer, the hours and the address are asked for a visit.

@@ -26,11 +26,12 @@ from whatsapp_pipeline.domain.summaries.message_devices import devices_of_the_ma
 from whatsapp_pipeline.domain.summaries.patterns import place, tokenize
 from whatsapp_pipeline.domain.summaries.remarks import REMARKS_DIGEST, read_remarks
 from whatsapp_pipeline.domain.summaries.sentiment import OPINION, Mood, SentimentReader
+from whatsapp_pipeline.domain.summaries.signals import read_signals
 from whatsapp_pipeline.domain.summaries.symptoms import SEVERAL, SYMPTOMS_DIGEST, read_symptoms
 from whatsapp_pipeline.domain.summaries.topics import TopicReader, load_taxonomy
 
 # Increase it when a change of the code changes readings; all texts are then read again.
-RULES_VERSION = "24"
+RULES_VERSION = "25"
 # Longer texts are pasted documents, in which the words of the customer come first.
 TEXT_LIMIT = 2000
 _FAULT_WEIGHT = 0.25
@@ -252,7 +253,7 @@ class MessageReader:
             commitments += (Mention("said_thanks", "customer", *whole),)
         if len(read.equipment) == 1 and any((one.kind, one.side) in _ABOUT_DEVICE for one in commitments):
             commitments += (Mention("said_device", "staff", *whole, length=read.equipment[0]),)
-        return commitments
+        return commitments + read_signals(read.text, forms)
 
     def _asks(self, forms: list[str], score: float, topics: tuple[str, ...], *, is_described: bool) -> bool:
         """Return whether a message surely needs an answer: a question, a complaint, a fault."""

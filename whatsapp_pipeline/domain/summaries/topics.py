@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from whatsapp_pipeline.domain.summaries.device_frames import is_brought, is_owner_s
 from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, parse_pattern, tokenize
 from whatsapp_pipeline.domain.vocabulary import DEVICES
 from whatsapp_pipeline.errors import PipelineError
@@ -188,7 +189,9 @@ class TopicReader:
             name = taxonomy.equipment[number]
             if name == "videogame" and has_controller:
                 continue
-            if name in _VEHICLES and all(_belongs(forms, start, ends) for start, _ in places):
+            if name in _VEHICLES and all(
+                _belongs(forms, start, ends) or is_owner_s(forms, start) for start, _ in places
+            ):
                 continue
             devices.add(number)
         return devices
@@ -270,7 +273,7 @@ def _names_no_device(forms: list[str], start: int, end: int) -> bool:
     after = forms[end] if end < len(forms) else ""
     if forms[start] == "notebook" and end == start + 1 and (before in _PHONE_MODELS or after.isdigit()):
         return True
-    if _is_in_passing(forms, start, before, after):
+    if _is_in_passing(forms, start, before, after) or not is_brought(forms, start, end):
         return True
     if after in {"nao", "nem"} and forms[end + 1 : end + 2] and forms[end + 1].startswith("reconhec"):
         return True  # "o pc nem reconhece": of what is plugged into it

@@ -121,7 +121,7 @@ def test_who_is_no_customer_gets_one_sentence(lines: tuple[str, ...], text: str)
 def test_a_customer_who_mentions_a_job_or_an_offer_stays_a_customer() -> None:
     found = sentences("0C meu notebook não liga e meu currículo está nele", "0L a fonte fica 180")
     assert found["matter"] == "O cliente escreveu sobre um notebook que não liga."
-    assert found["offer"] == "A loja passou orçamento de R$ 180,00 em 03/03."
+    assert found["offer"] == "A loja informou o valor de R$ 180,00 em 03/03."
 
 
 @pytest.mark.parametrize(
@@ -197,50 +197,50 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
         ),
         (
             ("0L o conserto da tv de R$ 410 ainda está em aberto",),
-            "A loja informou o total de R$ 410,00 em 03/03.",
+            "A loja informou o valor de R$ 410,00 em 03/03.",
         ),
         (
             ("0L o pagamento ficou pendente, R$ 145",),
-            "A loja informou o total de R$ 145,00 em 03/03.",
+            "A loja informou o valor de R$ 145,00 em 03/03.",
         ),
         (
             ("0L sensor trocado, 260 com a visita",),
-            "A loja informou o total de R$ 260,00 em 03/03.",
+            "A loja informou o valor de R$ 260,00 em 03/03.",
         ),
         (
             ("0L a limpeza fica 120", "1L prontinho, pode retirar até 18h"),
-            "A loja passou orçamento de R$ 120,00 em 03/03 e avisou em 04/03 que o serviço ficou pronto.",
+            "A loja informou o valor de R$ 120,00 em 03/03 e avisou em 04/03 que o serviço ficou pronto.",
         ),
-        (("0L ssd 240 instalado sai R$ 290",), "A loja passou orçamento de R$ 290,00 em 03/03."),
-        (("0L trocamos a fonte, 190",), "A loja informou o total de R$ 190,00 em 03/03."),
+        (("0L ssd 240 instalado sai R$ 290",), "A loja informou o valor de R$ 290,00 em 03/03."),
+        (("0L trocamos a fonte, 190",), "A loja informou o valor de R$ 190,00 em 03/03."),
         (("0L podemos devolver o sinal hoje",), None),
         # "Pode buscar" of a device that nobody repaired.
         (("0L achamos o cabo, pode buscar",), None),
         # A lower price or a sum takes the place of the prices before it.
         (
             ("0L a tela fica 400, pra você faço 360",),
-            "A loja passou orçamento de R$ 360,00 em 03/03.",
+            "A loja informou o valor de R$ 360,00 em 03/03.",
         ),
         (
             ("0L a revisão sai 150 cada, as duas 270",),
-            "A loja passou orçamento de R$ 270,00 em 03/03.",
+            "A loja informou o valor de R$ 270,00 em 03/03.",
         ),
         (
             ("0L é a bomba, 140 a peça e 70 a mão de obra",),
-            "A loja passou orçamento de R$ 210,00 em 03/03.",
+            "A loja informou o valor de R$ 210,00 em 03/03.",
         ),
         (
             ("0L a limpeza fica 90 cada",),
-            "A loja passou orçamento de R$ 90,00 por unidade em 03/03.",
+            "A loja informou o valor de R$ 90,00 por unidade em 03/03.",
         ),
         # The customer names the price, and the shop agrees to it.
         (
             ("0L fica 300", "0C faz 260?", "0L faço sim"),
-            "A loja passou orçamento de R$ 260,00 em 03/03.",
+            "A loja aceitou o valor de R$ 260,00 em 03/03.",
         ),
         (
             ("0L fica 300", "0C faz 260?", "0L não consigo, desculpa"),
-            "A loja passou orçamento de R$ 300,00 em 03/03.",
+            "A loja informou o valor de R$ 300,00 em 03/03.",
         ),
         # A fee for looking at the device, beside the quote and without it.
         (
@@ -249,7 +249,7 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
         ),
         (
             ("0L o conserto fica 500", "0C meu pai achou muito", "3L a avaliação é R$ 45"),
-            "A loja passou orçamento de R$ 500,00 em 03/03.",
+            "A loja informou o valor de R$ 500,00 em 03/03.",
         ),
         # The shop buys, or says that a repair does not pay.
         (("0L compramos sim, podemos dar 120 nela",), None),
@@ -259,7 +259,7 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
         ),
         (
             ("0L o braço fica 290", "0C paralelo tem?", "0L não compensa, quebra fácil"),
-            "A loja passou orçamento de R$ 290,00 em 03/03.",
+            "A loja informou o valor de R$ 290,00 em 03/03.",
         ),
         (
             ("0C vocês vendem carregador de tablet?", "0L temos por 80 reais"),
@@ -267,7 +267,7 @@ def test_the_shop_names_the_device_where_the_customer_does_not() -> None:
         ),
         (
             ("0L a placa fica 320, o teclado não tem jeito",),
-            "A loja passou orçamento de R$ 320,00 em 03/03.",
+            "A loja informou o valor de R$ 320,00 em 03/03.",
         ),
         # A part that arrives and a delivery are no deadlines of the work.
         (("0L pedi hoje. Chega em 5 dias úteis",), None),
@@ -468,7 +468,7 @@ def test_a_lone_message_is_no_conversation() -> None:
         # Alternatives, another product, an extra: nothing says which price holds.
         (
             ("0L recondicionar fica 300", "0C e nova?", "0L uma nova sai por 700", "0C não vou fazer"),
-            "A loja passou orçamento de R$ 300,00 em 03/03.",
+            "A loja informou o valor de R$ 300,00 em 03/03.",
             None,
         ),
         (
@@ -503,17 +503,17 @@ def test_a_lone_message_is_no_conversation() -> None:
         # The lowered price, the one agreed to, and the bill.
         (
             ("0L fica 480", "0C não faz por 400?", "0L consigo por 440", "0C pode fazer"),
-            "A loja passou orçamento de R$ 440,00 em 03/03.",
+            "A loja informou o valor de R$ 440,00 em 03/03.",
             "O cliente aprovou o orçamento em 03/03.",
         ),
         (
             ("0L a original fica 480, a paralela 300", "0C pode fazer a de 300"),
-            "A loja passou orçamento de R$ 300,00 em 03/03.",
+            "A loja informou o valor de R$ 300,00 em 03/03.",
             "O cliente aprovou o orçamento em 03/03.",
         ),
         (
             ("0L fica 250", "0C pode fazer", "2L o rádio está pronto, ficou em 300"),
-            "A loja avisou em 05/03 que o serviço ficou pronto e informou o total de R$ 300,00.",
+            "A loja avisou em 05/03 que o serviço ficou pronto e informou o valor de R$ 300,00.",
             "O cliente aprovou o orçamento em 03/03.",
         ),
         (
@@ -741,7 +741,7 @@ def test_the_maker_s_warranty_is_not_the_shop_s(said: str) -> None:
 def test_one_of_two_devices_is_ready() -> None:
     lines = ("0C meu tablet não carrega e meu celular também", "0L o tablet fica 150, o celular 170")
     found = sentences(*lines, "1L Tablet pronto!")
-    assert found["offer"].endswith("avisou em 04/03 que um dos aparelhos ficou pronto.")
+    assert found["offer"].endswith("avisou em 04/03 que havia serviço pronto.")
     both = sentences(*lines, "1L ficaram prontos, pode buscar")
     assert both["offer"].endswith("avisou em 04/03 que os serviços ficaram prontos.")
 
@@ -798,11 +798,11 @@ def test_faults_of_two_things_are_put_on_neither() -> None:
     ("lines", "offer"),
     [
         # A count of things after a price is no part of it.
-        (("0L a fonte fica R$ 150 uma unidade",), "A loja passou orçamento de R$ 150,00 em 03/03."),
+        (("0L a fonte fica R$ 150 uma unidade",), "A loja informou o valor de R$ 150,00 em 03/03."),
         # An estimate ends with the price after the device was looked at.
         (
             ("0L fica por volta de R$ 420, só testando", "2L testamos, é o painel, R$ 1.900"),
-            "A loja passou orçamento de R$ 1.900,00 em 05/03.",
+            "A loja informou o valor de R$ 1.900,00 em 05/03.",
         ),
         # A fee that is named again is no other price.
         (
@@ -812,7 +812,7 @@ def test_faults_of_two_things_are_put_on_neither() -> None:
                 "2C quanto devo da avaliação?",
                 "2L R$ 70",
             ),
-            "A loja passou orçamento de R$ 410,00 em 04/03.",
+            "A loja informou o valor de R$ 410,00 em 04/03.",
         ),
         # The shop itself said that it missed a day.
         (
@@ -884,12 +884,12 @@ def test_hours_asked_for_a_visit_are_not_the_matter() -> None:
         # A weekday, a discount, the carriage and the fee that the customer asked about.
         (
             ("0L fica 615", "1L o rotor não chegou, fica pra terça 26"),
-            "A loja passou orçamento de R$ 615,00 em 03/03",
+            "A loja informou o valor de R$ 615,00 em 03/03",
         ),
-        (("0L fica 430", "1L tiro 50 reais"), "A loja passou orçamento de R$ 430,00 em 03/03."),
+        (("0L fica 430", "1L tiro 50 reais"), "A loja informou o valor de R$ 430,00 em 03/03."),
         (
             ("0L a troca fica R$ 2.900", "0C me devolve?", "0L o sedex dá R$ 48, mais os 120 do diagnóstico"),
-            "A loja passou orçamento de R$ 2.900,00 em 03/03.",
+            "A loja informou o valor de R$ 2.900,00 em 03/03.",
         ),
         (
             ("0C quanto é a visita?", "0L R$ 100, peças por fora"),
@@ -902,7 +902,7 @@ def test_hours_asked_for_a_visit_are_not_the_matter() -> None:
         # One thing is ready and another not yet.
         (
             ("0L O violão está pronto. A viola só segunda",),
-            "A loja avisou em 03/03 que um serviço ficou pronto.",
+            None,
         ),
         (("0L Bolsa pronta",), "A loja avisou em 03/03 que o serviço ficou pronto."),
         (("0L teclado pronto Fábio, pode vir",), "A loja avisou em 03/03 que o serviço ficou pronto."),
@@ -973,3 +973,138 @@ def test_what_was_paid_before_or_is_fetched_elsewhere_is_no_decision(lines: tupl
     assert "retirada" not in found
     assert "passar na loja" not in found
     assert "aprovou" not in found
+
+
+@pytest.mark.parametrize(
+    ("lines", "offer"),
+    [
+        # What the shop pays, an instalment and the parts of a sum are no prices.
+        (("0L Pago R$ 300 pelas peças dela",), None),
+        (("0L o gerente autorizou devolver os R$ 640",), None),
+        (("0L 900 + 150 = 1.050, 3 de R$ 350,00",), "A loja informou o valor de R$ 1.050,00 em 03/03."),
+        # A count of things.
+        (("0L fica 110", "1L são 78 pedras, conferi"), "A loja informou o valor de R$ 110,00 em 03/03."),
+        # The customer wrote the amount.
+        (("0L fica 300", "0C faz 270?", "0L faço sim"), "A loja aceitou o valor de R$ 270,00 em 03/03."),
+        # A duration beside a warranty, and one more day.
+        (("0L em 6 meses a gente troca sem custo",), None),
+        (("0L vou precisar de mais um dia",), None),
+        (("0L fica 700, prazo 12 dias úteis",), "deu prazo de 12 dias úteis."),
+        # A part of the work, or of the things, is ready.
+        (("0L Braços prontos. Falta pintar o rosto",), None),
+        (("0L As calças já ficaram prontas, o terno amanhã",), None),
+        (("0L Pronto! Falta só os 200",), "que o serviço ficou pronto."),
+    ],
+)
+def test_an_amount_a_duration_and_ready_work_are_what_the_words_say(
+    lines: tuple[str, ...], offer: str | None
+) -> None:
+    found = sentences(*lines).get("offer", "")
+    assert found.endswith(offer) if offer else not found
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "1C sexta eu não estou, pode ser sábado?",
+        "1L atrasou a peça",
+        "1C pode ser depois das 18h de sexta?",
+        "1L entrega sexta entre 14h e 17h",
+        "5C e aí?",
+    ],
+)
+def test_a_day_is_stated_only_while_nothing_speaks_against_it(later: str) -> None:
+    found = sentences("0C meu notebook não liga", "0L fica pronto sexta às 15h", later)
+    assert "prometeu o serviço para 07/03 às 15:00" not in found.get("offer", "")
+    same = sentences("0C meu notebook não liga", "0L fica pronto sexta às 15h", "0C sexta às 15h então")
+    assert same["offer"] == "A loja prometeu o serviço para 07/03 às 15:00."
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["4C ainda não saí do trabalho", "4L você não veio hoje", "3C choveu, vou na segunda", "5C oi"],
+)
+def test_a_visit_is_stated_only_while_it_is_to_come(later: str) -> None:
+    lines = ("0L a moto está pronta", "0C passo sexta pra pegar")
+    assert "07/03" in sentences(*lines)["decision"]
+    assert "07/03" not in sentences(*lines, later).get("decision", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "decision"),
+    [
+        ("quero uma posição hoje senão vou buscar a máquina do jeito que está", "aprovou"),
+        ("ou vocês resolvem ou eu cancelo", "aprovou"),
+        ("eita, paguei 700 no relógio", "aprovou"),
+        ("paguei 430 no pix", "pagamento"),
+        ("pode cancelar, já chamei outro", "cancelou"),
+    ],
+)
+def test_a_threat_is_no_refusal_and_a_purchase_no_payment(said: str, decision: str) -> None:
+    found = sentences("0C minha impressora atola", "0L fica 430", "0C pode fazer", f"2C {said}")
+    assert decision in found["decision"]
+    assert ("cancelou" in found["decision"]) is (decision == "cancelou")
+    assert ("pagamento" in found["decision"]) is (decision == "pagamento")
+    assert "recusou" not in found["decision"]
+    assert "retirada" not in found["decision"]
+
+
+def test_a_refusal_after_a_cancelled_visit_keeps_the_cancellation() -> None:
+    found = sentences(
+        "0L a visita é R$ 130, quinta às 8h",
+        "3C ninguém apareceu de novo",
+        "3C pode cancelar",
+        "3L faço de graça amanhã",
+        "3C não precisa. Não quero mais",
+    )
+    assert found["decision"] == "O cliente cancelou em 06/03 o que estava combinado."
+    assert "open" not in found
+
+
+def test_fechado_after_a_day_agrees_to_the_day() -> None:
+    lines = "0L resistência R$ 45", "0L posso ir amanhã às 17h", "0C fechado"
+    assert "decision" not in sentences("0C meu chuveiro não esquenta", *lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "matter"),
+    [
+        ("o portão da garagem bate com força e já amassou um carro", None),
+        ("e o laudo que eu ia mostrar para o morador do carro da frente?", None),
+        ("a multimídia do carro apagou", "um carro"),
+        ("sou da Aurora, distribuidora de peças linha branca", None),
+        ("tenho um piano e umas teclas não voltam", "um piano"),
+        ("o sofá veio, mas o encosto não trava", "um sofá"),
+        ("bom dia, minha mala voltou com a roda quebrada", "uma mala"),
+    ],
+)
+def test_a_device_in_passing_and_a_fault_of_something_else_are_not_the_matter(
+    text: str, matter: str | None
+) -> None:
+    expected = f"O cliente escreveu sobre {matter}." if matter else None
+    assert sentences(f"0C {text}").get("matter") == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "step"),
+    [
+        (("0L te retorno amanhã cedo",), "falta a loja dar o retorno que prometeu em 03/03"),
+        (("0L vou verificar com o financeiro",), "falta a loja dar o retorno que prometeu em 03/03"),
+        (("0L mando o laudo até amanhã",), "falta a loja enviar o que prometeu em 03/03"),
+        (("0L qualquer coisa te aviso",), None),
+        (("0L te retorno amanhã", "1L resolvido"), None),
+        (
+            ("0L instalação na quinta às 10h", "0C ok"),
+            "a próxima data que a loja citou é 06/03, às 10:00",
+        ),
+        (("0L passamos aí quinta entre 14h e 17h", "0C ok"), "a próxima data que a loja citou é 06/03"),
+        (("0L instalação na quinta às 10h", "0C quinta não posso"), None),
+        (("0L instalação na quinta às 10h", "1C melhor sexta"), None),
+        (("0L o boleto vence quinta",), None),
+        (("0L quinta fechamos mais cedo",), None),
+        (("0L quinta ou sexta?",), None),
+    ],
+)
+def test_the_next_step_that_the_shop_announced(lines: tuple[str, ...], step: str | None) -> None:
+    found = sentences("0C bom dia", *lines).get("open")
+    assert found == (f"Em aberto: {step}." if step else None)

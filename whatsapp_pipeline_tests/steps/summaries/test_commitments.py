@@ -125,7 +125,7 @@ def test_the_summary_tells_the_case(empty: Connection) -> None:
     summary, claims, reasons = row
     for sentence in (
         "O cliente escreveu sobre um notebook que não liga.",
-        "A loja passou orçamento de R$ 350,00 em 06/01, prometeu o serviço para 09/01 às 15:00"
+        "A loja informou o valor de R$ 350,00 em 06/01, prometeu o serviço para 09/01 às 15:00"
         " e deu garantia de 90 dias.",
         "O cliente aprovou o orçamento em 06/01 e combinou a retirada do aparelho para 10/01.",
         "Em aberto: falta a loja avisar quando o serviço prometido para 09/01 às 15:00 ficar pronto.",
