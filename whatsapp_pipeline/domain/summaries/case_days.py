@@ -7,7 +7,7 @@ What belongs here: judging a day by all later messages of both sides. What does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import date, datetime, time
 
 from whatsapp_pipeline.domain.commitments.status import Commitment, NamedDay, Said
 from whatsapp_pipeline.domain.summaries.case import CASE_AGE, Case
@@ -34,13 +34,27 @@ def day_holds(one: Commitment, case: Case) -> bool:
     due, last = one.due_on, case.last_at
     if due is None or due < last.date():
         return False
-    is_over = one.due_time is None or one.due_time <= last.time()
-    if due == last.date() and one.said.at.date() < due and is_over:
-        return False
-    if is_changed(one.said, case):
+    if due == last.date():
+        # Without an hour, a day that was named on an earlier one may be over.
+        is_over = one.said.at.date() < due if one.due_time is None else one.due_time <= last.time()
+        if is_over:
+            return False
+    if is_changed(one.said, case) or _names_two_days(one, case):
         return False
     later = _after(case.followed.days, one.said)
     return all(day.on == due and (day.at is None or day.at == one.due_time) for day in later)
+
+
+def _names_two_days(one: Commitment, case: Case) -> bool:
+    """Return whether the message of a promise names another day, too: "quatro amanhã, duas na segunda"."""
+    same = [day for day in case.followed.days if day.said.ref == one.said.ref and not _is_loose(day)]
+    return any(day.on != one.due_on for day in same)
+
+
+def _is_loose(day: NamedDay) -> bool:
+    """Return whether an expression is a duration, or "hoje", which may say when something happened."""
+    code = day.said.mention.due or "d"
+    return code[0] in _NO_DAYS or code[:2] == "t0"
 
 
 def span_holds(one: Commitment, case: Case) -> bool:
@@ -51,18 +65,33 @@ def span_holds(one: Commitment, case: Case) -> bool:
     )
 
 
-def is_only_day(one: Commitment, ready: Said, case: Case) -> bool:
-    """Return whether the shop named no other day than a promised one in the case until the work was ready."""
-    named = [
+def is_only_day(one: Commitment, until: Said | None, case: Case) -> bool:
+    """Return whether the shop named no day and no duration but the promised one, and excused nothing.
+
+    `until` is the news that the work is ready, after which other days are of no interest.
+    """
+    since = case.last_at - CASE_AGE
+    promised = {
+        it.due_on
+        for it in case.followed.commitments
+        if it.said.mention.kind == "deadline_promised" and it.said.at >= since
+    }
+    named = {
         day.on
         for day in case.followed.days
-        if day.said.mention.side == "staff"
+        if _is_of_shop(day.said, since, until)
         and day.said.mention.length != "other"
-        and one.said.at <= day.said.at <= ready.at
-        and (day.said.mention.due or "d")[0] not in _NO_DAYS
-        and day.said.ref != ready.ref
-    ]
-    return all(day == one.due_on for day in named)
+        and (day.said.mention.due or "d")[0] not in "hm"
+        and (day.said.mention.due or "d")[:2] != "t0"
+    }
+    excused = any(_is_of_shop(said, since, until) for said in case.followed.changes)
+    return promised <= {one.due_on} and named <= {one.due_on} and not excused
+
+
+def _is_of_shop(said: Said, since: datetime, until: Said | None) -> bool:
+    """Return whether the shop wrote a message in the case, before the message `until`."""
+    is_before = until is None or (said.at <= until.at and said.ref != until.ref)
+    return said.mention.side == "staff" and said.at >= since and is_before
 
 
 def next_day(case: Case) -> tuple[Said, date, time | None] | None:

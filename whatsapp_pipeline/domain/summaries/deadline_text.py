@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 
 from whatsapp_pipeline.domain.commitments.status import Commitment, Said
 from whatsapp_pipeline.domain.summaries.case import ONE_OFFER, Case
-from whatsapp_pipeline.domain.summaries.case_days import day_holds, span_holds
+from whatsapp_pipeline.domain.summaries.case_days import day_holds, is_only_day, span_holds
 from whatsapp_pipeline.domain.summaries.decisions import DECISIONS, TAKEN_BACK
 from whatsapp_pipeline.domain.summaries.wording import join_words, say_date, say_span
 
@@ -82,14 +82,6 @@ def say_promised(deadlines: Sequence[Commitment]) -> str:
 def _on(one: Commitment, preposition: str) -> str:
     at = clock_time(one)
     return say_on(one.due_on, one.said, f" às {at:%H:%M}" if at else "", preposition)
-
-
-def has_started(one: Commitment, case: Case) -> bool:
-    """Return whether a deadline has started. "5 dias úteis" start with the approval of the quote."""
-    if (one.said.mention.due or "d")[0] not in SPANS:
-        return True
-    kinds = {it.said.mention.kind for it in case.commitments if it.said.at <= one.said.at}
-    return "quote_approved" in kinds or ("price_quoted" not in kinds and case.orders > 0)
 
 
 def _put_off(deadline: Commitment, case: Case) -> Commitment | None:
@@ -186,7 +178,8 @@ def deadlines_of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commi
 
 def _still_holds(one: Commitment, case: Case) -> bool:
     """Return whether nothing later speaks against a day or a duration that the shop promised."""
-    return span_holds(one, case) if (one.said.mention.due or "d")[0] in SPANS else day_holds(one, case)
+    is_span = (one.said.mention.due or "d")[0] in SPANS - _COUNTED_TIMES
+    return span_holds(one, case) if is_span else day_holds(one, case)
 
 
 def first_promise(ready: Said, deadlines: Sequence[Commitment], case: Case) -> date | None:
@@ -216,6 +209,9 @@ def first_promise(ready: Said, deadlines: Sequence[Commitment], case: Case) -> d
 
 def say_promises(deadlines: Sequence[Commitment], case: Case, days: DayWords, *, several: bool) -> list[str]:
     """Write what the shop promised, after the day before it that the shop did not keep."""
+    deadlines = [one for one in deadlines if one.outcome != "kept" or is_only_day(one, None, case)]
+    if not deadlines:
+        return []
     broken = _broken_before(deadlines[-1], case)
     parts = [f"não cumpriu o prazo de {say_date(broken)}"] if broken is not None else []
     said = _say_deadline(deadlines, case, days)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from whatsapp_pipeline.domain.commitments.status import BILLED, Commitment, same_order
 from whatsapp_pipeline.domain.summaries.case import CASE_AGE, SAID_LAST, Case, latest_of_kind
 from whatsapp_pipeline.domain.summaries.case_prices import latest_offer
-from whatsapp_pipeline.domain.summaries.deadline_text import deadlines_of_work, has_started
+from whatsapp_pipeline.domain.summaries.deadline_text import SPANS, deadlines_of_work
 from whatsapp_pipeline.domain.summaries.decisions import approval_is_sure
 
 
@@ -83,7 +83,8 @@ def awaited(case: Case) -> list[Commitment]:
         one
         for one in deadlines_of_work(latest_of_kind(case.commitments, "deadline_promised"), case)
         if one.outcome is None
-        and has_started(one, case)
+        # The day on which a duration ends is not certain: it may begin later.
+        and (one.said.mention.due or "d")[0] not in SPANS
         and not _may_be_ready(one, case)
         and _is_agreed(one, case)
         and (not quotes or one.said.at < quotes[0].said.at)
