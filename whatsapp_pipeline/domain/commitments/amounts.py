@@ -54,6 +54,12 @@ _OTHERS = re.compile(rf"\b(?:{around_amounts('others')})\b")
 _INSTALMENT = re.compile(r"(?<![\d.,])\d{1,2} ?(?:x|vezes|parcelas)? de (?:r ?\$ ?)?$")
 
 
+# What an earlier repair or a part cost, another shop's price, and a credit.
+_EARLIER = re.compile(
+    r"\b(?:anterior|passad[oa]) (?:foi|ficou|custou|era|saiu|deu)(?: em| por)? ?(?:r ?\$ ?)?$"
+    r"|\bcustou ?(?:r ?\$ ?)?$|\bcredito de ?(?:r ?\$ ?)?$"
+    r"|\bd[ao] (?:esquina|shopping|lado|centro) (?:\w+ )?(?:cobra|faz|quer|pede)(?: por)? ?(?:r ?\$ ?)?$"
+)
 # Words that make a price approximate: "a partir de 420", "entre 200 e 300", "uns 1.900, depende da peça".
 _ROUGH_BEFORE = re.compile(
     r"\b(?:a partir d[eo]s?|em torno d[eo]s?|(?:por|em) volta d[eo]s?|na (?:faixa|base|media) d[eo]s?|"
@@ -188,7 +194,12 @@ def names_work(clause: str) -> bool:
 
 def _is_denied(before: str, after: str) -> bool:
     """Return whether an amount is no price of this shop: an instalment, a discount, denied, or paid."""
-    return bool(_INSTALMENT.search(before) or _NO_PRICE_BEFORE.search(before) or _NO_PRICE_AFTER.match(after))
+    return bool(
+        _INSTALMENT.search(before)
+        or _EARLIER.search(before)
+        or _NO_PRICE_BEFORE.search(before)
+        or _NO_PRICE_AFTER.match(after)
+    )
 
 
 def prices(clause: str, *, follows_price: bool = False, in_words: bool = False) -> list[Amount]:

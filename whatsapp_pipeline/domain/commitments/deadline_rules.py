@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from whatsapp_pipeline.domain.commitments import when
 from whatsapp_pipeline.domain.commitments.clause_context import CONDITION, clause_after, clause_before
@@ -36,7 +37,14 @@ def promise_of(sentence: Sentence, number: int, warranties: Sequence[Mention]) -
     following = clause_after(sentence, number)
     lengths = {warranty.length for warranty in warranties}
     due = _deadline(clause.text, following, lengths)
-    return Mention("deadline_promised", "staff", clause.start, clause.end, due=due) if due else None
+    # "Mais 2 dias" is a delay: the whole time is longer.
+    sort: Literal["weak"] | None = "weak" if due and due[0] in "bd" and _MORE.search(clause.text) else None
+    return (
+        Mention("deadline_promised", "staff", clause.start, clause.end, due=due, sort=sort) if due else None
+    )
+
+
+_MORE = re.compile(r"\bmais (?:um|uns|\d+) (?:dias?|semanas?)\b")
 
 
 _OTHER_DEVICE = re.compile(
@@ -120,7 +128,7 @@ def _is_other_span(code: str, text: str) -> bool:
     """Return whether a duration is that of a warranty, a delay, or longer than work takes."""
     if code[0] not in "dbM":
         return False
-    if _OF_PERIOD.search(text) or re.search(r"\bmais (?:um|uns|\d+) (?:dias?|semanas?)\b", text):
+    if _OF_PERIOD.search(text):
         return True
     number = code.partition("@")[0][1:]
     return number.isdigit() and int(number) >= _MANY_DAYS and "prazo" not in text

@@ -85,13 +85,13 @@ class Mention(NamedTuple):
     """A mention of a commitment. `amount` is in reais, `due` is a code of when.py, `length` is e.g. `90d`,
     or the name of a device.
 
-    `start`, `end` are the place of the clause in the message. `sort` says of a price that it is a rough one,
-    a fee for looking at the device, the total of work that is done or the price of each of several devices;
-    of an approval that its words agree to anything ("fechado", "combinado") or to a part of an offer; of a
-    refusal that it takes an order back, or calls something off that may be a visit; of a request that it is a
-    question. "weak" says of a payment, a pick-up and the news that work is ready that the words alone are
-    doubtful: "paguei 90", "pode buscar". "to_come" says of a payment that its words do not say that it was
-    made.
+    `start`, `end` are the place of the clause in the message. `sort` says of a price that it is a rough
+    one, a fee for looking at the device, the total of work that is done or the price of each of several
+    devices; of an approval that its words agree to anything ("fechado", "combinado") or to a part of an
+    offer; of a refusal that it takes an order back, or calls something off that may be a visit; of a
+    request that it is a question. "weak" says of a payment, a pick-up and the news that work is ready
+    that the words alone are doubtful ("paguei 90", "pode buscar"), and of a deadline that it only adds
+    days ("mais 2 dias"). "to_come" says of a payment that its words do not say that it was made.
     """
 
     kind: Kind

@@ -36,6 +36,12 @@ _LACKS = re.compile(
 )
 
 
+# "Pronto, já anotei", "prontinho, enviei a nota": something else is done.
+_DONE_ELSE = re.compile(
+    r"\b(?:anot\w+|agend\w+|envi(?:ei|amos|ad[oa])|mand(?:ei|amos)|marc(?:ado|ada|ei|amos)|cadastr\w+|salv(?:ei|o)|"
+    r"respond\w+|confirm(?:ado|ada|ei)|encomend\w+|pedid[oa]|quase|metade|primeir[oa]s?|boleto|nota|proposta|contrato|"
+    r"recibo|na fabrica|no fornecedor|para usar)\b"
+)
 # Who comes for the device on a later day, or when the shop is open.
 _TO_FETCH = re.compile(
     r"\b(?:busc\w+|retir\w+|peg\w+|vir|vem|entreg\w+|lev\w+|pass\w+|abr\w+|atend\w+|fech\w+|venha|receb\w+|boleto)\b"
@@ -56,7 +62,7 @@ def without_partial(mentions: list[Mention], found: Sequence[Sentence]) -> list[
     """Drop the news of ready work if the same message says that something of it is still to be done."""
     if not any(one.kind == "said_ready" for one in mentions):
         return mentions
-    if any(_LACKS.search(it.text) or _names_later_work(it) for it in found):
+    if any(_LACKS.search(it.text) or _DONE_ELSE.search(it.text) or _names_later_work(it) for it in found):
         return [one for one in mentions if one.kind != "said_ready"]
     return mentions
 

@@ -41,8 +41,24 @@ def day_holds(one: Commitment, case: Case) -> bool:
             return False
     if is_changed(one.said, case) or _names_two_days(one, case):
         return False
-    later = _after(case.followed.days, one.said)
+    fitting = _fitting_refs(one, case)
+    later = [day for day in _after(case.followed.days, one.said) if day.said.ref not in fitting]
     return all(day.on == due and (day.at is None or day.at == one.due_time) for day in later)
+
+
+def _fitting_refs(one: Commitment, case: Case) -> frozenset[str]:
+    """Return the messages whose other day fits: the work is ready first, and collected then or later."""
+    kinds = {"deadline_promised": "pickup_agreed", "pickup_agreed": "deadline_promised"}
+    other = kinds.get(one.said.mention.kind)
+    ready_first = other == "pickup_agreed"
+    return frozenset(
+        it.said.ref
+        for it in case.commitments
+        if it.said.mention.kind == other
+        and it.due_on is not None
+        and one.due_on is not None
+        and (it.due_on >= one.due_on if ready_first else it.due_on <= one.due_on)
+    )
 
 
 def _names_two_days(one: Commitment, case: Case) -> bool:

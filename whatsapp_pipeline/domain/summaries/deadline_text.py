@@ -127,7 +127,7 @@ def _say_deadline(deadlines: Sequence[Commitment], case: Case, days: DayWords) -
     if last.outcome in _OUTCOME_VERBS and not (is_span and last.outcome == "broken"):
         # Evidence is compared by the day, so a kept deadline is named without its time.
         return f"{_OUTCOME_VERBS[last.outcome]} {say_date(last.due_on)}"
-    if is_span and (last.said.mention.due or "d")[0] not in _COUNTED_TIMES:
+    if is_span:
         return f"deu prazo de {say_span(last.said.mention.due or '')}{days.said(last.said.at)}"
     before = _put_off(last, case)
     if before is not None and before.due_on is not None:
@@ -158,7 +158,8 @@ def deadlines_of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commi
     deadlines = [
         one
         for one in deadlines
-        if one.outcome is not None or (not _may_be_visit(one) and _still_holds(one, case))
+        if one.said.mention.sort != "weak"
+        and (one.outcome is not None or (not _may_be_visit(one) and _still_holds(one, case)))
     ]
     ready = case.followed.done
     if ready is None:
@@ -178,7 +179,7 @@ def deadlines_of_work(deadlines: Sequence[Commitment], case: Case) -> list[Commi
 
 def _still_holds(one: Commitment, case: Case) -> bool:
     """Return whether nothing later speaks against a day or a duration that the shop promised."""
-    is_span = (one.said.mention.due or "d")[0] in SPANS - _COUNTED_TIMES
+    is_span = (one.said.mention.due or "d")[0] in SPANS
     return span_holds(one, case) if is_span else day_holds(one, case)
 
 
