@@ -71,6 +71,15 @@ _REFUSED_BY: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
+def places_of(error: Exception) -> str:
+    """Return the files and line numbers of the innermost eight calls, the innermost first.
+
+    Logs have this instead of the error's text, because the text can contain a customer's message.
+    """
+    places = [f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)]
+    return " < ".join(reversed(places[-8:]))
+
+
 def refusal_of(error: Exception) -> str:
     """Return the kind of error page for an exception.
 
@@ -80,9 +89,7 @@ def refusal_of(error: Exception) -> str:
         return error.kind
     kind = next((kind for known, kind in _REFUSED_BY if isinstance(error, known)), "failure")
     if kind in {"not_allowed", "no_database", "failure"}:
-        # Only file names and line numbers are logged: the text of an error can contain a customer's message.
-        places = [f"{place.filename}:{place.lineno}" for place in extract_tb(error.__traceback__)]
-        at = " < ".join(reversed(places[-8:]))
+        at = places_of(error)
         _LOG.error(
             "request failed: %s at %s",
             type(error).__name__,

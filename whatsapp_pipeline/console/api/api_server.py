@@ -21,9 +21,9 @@ from starlette.responses import Response
 from whatsapp_pipeline.console.access import Visitor, token_hash
 from whatsapp_pipeline.console.api.answers import Item, Listing
 from whatsapp_pipeline.console.api.errors import ApiError
+from whatsapp_pipeline.console.console_context import ConsoleContext
 from whatsapp_pipeline.console.error_pages import refusal_of
 from whatsapp_pipeline.console.page import Page
-from whatsapp_pipeline.console.server_parts import ServerParts
 from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.operations import api_tokens as store
 from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
@@ -53,15 +53,15 @@ class Client:
 
 
 class ApiServer:
-    """The parts of the console, as the API's functions use them."""
+    """Checks the tokens of requests, and opens a transaction of the token's level for each request."""
 
-    def __init__(self, parts: ServerParts) -> None:
-        self._parts = parts
+    def __init__(self, context: ConsoleContext) -> None:
+        self._context = context
 
     @property
     def zone(self) -> str:
         """The archive's time zone, in which local times are stored."""
-        return self._parts.config.zone
+        return self._context.config.zone
 
     def needs(self, level: TokenLevel) -> Callable[[Request], None]:
         """Return a dependency that refuses requests without a token of at least this level.
@@ -90,13 +90,14 @@ class ApiServer:
         given = _BEARER.fullmatch(request.headers.get("authorization", ""))
         if given is None:
             raise ApiError("no_token")
-        with self._translated(), self._parts.pools.connection(ACCESS) as conn:
+        with self._translated(), self._context.pools.connection(ACCESS) as conn:
             found = store.token_in_use(conn, token_hash(given[1]))
             if found is None:
                 raise ApiError("no_token")
             # No cookie can refer to this session, because its hash is keyed.
-            session = hmac.digest(self._parts.key, f"api token:{found.id}".encode(), "sha256")
-            if found.is_stale:  # extended once a minute; the session lasts an hour
+            session = hmac.digest(self._context.key, f"api token:{found.id}".encode(), "sha256")
+            # The time of use is stored at most once a minute. The session lasts an hour after that time.
+            if found.is_stale:
                 store.touch_token(conn, found.id)
             # The session is missing if the program's user was disabled, or if the console has a new key.
             if found.level != "manager" and (found.is_stale or not store.has_client_session(conn, session)):
@@ -111,7 +112,7 @@ class ApiServer:
             raise ApiError("not_allowed")
         visitor = Visitor(0, client.name, client.level, False, client.session)
         with self._translated(), self._transaction(client.level) as conn:
-            yield self._parts.page(request, b"", visitor, conn)
+            yield self._context.page(request, b"", visitor, conn)
 
     @contextmanager
     def management(self, request: Request) -> Iterator[Connection]:
@@ -125,7 +126,7 @@ class ApiServer:
 
     @contextmanager
     def _transaction(self, level: TokenLevel) -> Iterator[Connection]:
-        with self._parts.pools.connection(level) as conn, conn.transaction():
+        with self._context.pools.connection(level) as conn, conn.transaction():
             yield conn
 
     @contextmanager
@@ -138,7 +139,7 @@ class ApiServer:
         except ApiError:
             raise
         except psycopg.errors.InvalidAuthorizationSpecification:
-            raise ApiError("no_token") from None  # the user client.<name> was disabled
+            raise ApiError("no_token") from None  # the session ended, or the user client.<name> was disabled
         except Exception as error:
             raise ApiError(refusal_of(error)) from None
 

@@ -28,7 +28,7 @@ from whatsapp_pipeline.console.api.reading import ReadingApi
 from whatsapp_pipeline.console.api.reviewing import ReviewingApi
 from whatsapp_pipeline.console.api.sampling import SamplingApi
 from whatsapp_pipeline.console.api.unread_files import UnreadFilesApi
-from whatsapp_pipeline.console.server_parts import ServerParts
+from whatsapp_pipeline.console.console_context import ConsoleContext
 from whatsapp_pipeline.store.operations.api_tokens import TokenLevel
 
 
@@ -41,9 +41,9 @@ class _ApiRoute(NamedTuple):
     status: int = 200
 
 
-def api_application(parts: ServerParts) -> FastAPI:
+def api_application(context: ConsoleContext) -> FastAPI:
     """Return the application that is mounted under `/api/v1`."""
-    server = ApiServer(parts)
+    server = ApiServer(context)
     app = FastAPI(
         title="WhatsApp Pipeline",
         version="1",
@@ -69,15 +69,32 @@ def api_application(parts: ServerParts) -> FastAPI:
             operation_id=route.function.__name__,
         )
     app.add_exception_handler(ApiError, _refused)
-    app.add_exception_handler(RequestValidationError, _unfit)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _no_route)
     return app
 
 
 def _routes(server: ApiServer) -> list[_ApiRoute]:
-    read, review, manage = ReadingApi(server), ReviewingApi(server), ManagingApi(server)
-    letters, pipeline, files = DeliveriesApi(server), PipelineStateApi(server), UnreadFilesApi(server)
-    promised, sample = CommitmentsApi(server), SamplingApi(server, read)
+    reading = ReadingApi(server)
+    return [
+        *_reading_routes(reading),
+        _ApiRoute(
+            "reader",
+            "GET",
+            "/commitments",
+            CommitmentsApi(server).commitments,
+            shapes.Listing[shapes.ApiCommitment],
+        ),
+        *_review_routes(ReviewingApi(server)),
+        *_sample_routes(SamplingApi(server, reading)),
+        _ApiRoute("reader", "GET", "/state", PipelineStateApi(server).state, shapes.ApiState),
+        *_unread_file_routes(UnreadFilesApi(server)),
+        *_delivery_routes(DeliveriesApi(server)),
+        *_managing_routes(ManagingApi(server)),
+    ]
+
+
+def _reading_routes(read: ReadingApi) -> list[_ApiRoute]:
     messages = shapes.Listing[shapes.ApiMessage]
     return [
         _ApiRoute("reader", "GET", "/customers", read.customers, shapes.Listing[shapes.ApiCustomer]),
@@ -90,40 +107,56 @@ def _routes(server: ApiServer) -> list[_ApiRoute]:
         _ApiRoute("analyst", "GET", "/messages/{ref}", read.message, shapes.ApiMessage),
         _ApiRoute("analyst", "GET", "/search", read.search, shapes.Listing[shapes.ApiHit]),
         _ApiRoute("reader", "GET", "/cases", read.cases, shapes.Listing[shapes.ApiCase]),
-        _ApiRoute(
-            "reader", "GET", "/commitments", promised.commitments, shapes.Listing[shapes.ApiCommitment]
-        ),
+    ]
+
+
+def _review_routes(review: ReviewingApi) -> list[_ApiRoute]:
+    return [
         _ApiRoute("reviewer", "GET", "/review", review.queue, shapes.Listing[shapes.ApiQueuedItem]),
         _ApiRoute("reviewer", "GET", "/review/{ref}", review.item, shapes.ApiItem),
         _ApiRoute("reviewer", "GET", "/review/{ref}/scopes", review.scopes, shapes.Listing[shapes.ApiScope]),
         _ApiRoute("reviewer", "POST", "/review/{ref}/decisions", review.decide, shapes.MadeDecision, 201),
         _ApiRoute("reviewer", "GET", "/decisions", review.decisions, shapes.Listing[shapes.ApiDecision]),
         _ApiRoute("reviewer", "POST", "/decisions/{id}/undo", review.undo, shapes.UndoneDecision),
+    ]
+
+
+def _sample_routes(sample: SamplingApi) -> list[_ApiRoute]:
+    messages = shapes.Listing[shapes.ApiMessage]
+    return [
         _ApiRoute("reviewer", "GET", "/sample", sample.sample, shapes.ApiSample),
         _ApiRoute("reviewer", "GET", "/sample/{ref}", sample.sample_item, shapes.ApiBlindItem),
         _ApiRoute("reviewer", "GET", "/sample/{ref}/messages", sample.sample_messages, messages),
         _ApiRoute("reviewer", "POST", "/sample/{ref}/verdicts", sample.judge, shapes.GivenVerdict, 201),
-        _ApiRoute("reader", "GET", "/state", pipeline.state, shapes.ApiState),
+    ]
+
+
+def _unread_file_routes(files: UnreadFilesApi) -> list[_ApiRoute]:
+    return [
         _ApiRoute("analyst", "GET", "/unread", files.unread, shapes.Listing[shapes.ApiUnreadFile]),
         _ApiRoute("analyst", "GET", "/unread/file", files.unread_file, shapes.ApiUnreadDetail),
         _ApiRoute("analyst", "GET", "/rereads", files.rereads, shapes.Listing[shapes.ApiReread]),
         _ApiRoute("reviewer", "POST", "/rereads", files.request_reread, shapes.ApiReread, 201),
-        _ApiRoute(
-            "analyst", "GET", "/dead-letters", letters.dead_letters, shapes.Listing[shapes.ApiDeadLetter]
-        ),
+    ]
+
+
+def _delivery_routes(letters: DeliveriesApi) -> list[_ApiRoute]:
+    dead_letters = shapes.Listing[shapes.ApiDeadLetter]
+    return [
+        _ApiRoute("analyst", "GET", "/dead-letters", letters.dead_letters, dead_letters),
         _ApiRoute("reviewer", "POST", "/dead-letters/replay", letters.replay, shapes.Replayed),
+    ]
+
+
+def _managing_routes(manage: ManagingApi) -> list[_ApiRoute]:
+    disable_account = "/accounts/{phone_number_id}/disable"
+    return [
         _ApiRoute("manager", "GET", "/tenants", manage.tenants, shapes.Listing[shapes.ApiTenant]),
         _ApiRoute("manager", "POST", "/tenants", manage.add_tenant, shapes.ApiTenant, 201),
         _ApiRoute("manager", "POST", "/tenants/{id}/disable", manage.disable_tenant, shapes.ApiTenant),
         _ApiRoute("manager", "GET", "/accounts", manage.accounts, shapes.Listing[shapes.ApiAccount]),
         _ApiRoute("manager", "POST", "/accounts", manage.add_account, shapes.AddedAccount, 201),
-        _ApiRoute(
-            "manager",
-            "POST",
-            "/accounts/{phone_number_id}/disable",
-            manage.disable_account,
-            shapes.ApiAccount,
-        ),
+        _ApiRoute("manager", "POST", disable_account, manage.disable_account, shapes.ApiAccount),
     ]
 
 
@@ -146,7 +179,7 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
     return api_error(error.kind, error.fields, message=error.message)
 
 
-def _unfit(_: Request, error: Exception) -> JSONResponse:
+def _invalid(_: Request, error: Exception) -> JSONResponse:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     # The answer contains neither the value that was sent nor pydantic's context, which may contain it.
     fields = [

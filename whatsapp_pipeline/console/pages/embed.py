@@ -19,12 +19,12 @@ from starlette.responses import Response
 
 from whatsapp_pipeline import clock
 from whatsapp_pipeline.console.access import Visitor
+from whatsapp_pipeline.console.console_context import ConsoleContext
 from whatsapp_pipeline.console.error_pages import PageError, error_response, refusal_of
 from whatsapp_pipeline.console.guard import content_policy
 from whatsapp_pipeline.console.page import Page
 from whatsapp_pipeline.console.pages.conversation import read_conversation, seen_in
 from whatsapp_pipeline.console.pages.order import shown_order
-from whatsapp_pipeline.console.server_parts import ServerParts
 from whatsapp_pipeline.console.signed_links import BadLinkError, OrderLink, checked_link
 from whatsapp_pipeline.store.contacts.directory import order_by_id
 from whatsapp_pipeline.store.conversations.message_stream import StreamScope
@@ -36,9 +36,9 @@ from whatsapp_pipeline.store.operations.console_logins import ACCESS
 class EmbeddedOrder:
     """The endpoint of signed links."""
 
-    def __init__(self, parts: ServerParts) -> None:
-        self._parts = parts
-        self._keys = dict(parts.config.link_keys)
+    def __init__(self, context: ConsoleContext) -> None:
+        self._context = context
+        self._keys = dict(context.config.link_keys)
 
     async def page(self, request: Request) -> Response:
         """Answer a signed link. Only the origins in the link may frame the answer."""
@@ -55,23 +55,23 @@ class EmbeddedOrder:
             return error_response("expired_link", is_embedded=True)
         try:
             visitor = self._visitor(link)
-            with self._parts.pools.connection(link.level) as conn, conn.transaction():
-                return _order_page(self._parts.page(request, b"", visitor, conn), link)
+            with self._context.pools.connection(link.level) as conn, conn.transaction():
+                return _order_page(self._context.page(request, b"", visitor, conn), link)
         except psycopg.errors.InvalidAuthorizationSpecification:
             return error_response("bad_link", is_embedded=True)  # the key's user was disabled
         except Exception as error:
             return error_response(refusal_of(error), is_embedded=True)
 
     def _visitor(self, link: OrderLink) -> Visitor:
-        """Return the user for whom views are recorded.
+        """Return the user under whose name views are recorded.
 
-        No cookie can refer to the user's session, because its hash is keyed.
+        The hash of the user's session is keyed, so no cookie can refer to this session.
         """
         name = console_access.link_user(link.key)
         said = f"order link:{link.key}:{link.order}:{link.level}:{link.expires}"
-        session = hmac.digest(self._parts.key, said.encode(), "sha256")
+        session = hmac.digest(self._context.key, said.encode(), "sha256")
         if link.level == "analyst":
-            with self._parts.pools.connection(ACCESS) as conn:
+            with self._context.pools.connection(ACCESS) as conn:
                 console_access.keep_link_session(conn, name, session, link.expires)
         return Visitor(0, name, link.level, False, session)
 

@@ -71,7 +71,7 @@ def unread_file(page: Page) -> Response:
     )
 
 
-def read_otherwise(page: Page) -> Response:
+def save_reading_options(page: Page) -> Response:
     """Store reading options for a file. The choice waits until a run of the file's month has used them."""
     fields = page.form()
     path = page.clean(fields.get("path", ""), longest=_PATH_LENGTH)
@@ -86,8 +86,9 @@ def read_otherwise(page: Page) -> Response:
 
 
 def reading_options(form: str, date_order: str, owner: str) -> dict[str, object]:
-    """Return the reading options of a form. '' does not change an option, and `auto` (None) lets the reader
-    decide again.
+    """Return the reading options that a form changes.
+
+    An empty field changes no option. `auto` becomes None: the reader decides again.
     """
     options: dict[str, object] = {
         name: None if value == "auto" else value

@@ -1,4 +1,4 @@
-"""The objects that every endpoint needs: configuration, pools, access, key, files.
+"""The objects that the endpoints share: configuration, pools, access, key, files.
 
 What belongs here: the container of these objects, and creating a Page from them. What does not: routes
 (app.py).
@@ -19,8 +19,8 @@ from whatsapp_pipeline.store.connection import Connection
 
 
 @dataclass(frozen=True, slots=True)
-class ServerParts:
-    """The objects of one console. `key` is the privacy key."""
+class ConsoleContext:
+    """The shared objects of one console. `key` is the privacy key."""
 
     config: ConsoleConfig
     pools: ConsolePools
