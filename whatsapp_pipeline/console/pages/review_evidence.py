@@ -2,15 +2,16 @@
 
 What belongs here: preparing evidence for the template. What does not: weights (domain/matching).
 
-A waterfall starts at the prior, and each further reason moves the sum of log odds. The models of links have
-no prior of their own: before any evidence the odds are even, so the first step has no weight. The bars of an
-item have the same scale, so that people can compare candidates.
+A waterfall chart begins with the prior. Each following bar shows the match weight of one feature, added to
+the sum of log odds. The link models store no prior: the page assumes even odds, so the first bar has weight
+0. All candidates of one item use the same scale, so that people can compare them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 from whatsapp_pipeline.console import words
 from whatsapp_pipeline.console.evidence_words import evidence_sentence
@@ -20,7 +21,10 @@ from whatsapp_pipeline.store.links.review_pages import ItemToReview
 
 @dataclass(frozen=True, slots=True)
 class WeightStep:
-    """One reason: its weight, the sum after it, and its bar in percent of the drawing's width."""
+    """One feature of a candidate: its weight, the sum of log odds after it, and its bar.
+
+    `left` and `width` of the bar are in percent of the chart's width.
+    """
 
     name: str
     words: str
@@ -34,7 +38,7 @@ class WeightStep:
 class ShownCandidate:
     """A candidate as a page shows it.
 
-    `log_odds` is the sum of the weights, and `zero` is the position of 0, in percent.
+    `log_odds` is the sum of the weights. `zero` is the place of log odds 0 in percent of the chart's width.
     """
 
     id: int
@@ -46,61 +50,72 @@ class ShownCandidate:
     zero: float
 
 
-def shown_candidates(found: ItemToReview) -> list[ShownCandidate]:
+class _Scale(NamedTuple):
+    """The log odds at the left and at the right edge of the charts of an item."""
+
+    low: float
+    high: float
+
+    def place(self, log_odds: float) -> float:
+        """Return a place in percent of the chart's width."""
+        return 100 * (log_odds - self.low) / ((self.high - self.low) or 1.0)
+
+
+def shown_candidates(item: ItemToReview) -> list[ShownCandidate]:
     """Return an item's candidates, the best first."""
-    reasons = {candidate["id"]: _from_prior(candidate["evidence"]) for candidate in found.candidates}
-    sums = {id_: _sums(evidence) for id_, evidence in reasons.items()}
-    ends = [total for one in sums.values() for total in one]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
-    span = (high - low) or 1.0
-
-    def place(value: float) -> float:
-        return 100 * (value - low) / span
-
-    kind = "contact" if found.session_number is None else "order"
+    evidence = [_with_prior(candidate["evidence"]) for candidate in item.candidates]
+    sums = [total for features in evidence for total in _running_sums(features)]
+    scale = _Scale(min([0.0, *sums]), max([0.0, *sums]))
+    kind = "contact" if item.session_number is None else "order"
     return [
-        ShownCandidate(
-            candidate["id"],
-            f"{kind}:{candidate['id']}",
-            {**candidate, "status": ORDER_STATUS.get(str(candidate.get("status") or ""), "")},
-            candidate["confidence"],
-            sums[candidate["id"]][-1] if reasons[candidate["id"]] else 0.0,
-            [
-                WeightStep(
-                    feature["name"],
-                    evidence_sentence(feature["name"], feature["value"], feature["words"]),
-                    feature["weight"],
-                    after,
-                    place(min(before, after)),
-                    max(place(max(before, after)) - place(min(before, after)), 0.5),
-                )
-                for feature, before, after in zip(
-                    reasons[candidate["id"]],
-                    [0.0, *sums[candidate["id"]]],
-                    sums[candidate["id"]],
-                    strict=False,
-                )
-            ],
-            place(0.0),
-        )
-        for candidate in found.candidates
+        _shown_candidate(kind, candidate, features, scale)
+        for candidate, features in zip(item.candidates, evidence, strict=True)
     ]
 
 
-def _from_prior(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the evidence with the prior before it.
+def _shown_candidate(
+    kind: str, candidate: dict[str, Any], evidence: list[dict[str, Any]], scale: _Scale
+) -> ShownCandidate:
+    steps = _steps(evidence, scale)
+    return ShownCandidate(
+        candidate["id"],
+        f"{kind}:{candidate['id']}",
+        {**candidate, "status": ORDER_STATUS.get(str(candidate.get("status") or ""), "")},
+        candidate["confidence"],
+        steps[-1].total if steps else 0.0,
+        steps,
+        scale.place(0.0),
+    )
 
-    For a person's decision, and without evidence, there is no prior.
+
+def _steps(evidence: list[dict[str, Any]], scale: _Scale) -> list[WeightStep]:
+    """Return the bars of a chart. A bar begins at the sum before its feature and ends at the sum after it."""
+    steps, before = [], 0.0
+    for feature, after in zip(evidence, _running_sums(evidence), strict=True):
+        left, right = sorted((scale.place(before), scale.place(after)))
+        steps.append(
+            WeightStep(
+                feature["name"],
+                evidence_sentence(feature["name"], feature["value"], feature["words"]),
+                feature["weight"],
+                after,
+                left,
+                max(right - left, 0.5),  # a bar of a very small weight is still visible
+            )
+        )
+        before = after
+    return steps
+
+
+def _with_prior(evidence: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the evidence after a prior of even odds.
+
+    The evidence is returned unchanged if it is empty, already begins with a prior, or is a person's decision.
     """
     if not evidence or evidence[0]["name"] in {"prior", "override"}:
         return evidence
     return [{"name": "prior", "value": 0.0, "weight": 0.0, "words": words.EVEN_ODDS}, *evidence]
 
 
-def _sums(evidence: list[dict[str, Any]]) -> list[float]:
-    """Return the running sums of the weights."""
-    sums, total = [], 0.0
-    for feature in evidence:
-        total += feature["weight"]
-        sums.append(total)
-    return sums
+def _running_sums(evidence: list[dict[str, Any]]) -> list[float]:
+    return list(accumulate(feature["weight"] for feature in evidence))

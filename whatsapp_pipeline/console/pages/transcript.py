@@ -29,12 +29,15 @@ from whatsapp_pipeline.store.summaries.customer_head import customer_head
 from whatsapp_pipeline.templates.render import number
 
 LONGEST = 5_000
-"""Largest number of messages on one transcript. A longer conversation must be printed by period."""
+"""Largest number of messages in one transcript. A longer conversation must be printed by period."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Of:
-    """The subject of a transcript."""
+class _TranscriptSubject:
+    """The customer or order whose conversation a transcript has.
+
+    `back` is the path of the subject's page.
+    """
 
     scope: StreamScope
     id_contato: int | None
@@ -45,50 +48,54 @@ class _Of:
 
 def print_customer(page: Page) -> Response:
     """Show a customer's conversation for printing."""
-    return _shown(page, _customer(page))
+    return _print_page(page, _customer(page))
 
 
 def export_customer(page: Page) -> Response:
     """Send a customer's conversation as one HTML file."""
-    return _sent(page, _customer(page))
+    return _export_file(page, _customer(page))
 
 
 def print_order(page: Page) -> Response:
     """Show an order's conversation for printing."""
-    return _shown(page, _order(page))
+    return _print_page(page, _order(page))
 
 
 def export_order(page: Page) -> Response:
     """Send an order's conversation as one HTML file."""
-    return _sent(page, _order(page))
+    return _export_file(page, _order(page))
 
 
-def _customer(page: Page) -> _Of:
+def _customer(page: Page) -> _TranscriptSubject:
     number = page.number("id")
     head = customer_head(page.conn, number, with_phones=False)
     if head is None:
         raise PageError("not_found")
     title = f"{head['nome'] or words.NO_NAME} ({words.CUSTOMER_NUMBER.lower()} {number})"
-    return _Of(StreamScope("customer", number), number, title, customer_address(number), f"cliente-{number}")
+    return _TranscriptSubject(
+        StreamScope("customer", number), number, title, customer_address(number), f"cliente-{number}"
+    )
 
 
-def _order(page: Page) -> _Of:
+def _order(page: Page) -> _TranscriptSubject:
     found = order_by_id(page.conn, page.number("id"), with_device=False)
     if found is None:
         raise PageError("not_found")
     shown = shown_order(found)
     title = f"{words.ORDER} {shown.number}" + (f", {shown.name}" if shown.name else "")
-    return _Of(StreamScope("order", found.id), found.id_contato, title, shown.address, f"os-{found.id}")
+    return _TranscriptSubject(
+        StreamScope("order", found.id), found.id_contato, title, shown.address, f"os-{found.id}"
+    )
 
 
-def _shown(page: Page, of: _Of) -> Response:
-    values = _values(page, of, "print")
+def _print_page(page: Page, subject: _TranscriptSubject) -> Response:
+    values = _values(page, subject, "print")
     period = {name: value.isoformat() for name in ("since", "until") if (value := page.day(name))}
-    path = f"{'customers' if of.scope.kind == 'customer' else 'orders'}/{of.scope.id}"
+    path = f"{'customers' if subject.scope.kind == 'customer' else 'orders'}/{subject.scope.id}"
     return page.render(
         "print.html",
         **values,
-        back=of.back,
+        back=subject.back,
         here=f"/print/{path}",
         since=page.day("since"),
         until=page.day("until"),
@@ -96,25 +103,25 @@ def _shown(page: Page, of: _Of) -> Response:
     )
 
 
-def _sent(page: Page, of: _Of) -> Response:
-    values = _values(page, of, "export")
+def _export_file(page: Page, subject: _TranscriptSubject) -> Response:
+    values = _values(page, subject, "export")
     response = page.render("export.html", **values, style=Markup(static_text("transcript.css")))  # noqa: S704  # our own file
-    name = f"conversa-{of.file_name}-{page.now:%Y%m%d-%H%M}.html"
+    name = f"conversa-{subject.file_name}-{page.now:%Y%m%d-%H%M}.html"
     response.headers["content-disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _values(page: Page, of: _Of, action: ViewAction) -> dict[str, Any]:
+def _values(page: Page, subject: _TranscriptSubject, action: ViewAction) -> dict[str, Any]:
     """Read the messages, record the view, and return the values for the template."""
     since, until = page.day("since"), page.day("until")
     messages = messages_between(
-        page.conn, of.scope, _midnight(since), _midnight(until, days=1), limit=LONGEST + 1
+        page.conn, subject.scope, _midnight(since), _midnight(until, days=1), limit=LONGEST + 1
     )
     is_cut = len(messages) > LONGEST
     del messages[LONGEST:]
-    page.record(action, {(of.id_contato, f"order:{of.scope.id}"), *seen_in(messages)})
+    page.record(action, {(subject.id_contato, f"order:{subject.scope.id}"), *seen_in(messages)})
     return {
-        "title": of.title,
+        "title": subject.title,
         "facts": _facts(page, messages, since, until),
         "days": by_day(messages),
         "is_cut": is_cut,
@@ -123,6 +130,7 @@ def _values(page: Page, of: _Of, action: ViewAction) -> dict[str, Any]:
 
 
 def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
+    """Return the start of the day that is `days` days after `day`; None without a day."""
     if day is None:
         return None
     start = min(day, date.max - timedelta(days=2)) + timedelta(days=days)
