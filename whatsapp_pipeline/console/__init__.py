@@ -7,7 +7,7 @@ steps/), markup (templates/console/), Dagster.
                                                                               │
                templates/console ◄─ pages/<page> ◄─ store ◄─ pools (one login of the database per level)
 
-Glossary: a *level* is reader, analyst or reviewer, and the database enforces it. A *message ref* is
-`chat:12` or `webhook:7`. A *subject* is the customer or chat whose messages a page shows, in the record of
-views.
+Glossary: a *level* is the set of rights of a user: reader, analyst or reviewer. Programs with a token can
+also have the level manager. The database enforces the levels. A *message ref* is `chat:12` or `webhook:7`. A
+*subject* is the customer, chat, order or file in the record of views whose messages a page showed.
 """

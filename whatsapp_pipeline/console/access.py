@@ -57,7 +57,7 @@ def new_token() -> str:
 
 
 class Access:
-    """Logins and sessions, with one pool of connections."""
+    """Logins and sessions of users. All statements use the pool of the login `access`."""
 
     def __init__(self, pools: ConsolePools, config: ConsoleConfig, key: bytes) -> None:
         self._pools = pools
@@ -65,7 +65,7 @@ class Access:
         self._key = key
 
     def visitor(self, request: Request) -> Visitor | None:
-        """Return the user of a request's session; None without a valid one."""
+        """Return the user of a request's session; None if the request has no valid session."""
         token = request.cookies.get(_cookie_name(request))
         if not token or len(token) > 100:
             return None
@@ -82,7 +82,10 @@ class Access:
         return Visitor(found.id, found.name, found.level, found.has_password, hashed)
 
     def proxy_user(self, request: Request) -> str | None:
-        """Return the user that a trusted proxy names; None if no proxy is trusted to do this."""
+        """Return the user name in the header of a trusted proxy.
+
+        None if the request does not come from a trusted proxy, or if it has no such header.
+        """
         header = self._config.user_header
         peer = str(request.scope.get("state", {}).get("peer", ""))
         if header is None or not self._config.is_trusted_proxy(peer):
@@ -90,7 +93,10 @@ class Access:
         return request.headers.get(header, "").strip().lower() or None
 
     def log_in_by_proxy(self, name: str) -> str | None:
-        """Begin a session for a user that the proxy has authenticated; None if the user may not log in."""
+        """Begin a session for a user whom the proxy has authenticated, and return its token.
+
+        None if there is no such user, or if the user may not log in.
+        """
         with self._pools.connection(ACCESS) as conn:
             user = store.user_named(conn, name)
             if user is None or user.disabled_at is not None or not store.is_person(name):
@@ -100,9 +106,10 @@ class Access:
         return token
 
     def log_in(self, request: Request, name: str, password: str) -> str | None:
-        """Begin a session and return its token; None if the name or the password is wrong.
+        """Begin a session and return its token.
 
-        Raises WaitBeforeLoginError if too many logins failed, and TooManyLoginsError if too many logins wait.
+        None if the name or the password is wrong, or if the user is disabled. Raises WaitBeforeLoginError if
+        too many logins failed, and TooManyLoginsError if too many passwords wait to be hashed.
         """
         account, keys = self._failure_keys(request, name)
         with self._pools.connection(ACCESS) as conn:
@@ -126,7 +133,11 @@ class Access:
         return token
 
     def log_in_once(self, request: Request, link: str) -> str | None:
-        """Begin a session with a login link; None if the link is invalid or was used."""
+        """Begin a session with a login link, and return its token.
+
+        None if the link is invalid, was used or has expired, or if its user is disabled. Raises
+        WaitBeforeLoginError if too many links failed.
+        """
         _, keys = self._failure_keys(request, "login link")
         keys = keys[1:]  # failed links are counted only for the address, because they have no account
         with self._pools.connection(ACCESS) as conn:
@@ -144,8 +155,7 @@ class Access:
     def change_password(self, request: Request, visitor: Visitor, current: str, new: str) -> str | None:
         """Store a new password and return the token of a new session; None if `current` is wrong.
 
-        A user who logged in by a link and has no password gives no `current`. After too many wrong passwords,
-        WaitBeforeLoginError is raised, as for logins.
+        If the user has no password yet, `current` is not used. The exceptions are those of `log_in`.
         """
         _, keys = self._failure_keys(request, visitor.name)
         with self._pools.connection(ACCESS) as conn:
@@ -169,12 +179,13 @@ class Access:
             store.end_session(conn, visitor.session)
 
     def _failure_keys(self, request: Request, name: str) -> tuple[bytes, list[bytes]]:
-        address = request.client.host if request.client else ""
-        account, place = (
+        """Return the hash of an account, and the hashes of the account and of the client's address."""
+        client = request.client.host if request.client else ""
+        account, address = (
             hmac.digest(self._key, f"{kind}:{value}".encode("utf-8", "surrogatepass"), "sha256")
-            for kind, value in (("console account", name.strip().lower()), ("console address", address))
+            for kind, value in (("console account", name.strip().lower()), ("console address", client))
         )
-        return account, [account, place]
+        return account, [account, address]
 
 
 def _cookie_name(request: Request) -> str:
@@ -203,5 +214,5 @@ def clear_session_cookie(request: Request, response: Response) -> None:
 
 
 def local_path(text: str) -> str:
-    """Return `text` if it is a path of the console, with or without a query; otherwise `/`."""
+    """Return `text` if it is an absolute path without a host, with or without a query; otherwise `/`."""
     return text if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text[:2000]) else "/"

@@ -24,7 +24,10 @@ class ConsoleConfig:
     host: str = "127.0.0.1"
     port: int = 8090
     hosts: tuple[str, ...] = _LOOPBACK_NAMES
-    """Names that the Host header of a request may have, without the port. Links have the first one."""
+    """Names that the Host header of a request may have, without the port.
+
+    If CONSOLE_URL is not set, links to the console have the first one.
+    """
     proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     """Networks of the proxies whose forwarding headers the console trusts."""
     user_header: str | None = None
@@ -37,13 +40,13 @@ class ConsoleConfig:
     link_keys: tuple[tuple[str, bytes], ...] = ()
     """Ids and secrets of the keys with which links to single orders may be signed."""
     archive: str | None = None
-    """Folder or URL of the exported chats. The console reads attachments from it."""
+    """Folder or URL of the exported chats. The console reads attachments and unread lines from it."""
     public_url: str | None = None
-    """The address that browsers use (CONSOLE_URL); None: it was not set."""
+    """The address that browsers use (CONSOLE_URL); None if it is not set."""
 
     @property
     def url(self) -> str:
-        """The address to open in a browser, with which links to the console begin."""
+        """The address of the console for a browser. Links to the console begin with it."""
         if self.public_url is not None:
             return self.public_url
         if self.proxies and self.hosts[0] not in _LOOPBACK_NAMES:
@@ -63,8 +66,8 @@ class ConsoleConfig:
 def console_config(settings: Settings, *, host: str, port: int) -> ConsoleConfig:
     """Return the console's configuration.
 
-    Raises SettingError when it would listen beyond this machine without TLS and without a proxy, or when a
-    setting is malformed.
+    Raises SettingError if the console would listen beyond this machine without TLS and without a proxy, or if
+    a setting is malformed.
     """
     proxies = tuple(_parse_proxy_network(text) for text in settings.console_proxies)
     cert, key = settings.console_tls_cert, settings.console_tls_key

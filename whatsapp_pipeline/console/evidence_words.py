@@ -1,4 +1,4 @@
-"""The evidence of a link in Portuguese, for the review's pages.
+"""The evidence of a link in Portuguese, for the pages and the API of the review.
 
 What belongs here: one sentence for each name of a feature that linking stores. What does not: the features
 and their weights (domain/matching/). The tables and the terminal have the English words.

@@ -34,8 +34,10 @@ _HEADERS = {
 
 
 def content_policy(framed_by: str = "'none'") -> str:
-    """Return the content security policy of a page: only the console's own scripts and styles, and the sites
-    that may frame it.
+    """Return the content security policy of a page.
+
+    A page may load only the console's own scripts, styles and images. `framed_by` has the origins that may
+    frame the page, separated by spaces.
     """
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -44,7 +46,7 @@ def content_policy(framed_by: str = "'none'") -> str:
 
 
 class Guard:
-    """The ASGI layer around the application."""
+    """The ASGI layer around the application: it refuses and logs requests, and adds headers to answers."""
 
     def __init__(self, app: ASGIApp, config: ConsoleConfig) -> None:
         self._app = app
@@ -92,7 +94,7 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> str | None:
         if _host_name(headers.get("host", "")) not in self._config.hosts:
             return "unknown_host"
-        # The API uses no cookies, so a browser on another site has no token to send.
+        # The API uses no cookies, so a page of another site can't make a browser send a token.
         is_safe = scope["method"] in _SAFE_METHODS or _is_api(scope)
         if not is_safe and not is_same_origin(scope, headers):
             return "forged"
@@ -127,7 +129,7 @@ def refusal_for(scope: Scope, kind: str) -> Response:
 def _believe_proxy(scope: Scope, config: ConsoleConfig) -> None:
     """Take the client's address and the scheme from the headers of a trusted proxy.
 
-    Such headers of others are ignored.
+    If the request does not come from a trusted proxy, these headers are ignored.
     """
     peer = scope["client"][0] if scope.get("client") else ""
     state = scope.setdefault("state", {})
@@ -161,9 +163,9 @@ def _add_headers(headers: MutableHeaders, scope: Scope) -> None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """Refuse a body while it is received, as soon as it exceeds the limit.
+    """Return a `receive` that raises HTTPException (413) as soon as the body exceeds MAX_BODY_BYTES.
 
-    A chunked body has no header with its length.
+    The header Content-Length is not enough, because a chunked body has no such header.
     """
     size = 0
 

@@ -20,15 +20,12 @@ _EPOCH = datetime(1970, 1, 1)
 
 
 def microseconds(moment: datetime) -> int:
-    """Return a local time as the number in a cursor."""
+    """Return a local time as the number of microseconds since 1970."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment_of(number: str) -> datetime:
-    """Return the local time for a number of `microseconds`.
-
-    For an impossible number, the nearest time is returned.
-    """
+    """Return the local time for a number of `microseconds`. A time before the year 1 becomes the year 1."""
     least = microseconds(datetime(1, 1, 1))
     return _EPOCH + timedelta(microseconds=max(int(number), least))
 

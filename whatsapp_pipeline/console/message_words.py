@@ -18,8 +18,7 @@ _LABEL = re.compile(r"\[([a-z_]{1,40})(?:: (.*?))?\](?=\Z|\n\[(?:referral|produc
 _LED_HERE = re.compile(r"^\[(referral|product): (.*)\]$", re.MULTILINE)
 _LABEL_BEGINS = re.compile(r"\A\[([a-z_]{1,40})(?=: |\])")
 
-
-# Largest number of characters that a conversation shows of a text. The rest of a longer text is folded, so
+# A conversation folds a text of more than _FOLDED_FROM characters and shows its first _SHOWN characters, so
 # that a page stays small.
 _FOLDED_FROM, _SHOWN = 700, 560
 # A text with more characters or lines than this may be divided between two sheets of paper.
@@ -27,7 +26,10 @@ _WHOLE_ON_A_SHEET, _LINES_ON_A_SHEET = 900, 10
 
 
 class SaidWords(NamedTuple):
-    """The text of a message. If the message is not a text, `label` is its kind, such as `Localização`."""
+    """The text of a message.
+
+    `label` is the kind of the message, such as `Localização`. It is None for a plain text and an attachment.
+    """
 
     label: str | None
     text: str | None
@@ -51,7 +53,7 @@ class SaidWords(NamedTuple):
 def said_words(message: StreamMessage) -> SaidWords:
     """Return the text of a message.
 
-    The label of an attachment is left out, because pages show it with the file's name.
+    An attachment gets no label, because pages show its kind beside the file's name.
     """
     text = message.text
     found = None

@@ -26,7 +26,7 @@ from whatsapp_pipeline.store.operations.console_views import ViewAction, record_
 from whatsapp_pipeline.templates.render import render
 
 _BIGINT = 2**63 - 1
-_UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +43,22 @@ class Page:
     files: AttachmentFiles
 
     def text(self, name: str, *, longest: int = 200) -> str:
-        """Return a query parameter without control characters, cut to `longest`; '' if it is missing."""
+        """Return a query parameter as `clean` returns it; '' if it is missing."""
         return self.clean(self.request.query_params.get(name, ""), longest=longest)
 
     def clean(self, text: str, *, longest: int = 200) -> str:
-        """Return a text from the address without control characters, cut to `longest`."""
-        return _UNFIT.sub("", text)[:longest].strip()
+        """Return a text of a request, stripped and cut to `longest` characters.
+
+        Control characters are removed, except tab and newline.
+        """
+        return _CONTROL_CHARACTERS.sub("", text)[:longest].strip()
 
     def form(self) -> dict[str, str]:
-        """Return the fields of a posted form, the last of each name."""
+        """Return the fields of a posted form. If a name occurs several times, the last value is returned."""
         return parse_form(self.body)
 
     def number(self, name: str) -> int:
-        """Return a number of the path. Raises PageError (not_found) for any other value."""
+        """Return a parameter of the path as an id. Raises PageError (not_found) if it is no possible id."""
         value = number_or_none(self.request.path_params.get(name, ""))
         if value is None:
             raise PageError("not_found")
@@ -69,7 +72,11 @@ class Page:
             return None
 
     def record(self, action: ViewAction, seen: Iterable[tuple[int | None, str]]) -> None:
-        """Record, in the page's transaction, that the user sees messages of these (customer, chat)."""
+        """Record, in the page's transaction, that the user sees messages of these subjects.
+
+        A subject is a pair: the id of a customer, and a chat such as `chat:12`, which is used if the id is
+        None.
+        """
         subjects = [view_subject(self.key, contact, chat) for contact, chat in seen]
         record_views(self.conn, self.visitor.session, action, subjects)
 
@@ -93,7 +100,7 @@ class Page:
 
     @property
     def now(self) -> datetime:
-        """The server's time in the archive's zone."""
+        """The current time in the archive's zone."""
         from zoneinfo import ZoneInfo
 
         return datetime.now(ZoneInfo(self.config.zone))
@@ -105,7 +112,7 @@ def number_or_none(text: str) -> int | None:
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """Return the fields of an urlencoded form. Passwords may contain any character except NUL.
+    """Return the fields of an urlencoded form, without NUL characters.
 
     Starlette's `request.form()` is not used, because it needs python-multipart, a dependency for file
     uploads, which the console does not have. The guard has already limited the size of the body.

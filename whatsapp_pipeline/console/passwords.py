@@ -5,8 +5,8 @@ What belongs here: hashing and comparing passwords, and their allowed length. Wh
 scrypt is in the standard library. Like argon2id, it needs much memory, which makes attacks with graphics
 cards expensive. argon2id would be a compiled dependency for a table of some ten users. The parameters are one
 of the sets that OWASP recommends (N=2^15, r=8, p=3). One hash takes about 300 ms and 32 MiB. Requests run in
-threads, and a lock lets only one of them hash at a time. So many simultaneous logins use neither much memory
-nor all processors.
+threads, and a lock lets only one of them hash at a time. Therefore simultaneous logins use neither much
+memory nor all processors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TooManyLoginsError(Exception):
 def hash_password(password: str) -> str:
     """Return `scrypt$N$r$p$salt$hash` of a password, with a new salt.
 
-    Raises TooManyLoginsError when too many passwords wait for their hash already.
+    Raises TooManyLoginsError if too many other passwords wait to be hashed.
     """
     salt = secrets.token_bytes(16)
     digest = _scrypt(password, salt, _COST, _BLOCK, _PARALLEL)
@@ -48,9 +48,8 @@ _NOBODY = "scrypt$32768$8$3$" + b64encode(bytes(16)).decode() + "$" + b64encode(
 def is_password(password: str, stored: str | None) -> bool:
     """Return whether a password matches the stored hash.
 
-    For None, the answer is False and takes the same time.
-
-    Raises TooManyLoginsError when too many passwords wait for their hash already.
+    If `stored` is None, the answer is False and takes the same time. Raises TooManyLoginsError if too many
+    other passwords wait to be hashed.
     """
     _, cost, block, parallel, salt, digest = (stored or _NOBODY).split("$")
     made = _scrypt(password[:MAXIMUM_LENGTH], b64decode(salt), int(cost), int(block), int(parallel))

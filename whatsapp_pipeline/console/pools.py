@@ -1,4 +1,4 @@
-"""Connections to the database, with a small pool for each level of access.
+"""Connections to the database, with a small pool for each of the console's database logins.
 
 What belongs here: opening, sharing and closing connections. What does not: the login of a level
 (store/operations/console_logins.py).
@@ -49,7 +49,11 @@ class ConsolePools:
         }
 
     def open(self) -> None:
-        """Open one connection of each pool. More are opened when they are needed."""
+        """Open the pools.
+
+        Each pool, except a pool of `_RARE`, opens its first connection in the background. It opens more, up
+        to its size, when requests need them.
+        """
         for pool in self._pools.values():
             pool.open()
 
@@ -60,6 +64,9 @@ class ConsolePools:
 
     @contextmanager
     def connection(self, purpose: str) -> Iterator[Connection]:
-        """Yield a connection of a login's pool. Raises psycopg_pool.PoolTimeout if none becomes free."""
+        """Yield a connection of a login's pool.
+
+        Raises psycopg_pool.PoolTimeout if none becomes free within WAIT_SECONDS.
+        """
         with self._pools[purpose].connection() as conn:
             yield conn

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.steps.links.decide import ChatDecision, DecisionOutcome, ScopeOffer, ShownState
 
 
-# The expression has no ambiguity, so that a long text is refused as fast as a short one.
+# No two neighbouring parts of the expression can match the same character, so a long text can't cause slow
+# backtracking.
 _SHOWN = re.compile(r"([a-z]{1,20})\|([0-9]{0,19})\|([0-9]{0,19})\|((?:[0-9]{1,19}(?:,[0-9]{1,19})*)?)")
 
 
 def shown_text(found: ItemToReview) -> str:
-    """Return the link that the reviewer sees as text, to be sent back with the decision."""
+    """Return the link and the decisions that the reviewer sees, as a text to send back with the decision."""
     ids = ",".join(map(str, found.decisions))
     return f"{found.status}|{found.id_contato or ''}|{found.id_ordem_servico or ''}|{ids}"
 
@@ -41,7 +42,7 @@ def parse_shown_state(text: str) -> ShownState:
 
 
 def newest_unseen(conn: Connection, found: ItemToReview, shown: ShownState) -> PastDecision | None:
-    """Return the newest decision in force on an item that the reviewer was not shown."""
+    """Return the newest of an item's decisions that were not shown to the reviewer; None if all were."""
     unseen = set(found.decisions).difference(shown.decisions)
     newest = past_decisions(conn, before=max(unseen) + 1, limit=1) if unseen else []
     return newest[0] if newest else None

@@ -36,7 +36,10 @@ def awaits_first_login(conn: Connection) -> bool:
 
 
 def first_login(conn: Connection, base: str) -> str | None:
-    """Create the first user and return a login link; None if anybody has logged in or has a password."""
+    """Return a login link for the first user; None if anybody has logged in or has a password.
+
+    If there are no users, the user `admin` is created.
+    """
     if not awaits_first_login(conn):
         return None
     known = [user for user in store.users(conn) if store.is_person(user.name)]
@@ -45,13 +48,29 @@ def first_login(conn: Connection, base: str) -> str | None:
 
 
 def prepare_logins(url: str) -> tuple[bytes, dict[str, str]]:
-    """Create missing database logins of the console. Return the privacy key and the URL of each login.
+    """Create missing database logins of the console. Return the privacy key and the connection
+    string of each login.
 
     Raises LoginsRefusedError if the role of `url` may not create them.
     """
     with connect(url) as conn:
         key = key_in_use(conn, make=True)
     return key, ensure_logins(url, key)
+
+
+def _first_login_hint(conn: Connection, base: str, *, prints_link: bool) -> str | None:
+    """Return how the first user can log in; None if somebody has logged in or has a password."""
+    link = first_login(conn, base) if prints_link else None
+    if link:
+        return (
+            f"nobody has logged in yet; use this link to log in, once and within {LINK_HOURS} hours: {link}"
+        )
+    if awaits_first_login(conn):
+        return (
+            "nobody has logged in yet; to get a login link, run `whatsapp-pipeline console user add NAME "
+            "--level reviewer`"
+        )
+    return None
 
 
 def serve_console(
@@ -66,11 +85,12 @@ def serve_console(
 
     Args:
         config: The console's configuration.
-        url: The database, with the rights to create the console's logins. Requests never use this URL.
+        url: URL of the database, for a role that may create the console's logins. Requests never use this
+            URL.
         audit_months: Number of months for which the record of views is kept.
         say: Prints a line for the person who started the console.
-        prints_link: Whether to print a link for the first login. If the output is kept in a log, the command
-            that prints a link is named instead.
+        prints_link: If true, a link for the first login is printed. It must be false if the output is kept
+            in a log; then the command that creates a link is printed.
 
     Raises LoginsRefusedError if the database's role may not create the logins.
     """
@@ -79,16 +99,9 @@ def serve_console(
     key, urls = prepare_logins(url)
     with connect(url) as conn:
         delete_views_older_than(conn, audit_months)
-        link = first_login(conn, config.url) if prints_link else None
-        awaited = awaits_first_login(conn)
+        if hint := _first_login_hint(conn, config.url, prints_link=prints_link):
+            say(hint)
         store.add_link_users(conn, [key for key, _ in config.link_keys])
-    if link:
-        say(f"nobody has logged in yet; use this link to log in, once and within {LINK_HOURS} hours: {link}")
-    elif awaited:
-        say(
-            "nobody has logged in yet; to get a login link, run `whatsapp-pipeline console user add NAME "
-            "--level reviewer`"
-        )
     say(f"console: {config.url}")
     pools = ConsolePools(urls, zone=config.zone, size=config.pool_size)
     uvicorn.run(

@@ -88,7 +88,9 @@ def link_path(link: OrderLink, secret: bytes) -> str:
 
 
 def checked_link(number: str, query: Mapping[str, str], keys: Mapping[str, bytes]) -> OrderLink:
-    """Return the content of a link. Raises BadLinkError unless it was signed with one of the keys.
+    """Return the content of a link.
+
+    Raises BadLinkError if the link is malformed or was not signed with one of the keys.
 
     The expiry time is not checked here, because an expired link has its own error page.
     """
@@ -113,7 +115,8 @@ def checked_link(number: str, query: Mapping[str, str], keys: Mapping[str, bytes
 
 
 def are_origins(origins: Sequence[str]) -> bool:
-    """Return whether all texts are origins such as https://erp.example, and whether there are few enough for
-    a header.
+    """Return whether all texts are origins such as https://erp.example, and at most five are given.
+
+    More origins would make the header that names them too long.
     """
     return len(origins) <= _MOST_ORIGINS and all(_ORIGIN.fullmatch(origin) for origin in origins)

@@ -1,7 +1,7 @@
 """All texts of the console, in Brazilian Portuguese.
 
-What belongs here: texts. What does not: markup (templates/console/), and messages of customers. In templates,
-the name of this module is `t`.
+What belongs here: texts. What does not: markup (templates/console/), the sentences about evidence
+(evidence_words.py), and messages of customers. In templates, the name of this module is `t`.
 """
 
 from __future__ import annotations

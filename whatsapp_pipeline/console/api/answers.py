@@ -502,7 +502,7 @@ class ApiDecision(BaseModel):
 
 
 class ApiMonth(BaseModel):
-    """The chats of a month and those with a customer, without groups and copies."""
+    """The number of chats of a month, and of those with a customer. Groups and copies are not counted."""
 
     month: str
     chats: int
@@ -521,8 +521,9 @@ class ApiCheck(BaseModel):
 
 
 class ApiState(BaseModel):
-    """The state of the pipeline: the newest 24 months, at most 100 failing checks, and counts of waiting
-    items.
+    """The state of the pipeline: the newest 24 months, at most 100 failing checks, and counts.
+
+    The counts are of files that could not be read and of deliveries that wait or failed.
     """
 
     months: list[ApiMonth]

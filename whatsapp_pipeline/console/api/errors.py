@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 PREFIX = "/api/v1"
 
 _ERRORS = {
-    "bad_request": (400, "the request can't be read; the OpenAPI document has its form"),
+    "bad_request": (400, "the request is malformed; the OpenAPI document describes its form"),
     "no_token": (401, "send `Authorization: Bearer TOKEN`; `console token add` creates a token"),
     "not_allowed": (403, "the token's level does not allow this"),
     "not_found": (404, "the object or the address does not exist"),
@@ -20,7 +20,7 @@ _ERRORS = {
         409,
         "somebody decided, or the link changed, after `state` was read; read the item again",
     ),
-    "not_in_force": (409, "the decision was undone before"),
+    "not_in_force": (409, "the decision was already undone"),
     "too_large": (413, "the body is larger than 16 KiB"),
     "unknown_host": (421, "the console does not answer to this host name (CONSOLE_HOSTS)"),
     "invalid": (422, "a value is missing or invalid; see `fields`"),
@@ -34,7 +34,10 @@ STATUSES = sorted({status for status, _ in _ERRORS.values()})
 
 
 class ApiError(Exception):
-    """The request is refused. `kind` is a key of this module's table of errors."""
+    """The reason for which a request is refused. `kind` is a key of `_ERRORS`.
+
+    `fields` has the invalid values, and `message` replaces the usual text of the kind.
+    """
 
     def __init__(
         self, kind: str, fields: list[dict[str, str]] | None = None, *, message: str | None = None
@@ -50,7 +53,7 @@ def api_error(
 ) -> JSONResponse:
     """Return the answer for an error.
 
-    It contains nothing of the request. `message` replaces the usual text.
+    The answer repeats no value of the request. `message` replaces the usual text of the kind.
     """
     status, usual = _ERRORS[kind]
     headers = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "10"}}.get(status)

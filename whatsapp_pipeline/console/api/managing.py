@@ -1,6 +1,6 @@
 """The API endpoints for tenants and their business numbers.
 
-What belongs here: the endpoints of the level manager, whose database login may read only these tables. What
+What belongs here: the endpoints of the level manager, whose database login may use only their tables. What
 does not: processing deliveries to the numbers (steps/conversations/).
 """
 
@@ -27,9 +27,11 @@ from whatsapp_pipeline.store.connection import Connection
 from whatsapp_pipeline.store.conversations import accounts as store
 from whatsapp_pipeline.store.conversations.inbox import unpark
 
-TenantCursor = Annotated[str | None, Query(max_length=100, description="`next` of the page before")]
+TenantCursor = Annotated[
+    str | None, Query(max_length=100, description="value of `next` in the previous page")
+]
 NumberCursor = Annotated[
-    str | None, Query(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="`next` of the page before")
+    str | None, Query(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="value of `next` in the previous page")
 ]
 NumberInPath = Annotated[str, Path(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 

@@ -70,11 +70,15 @@ from whatsapp_pipeline.store.operations.cases import open_cases
 IdInPath = Annotated[int, Path(alias="id", ge=1, le=BIGINT)]
 RefInPath = Annotated[str, Path(pattern=REF)]
 Limit = Annotated[int, Query(ge=1, le=100, description="largest number of items per page")]
-CaseCursor = Annotated[str | None, Query(pattern=CASE_CURSOR, description="`next` of the page before")]
+CaseCursor = Annotated[
+    str | None, Query(pattern=CASE_CURSOR, description="value of `next` in the previous page")
+]
 NumberWanted = Annotated[
     str | None, Query(min_length=1, max_length=60, description="only orders with this number")
 ]
-OrderCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")]
+OrderCursor = Annotated[
+    str | None, Query(pattern="^[0-9]{1,18}$", description="value of `next` in the previous page")
+]
 MessageCursor = Annotated[str | None, Query(pattern=REF, description="ref of the last message that you have")]
 Order = Annotated[Literal["newest", "oldest"], Query(description="order of the messages")]
 _START = Place(datetime(1, 1, 1))
@@ -99,7 +103,7 @@ class SearchParameters(BaseModel):
     cursor: str | None = Field(
         None,
         pattern=r"^[0-9]{1,3}(\.[0-9]{1,20})?(e-[0-9]{1,2})?~(chat|webhook):[0-9]{1,18}$",
-        description="`next` of the page before",
+        description="value of `next` in the previous page",
     )
 
 

@@ -68,11 +68,11 @@ QueueCursor = Annotated[
     str | None,
     Query(
         pattern=QUEUE_CURSOR,
-        description="`next` of the page before",
+        description="value of `next` in the previous page",
     ),
 ]
 DecisionCursor = Annotated[
-    str | None, Query(pattern="^[0-9]{1,18}$", description="`next` of the page before")
+    str | None, Query(pattern="^[0-9]{1,18}$", description="value of `next` in the previous page")
 ]
 Session = Annotated[
     int | None, Query(ge=1, le=2**31 - 1, description="number of the session whose order must be decided")

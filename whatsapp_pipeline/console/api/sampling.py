@@ -96,7 +96,7 @@ class SamplingApi:
         ref: RefInPath,
         verdict: Annotated[NewVerdict, Body(discriminator="answer")],
     ) -> Response:
-        """Give the customer of a chat.
+        """Store a reviewer's answer: the customer of a chat, `nobody` or `unsure`.
 
         The answer is then compared with the link, and the verdict is in force at once.
         """

@@ -33,7 +33,7 @@ def attachment(page: Page) -> Response:
 def _disposition(name: str) -> str:
     """Return the header that makes a browser save the file.
 
-    Characters of the name that could hide the rest of it are left out.
+    Characters of the name that are not printable are removed, because they could hide a part of it.
     """
     shown = "".join(filter(str.isprintable, name)) or "anexo"
     return f"attachment; filename*=UTF-8''{quote(shown, safe='')}"

@@ -22,16 +22,16 @@ DAYS = (1, 3, 7, 30)
 
 @dataclass(frozen=True, slots=True)
 class ShownCases:
-    """The list on the home page. `hours` are business hours by customer."""
+    """The list on the home page. `hours` are the business hours since the case was opened, by customer id."""
 
     cases: list[OpenCase]
     hours: dict[int, int]
     waiting: bool
     handled: bool
     more: str | None
-    """The address of the next cases."""
+    """The address of the next cases; None if there are no more."""
     first: str | None
-    """The address of the first page of the list; empty on the first page."""
+    """The address of the first page of the list; None on the first page."""
 
 
 def read_cases(page: Page) -> ShownCases:

@@ -29,7 +29,7 @@ _MOST_HITS = 500
 
 
 def parse_ref(text: str) -> tuple[str, int]:
-    """Return source and id of a message ref. Raises PageError (not_found) for any other text."""
+    """Return source and id of a ref such as `chat:12`. Raises PageError (not_found) for any other text."""
     found = re.fullmatch(r"(chat|webhook):([0-9]{1,19})", text)
     number = number_or_none(found[2]) if found else None
     if found is None or number is None:
@@ -39,7 +39,11 @@ def parse_ref(text: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class FoundWords:
-    """The state of "find in this conversation"."""
+    """The state of "find in this conversation".
+
+    `current` is the number of the shown hit, from 1. `previous` and `next` are the addresses of the other
+    hits.
+    """
 
     words: str
     total: int
@@ -51,7 +55,11 @@ class FoundWords:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A page of a conversation, ready for the template."""
+    """A page of a conversation, ready for the template.
+
+    `older`, `newer` and `newest` are addresses of other pages of the conversation; None if there is no such
+    page. `here` is the ref of the message that the page highlights, and `jump` is the day that was requested.
+    """
 
     path: str
     days: list[tuple[date, list[StreamMessage]]]
@@ -63,11 +71,11 @@ class Conversation:
     jump: date | None
     hidden: dict[str, str] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
-    """The messages whose attachment is in the archive."""
+    """The refs of the messages whose attachment is in the archive."""
 
     @property
     def start(self) -> str:
-        """The address of the conversation's end, which is shown without parameters."""
+        """The address without parameters: it shows the end or, for a session, its first messages."""
         return _address(self.path, self.hidden)
 
     def message_path(self, ref: str) -> str:
@@ -90,8 +98,8 @@ def read_conversation(
 ) -> tuple[Conversation, list[StreamMessage]]:
     """Return the conversation for the address, and its messages.
 
-    The address has one of the parameters `before`, `after`, `around` (a message), `day` (a date) and `find`
-    (words, with `hit`). Without any of them, the end is shown.
+    The address may have one of the parameters `before`, `after` and `around` (a message), `day` (a date), and
+    `find` (words, with `hit`).
 
     Args:
         page: The request.
@@ -100,22 +108,22 @@ def read_conversation(
         hidden: Parameters that every link of the page repeats, such as the id of an order.
         start: The place that is shown without parameters; None for the end.
     """
-    part = _wanted_part(page, scope, path, hidden or {}, start)
+    wanted = _wanted_part(page, scope, path, hidden or {}, start)
     # One extra message is read on each side, to know whether there are more.
     messages = store.messages_around(
         page.conn,
         scope,
-        part.place,
-        before=part.before + 1 if part.before else 0,
-        after=part.after + 1 if part.after else 0,
-        exclusive=part.older,
+        wanted.place,
+        before=wanted.before + 1 if wanted.before else 0,
+        after=wanted.after + 1 if wanted.after else 0,
+        exclusive=wanted.older,
     )
-    conversation = _conversation(part, path, hidden or {}, messages)
+    conversation = _conversation(wanted, path, hidden or {}, messages)
     return replace(conversation, files=_with_file(page, messages)), messages
 
 
 def _with_file(page: Page, messages: Iterable[StreamMessage]) -> frozenset[str]:
-    """Return the names of the messages whose attachment is in the archive."""
+    """Return the refs of the messages whose attachment is in the archive."""
     return frozenset(
         message.ref
         for message in messages
@@ -126,7 +134,10 @@ def _with_file(page: Page, messages: Iterable[StreamMessage]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The number of messages before and after a place, and the data that is known before reading."""
+    """The part of a conversation to read: the number of messages before and after a place.
+
+    `older` and `newer` are true if it is already known that there are messages before or after the part.
+    """
 
     place: Place
     before: int
@@ -189,7 +200,10 @@ def _found_part(page: Page, scope: StreamScope, path: str, hidden: dict[str, str
 def _conversation(
     part: _Part, path: str, hidden: dict[str, str], messages: list[StreamMessage]
 ) -> Conversation:
-    """Remove the extra messages, and add links to the pages before and after."""
+    """Remove the extra messages from `messages`, and return a page of the others.
+
+    The page has links to the older and the newer messages.
+    """
     older, newer = part.older, part.newer
     earlier = sum(message.is_before for message in messages)
     if earlier > part.before:

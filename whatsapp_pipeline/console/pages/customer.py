@@ -59,7 +59,7 @@ def save_note(page: Page) -> Response:
 def read_head(page: Page, number: int) -> dict[str, Any]:
     """Return the data beside the conversation, for the template.
 
-    Raises PageError (not_found) for nobody.
+    Raises PageError (not_found) if the customer does not exist.
     """
     found = customer_head(page.conn, number, with_phones=page.visitor.may("analyst"))
     if found is None:
@@ -79,7 +79,7 @@ def read_head(page: Page, number: int) -> dict[str, Any]:
 
 
 def _claims(number: int, claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return each sentence of a summary with the addresses of the messages that it cites."""
+    """Return each sentence of a summary with the addresses of the first five messages that it cites."""
     return [
         {
             "text": claim["text"],
@@ -110,7 +110,7 @@ def _order(
 
 
 def _every_month(counted: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
-    """Return the counts of the newest months, including months without messages in between."""
+    """Return the counts of the newest 36 months, including months without messages in between."""
     if not counted:
         return {}
     first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (min(counted), max(counted)))

@@ -54,7 +54,10 @@ class LoginPages:
         return _begin(request, back, token)
 
     async def once_form(self, request: Request) -> Response:
-        """Show a button. Without it, a program that only follows links would use up the login link."""
+        """Show a button that logs in.
+
+        Opening the link does not log in, because a program that only follows links would use up the link.
+        """
         page = render(
             "console/login_once.html",
             t=words,

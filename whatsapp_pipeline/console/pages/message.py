@@ -1,4 +1,4 @@
-"""The address of one message, which opens the conversation of the message."""
+"""The address of one message, which leads to its conversation, and the page of one chat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from whatsapp_pipeline.store.conversations.message_stream import StreamScope, lo
 
 
 def message(page: Page) -> Response:
-    """Open the customer's page at a message, or the page of the chat if it has no customer."""
+    """Redirect to the message on its customer's page or, if it has no customer, on its chat's page."""
     found = locate_message(page.conn, *parse_ref(page.request.path_params["ref"]))
     if found is None:
         raise PageError("not_found")

@@ -79,7 +79,10 @@ def show_queue(page: Page) -> Response:
 
 
 def next_item(page: Page) -> Response:
-    """Go to the most valuable item, or back to the empty queue. The previous decision is shown there."""
+    """Redirect to the most valuable item or, if none waits, to the queue.
+
+    That page shows the decision that was made just before.
+    """
     done = number_or_none(page.text("done"))
     query = "" if done is None else f"?{urlencode({'done': done})}"
     first = queued_items(page.conn, page.visitor.name, limit=1)
@@ -88,7 +91,10 @@ def next_item(page: Page) -> Response:
 
 
 def _decided_just_now(page: Page) -> dict[str, Any] | None:
-    """Return the decision that led to this page, with its effect; None if it was withdrawn meanwhile."""
+    """Return the decision that was made just before, with its effect.
+
+    None if the address names no decision, or if the decision was withdrawn meanwhile.
+    """
     number = number_or_none(page.text("done"))
     if number is None or number == 2**63 - 1:
         return None
@@ -219,7 +225,9 @@ def post_decision(page: Page) -> Response:
 
 
 def _decided_meanwhile(page: Page, found: ItemToReview, newest: PastDecision | None) -> Response:
-    """Show who made the newest decision that the reviewer has not seen or, without one, that the link
+    """Show that the item changed after the reviewer saw it.
+
+    The page names the newest decision that the reviewer has not seen. Without one, it says that the link
     changed.
     """
     return page.render(
@@ -246,7 +254,7 @@ def post_snooze(page: Page) -> Response:
 
 
 def show_history(page: Page) -> Response:
-    """Show all decisions with person, time and reason, and whether they can be withdrawn."""
+    """List decisions, newest first, with person, time and reason, and whether they can be withdrawn."""
     decisions = past_decisions(page.conn, before=number_or_none(page.text("before")), limit=_HISTORY + 1)
     more = len(decisions) > _HISTORY
     del decisions[_HISTORY:]
@@ -261,7 +269,7 @@ def show_history(page: Page) -> Response:
 
 
 def undo(page: Page) -> Response:
-    """Withdraw a decision. The decision before it is in force again."""
+    """Withdraw a decision. The decision that was in force before it is in force again."""
     from whatsapp_pipeline.steps.links.decide import undo_decision
 
     number = page.number("id")
@@ -296,7 +304,7 @@ def _choice(text: str, found: ItemToReview) -> tuple[Any, int | None]:
 
 
 def _whom(page: Page, kind: str, id_: int | None) -> str:
-    """Return the name of the customer or order of a choice.
+    """Return the name of a choice's customer, or the number of its order; '' without an id.
 
     Raises PageError (not_found) for an unknown id.
     """

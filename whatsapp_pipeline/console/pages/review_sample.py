@@ -36,7 +36,7 @@ class SamplePrecision(NamedTuple):
 
 
 def blind_sample(page: Page) -> Response:
-    """Go to the next link of the sample, or show that none waits."""
+    """Redirect to the next link of the sample, or show that none waits for a verdict."""
     judged = number_or_none(page.text("judged"))
     found = next_links(page.conn, None, limit=1)
     if found:
@@ -100,7 +100,7 @@ def _sample_page(page: Page, item: BlindItem | None) -> Response:
 
 
 def _judged(page: Page) -> dict[str, Any] | None:
-    """Return the link of the rules for a chat that this reviewer has judged."""
+    """Return the link of the rules for a chat that this reviewer has just judged; None without one."""
     number = number_or_none(page.text("judged"))
     link = rule_link(page.conn, number) if number is not None else None
     if link is None or link.verdict is None or link.reviewer != page.visitor.name:

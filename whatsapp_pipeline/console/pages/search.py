@@ -1,4 +1,4 @@
-"""Search: customers and orders by a part of a name or number, messages by their words.
+"""Search: customers by a part of a name or phone, orders by their number, messages by their words.
 
 The address contains the whole query, so a search can be saved and sent. The next page begins after the last
 hit. If the form names a customer or an order in words (`who`, `os`), the address gets the id, or the page
@@ -45,7 +45,7 @@ from whatsapp_pipeline.templates.render import marked
 
 _PAGE_SIZE = 20
 _LISTED = 8
-# Ranking reads every message that contains the words. This number of messages takes about 200 ms.
+# Largest estimated number of messages with the words. Ranking reads each of them: 30,000 take about 200 ms.
 _TOO_COMMON = 30_000
 # Minimum similarity of a typed word and the word that replaces it.
 _ALIKE = 0.6
@@ -75,12 +75,12 @@ class SearchWords:
 
     @property
     def text(self) -> str:
-        """The words for the database."""
+        """The words for the database. An exact phrase is in quotation marks."""
         return '"' + self.words.replace('"', " ") + '"' if self.phrase else self.words
 
     @property
     def is_narrow(self) -> bool:
-        """Return whether the query has a filter that limits the number of hits."""
+        """Return whether the query is limited to one customer or to one order."""
         return self.customer is not None or self.order is not None
 
     @property
@@ -104,7 +104,10 @@ class SearchWords:
         return any(map(str.isalnum, self.words))
 
     def address(self, after: str | None = None) -> str:
-        """Return the address of this query, beginning at another place."""
+        """Return the address of this query.
+
+        The page begins after the hit `after`, or with the first hit if `after` is None.
+        """
         given = {
             "q": self.words,
             "phrase": "1" if self.phrase else "",
@@ -152,8 +155,9 @@ def show_search(page: Page) -> Response:
 
 
 class _ScopeNames(NamedTuple):
-    """The names of the customer and the order to which a search is limited; the ids if the names are not
-    known.
+    """The name of the customer and the number of the order to which a search is limited.
+
+    If a name or number is not known, the id is used.
     """
 
     customer: str
@@ -193,7 +197,10 @@ def find_hits(page: Page, query: SearchWords) -> FoundPage | None:
 
 
 def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) -> SearchWords | None:
-    """Return the query with its unknown words replaced by similar words, or None."""
+    """Return the query with its unknown words replaced by similar words of the hits.
+
+    None if every word is known, or if an unknown word has no similar word.
+    """
     found = {fold_ascii(word): word.lower() for hit in hits for word in _MARKED.findall(hit.snippet)}
     typed = query.words
     for word in re.findall(r"\w+", query.words):
@@ -207,7 +214,11 @@ def _meant(query: SearchWords, hits: Sequence[PageHit], unknown: Sequence[str]) 
 
 
 def _chosen(page: Page, query: SearchWords) -> Response:
-    """Answer a form that names a customer or an order in words: with the search in it, or with a choice."""
+    """Answer a form that names a customer or an order in words.
+
+    If exactly one customer or order fits, the browser is redirected to the search in it. Otherwise the page
+    shows the customers or orders to choose from.
+    """
     choices: list[tuple[str, str]] | None = None
     has_more = False
     if query.who:
@@ -300,7 +311,10 @@ def _order_id(page: Page) -> int | None:
 
 
 def _people_and_orders(page: Page, query: SearchWords) -> tuple[list[object], list[object]]:
-    """Return the customers and orders for the words, only on the first page of a search without filters."""
+    """Return the customers and orders for the words.
+
+    Both lists are empty on later pages, and in a search that is limited to one customer or order.
+    """
     if not query.has_words or query.is_narrow or query.after is not None:
         return [], []
     may_read = page.visitor.may("analyst")
