@@ -204,7 +204,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _text_of_parts(parts: Sequence[object]) -> str:
-    """Join the text parts of an answer. Other parts (reasoning, images, citations) are left out."""
+    """Return the joined text parts of an answer, without other parts (reasoning, images, citations)."""
     return "".join(
         part["text"]
         for part in parts
@@ -230,7 +230,9 @@ def assistant_from(settings: Settings) -> OpenAiAssistant | None:
     if not settings.assistant_base_url:
         return None
     if not settings.assistant_model:
-        raise SettingError("ASSISTANT_BASE_URL is set and ASSISTANT_MODEL is not: name the model to ask")
+        raise SettingError(
+            "ASSISTANT_BASE_URL is set and ASSISTANT_MODEL is not: set it to the name of the model"
+        )
     api_key = settings.assistant_api_key
     return OpenAiAssistant(
         base_url=settings.assistant_base_url,

@@ -64,7 +64,7 @@ class _MonthRange(click.ParamType[tuple[str, ...]]):
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Write one file with about this number of messages, over up to three years.",
+    help="Write one file with about this number of messages. Most of them are older than the first month.",
 )
 @click.option(
     "--named",

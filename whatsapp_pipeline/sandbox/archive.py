@@ -117,7 +117,10 @@ class _ArchiveWriter:
         return writer.writerow
 
     def _largest(self) -> int | None:
-        """Return the file that gets `options.largest` messages: the last one of a customer."""
+        """Return the position of the file that gets `options.largest` messages; None without such a file.
+
+        It is the last file of a customer.
+        """
         if not self.options.largest:
             return None
         customers = [index for index, (chat, _) in enumerate(self.world.files) if chat.kind == "person"]

@@ -36,7 +36,10 @@ _NAME_SHARES: Final = (30, 18, 18, 18, 10, 6)
 
 @dataclass(slots=True)
 class SampleChat:
-    """One chat. `person` is None for strangers and groups; `sessions` are all its planned sessions."""
+    """One chat. `person` is None for strangers and groups.
+
+    `sessions` are all its planned sessions. `files` has the same sessions by the position of their month.
+    """
 
     index: int
     kind: str
@@ -48,7 +51,7 @@ class SampleChat:
     files: dict[int, list[Session]] = field(default_factory=dict)
     _style: ChatStyle | None = None
 
-    def taken(self, start: datetime, apart: float) -> bool:
+    def has_session_near(self, start: datetime, apart: float) -> bool:
         """Return whether a session begins less than `apart` seconds from `start`."""
         return any(abs((session.start - start).total_seconds()) < apart for session in self.sessions)
 

@@ -216,7 +216,7 @@ def _plain(text: str) -> str:
 
 
 def _gap(rng: random.Random, who: str, previous: str) -> float:
-    """Draw the seconds to the next message: often 0 for the same writer, minutes for an answer of staff."""
+    """Draw the seconds to the next message: few for the same writer, minutes or hours for an answer."""
     if who == previous:
         return 0.0 if rng.random() < 0.2 else rng.expovariate(1 / 35)
     if rng.random() < 0.06:
@@ -261,8 +261,8 @@ def _odd_text(rng: random.Random, who: str, text: str) -> str:
 def write_session(seed: str, session: Session, speaker: Speaker, *, group: bool = False) -> Iterator[Line]:
     """Yield the session's messages in order; the same seed gives the same messages.
 
-    The first one has the time `session.start`, and no pause is longer than a day. The `text` of a media line
-    is its caption; a call is a notification.
+    The first one has the time `session.start`, and no pause is longer than six hours. The `text` of a media
+    line is its caption; a call is a notification.
     """
     rng = random.Random(seed)
     slots = _slots(rng, session, speaker)

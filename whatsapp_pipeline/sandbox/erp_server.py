@@ -76,13 +76,14 @@ class ErpSandbox:
         *,
         per_minute: int = 0,
     ) -> None:
-        """Serve these rows; `per_minute` above 0 limits the requests, as a plan of the ERP does."""
+        """Serve these rows; `per_minute` above 0 limits the requests, as a subscription of the ERP does."""
         self.contacts = sorted(contacts, key=lambda item: int(item["id"]))
         self.orders = sorted(orders, key=lambda item: int(item["id"]))
         self.details = dict(details)
         self.faults: list[Fault] = []
-        self.strays: dict[int, object] = {}  # position in a listing → value that is sent instead of a row
-        self.headers: dict[str, str] = {}  # sent with each answer, instead of those of the rate limit
+        self.strays: dict[int, object] = {}  # position in a listing → value, no row, to insert there
+        # Sent with each answer if `per_minute` is 0. They replace the headers of the rate limit.
+        self.headers: dict[str, str] = {}
         self.requests: list[str] = []
         self.token_requests: list[str] = []
         self.access_seconds, self.per_minute = 14_400, per_minute
@@ -218,7 +219,7 @@ class ErpSandbox:
         return Answer(200, _json(page), limits)
 
     def token(self, form: Mapping[str, str]) -> Answer | None:
-        """Answer the token endpoint: each refresh token works once."""
+        """Answer the token endpoint. Each refresh token works once, except the fixed one of the sandbox."""
         with self.lock:
             self.token_requests.append(form.get("grant_type", ""))
             fault = self._fault(TOKEN_PATH)

@@ -1,7 +1,7 @@
 """Generator of invented phone numbers.
 
-Every sample and test takes its numbers from here, so that none belongs to a real person: subscriber numbers
-are in a block of their own (`9NNNN-0NNN` for mobiles, `3NNN-0NNN` for landlines).
+Every sample takes its Brazilian numbers from here. They are random numbers of one pattern, whose last four
+digits begin with 0: `9NNNN-0NNN` for mobiles and `3NNN-0NNN` for landlines.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ Item = dict[str, Any]
 
 
 def contact_item(person: SamplePerson) -> Item:
-    """Return a contact as `GET /contatos` lists it; a missing value is ""."""
+    """Return a contact as `GET /contatos` lists it; a missing text is ""."""
     town, state = TOWNS[person.index % len(TOWNS)]
     address: Item | None = {
         "endereco": STREETS[person.index % len(STREETS)],

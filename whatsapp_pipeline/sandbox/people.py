@@ -146,18 +146,17 @@ def _phone_fields(rng: random.Random, registry: Registry, number: str, way: str)
 
 
 def _document(rng: random.Random, *, company: bool) -> str:
-    """Invent a document number with the check digits 00, so that it belongs to nobody."""
+    """Invent a CPF or CNPJ with the check digits 00. They are wrong for nearly all of these numbers."""
     if company:
         return f"{rng.randint(10, 99)}.{rng.randint(0, 999):03d}.{rng.randint(0, 999):03d}/0001-00"
     return f"{rng.randint(100, 999)}.{rng.randint(0, 999):03d}.{rng.randint(0, 999):03d}-00"
 
 
 def make_people(seed: int, count: int, first_day: datetime, registry: Registry) -> list[SamplePerson]:
-    """Invent `count` customers, created in the six years before `first_day`; a seed always gives the same
-    ones.
+    """Invent `count` customers, created in the six years before `first_day`.
 
-    About 1 % share a number with an earlier customer, and a few share only its last eight digits. All other
-    numbers differ in their last eight digits, which `registry` stores.
+    A seed always gives the same customers. About 1 % share a number with an earlier customer, and a few share
+    only its last eight digits. All other numbers differ in their last eight digits, which `registry` stores.
     """
     rng = random.Random(f"people/{seed}")
     people: list[SamplePerson] = []

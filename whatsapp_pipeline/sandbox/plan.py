@@ -23,7 +23,7 @@ SESSIONS_APART: Final = 36 * 3600.0
 STRANGER_SHARE: Final = 0.13
 GROUP_SHARE: Final = 0.006
 WALK_IN_SHARE: Final = 0.35
-# Maximum of files per contact and month, because not everybody writes every month.
+# Maximum number of files per contact and month. It is below 1, because not everybody writes every month.
 FULLEST: Final = 0.8
 _STALLED: Final = 2000
 
@@ -95,9 +95,13 @@ class _Planner:
         return self.starts[0] + timedelta(days=self.rng.random() * (self.end - self.starts[0]).days)
 
     def add(self, chat: SampleChat, session: Session) -> bool:
-        """Add a session to a chat; return False if its month can't have the file or the chat is not quiet."""
+        """Add a session to a chat, and its month's file if the chat has none yet.
+
+        Return False if the month is not in the archive, if there are enough files, or if another session is
+        near.
+        """
         month = self.month_of(session.start)
-        if month is None or chat.taken(session.start, SESSIONS_APART):
+        if month is None or chat.has_session_near(session.start, SESSIONS_APART):
             return False
         if month not in chat.files:
             if self.files >= self.wanted:
@@ -109,7 +113,10 @@ class _Planner:
         return True
 
     def run(self) -> World:
-        """Plan cases until the wanted number of files is reached; raises PipelineError."""
+        """Plan cases until the wanted number of files is reached.
+
+        Raises PipelineError if there are too few contacts for the files.
+        """
         if self.wanted > FULLEST * len(self.people) * len(self.starts):
             raise self._too_few()  # otherwise strangers would fill the archive
         stalled = 0
@@ -140,21 +147,23 @@ class _Planner:
         else:
             self._customer_case()
 
-    def _keep(self, chat: SampleChat) -> SampleChat:
+    def _add_chat(self, chat: SampleChat) -> SampleChat:
         self.chats.append(chat)
         return chat
 
     def _group_talk(self) -> None:
         position = int(self.rng.random() * max(2, self.wanted // 400))
         while position >= len(self.groups):
-            self.groups.append(self._keep(chat_makers.of_group(self.rng, len(self.chats), len(self.groups))))
+            self.groups.append(
+                self._add_chat(chat_makers.of_group(self.rng, len(self.chats), len(self.groups)))
+            )
         self.add(self.groups[position], Session(self.moment(self.any_day()), "group", "neutral", None, 0))
 
     def _stranger_talk(self) -> None:
         if self.strangers and self.rng.random() < 0.25:
             chat = self.rng.choice(self.strangers)
         else:
-            chat = self._keep(chat_makers.of_stranger(self.rng, len(self.chats), self.registry))
+            chat = self._add_chat(chat_makers.of_stranger(self.rng, len(self.chats), self.registry))
             self.strangers.append(chat)
         kind = self.rng.choices(("stranger", "price", "hours", "supplier"), (40, 30, 18, 12))[0]
         self.add(chat, Session(self.moment(self.any_day()), kind, "neutral", None, 0))
@@ -166,7 +175,9 @@ class _Planner:
             person = self.people[person.shared_with]
         chat = self.by_person.get(person.index)
         if chat is None:
-            chat = self._keep(chat_makers.of_person(self.rng, len(self.chats), person, self.options.named))
+            chat = self._add_chat(
+                chat_makers.of_person(self.rng, len(self.chats), person, self.options.named)
+            )
             self.by_person[person.index] = chat
         return chat, person
 
@@ -238,8 +249,8 @@ def sized(
 ) -> list[Session]:
     """Return the sessions of a file with their sizes, about `target` messages together.
 
-    A long file gets more sessions, up to three years before the archive's first day and about no order: a
-    file of 2025 can contain messages of 2023.
+    A long file gets additional sessions before the archive's first day, one for each 45 messages. They are
+    about no order and at least two days apart, so a file of 2025 can contain messages of 2023.
     """
     extra: list[Session] = []
     if history and target > 60:
