@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from whatsapp_pipeline.cli.process_families import holders_of
+from whatsapp_pipeline.cli.process_tree import holders_of
 from whatsapp_pipeline.errors import PipelineError
 
 
 @contextmanager
-def only_one(local_dir: Path, command: str) -> Iterator[IO[str]]:
+def instance_lock(local_dir: Path, command: str) -> Iterator[IO[str]]:
     """Hold the lock of this instance and yield the lock file.
 
     Raises PipelineError if another process holds the lock.
@@ -28,7 +28,7 @@ def only_one(local_dir: Path, command: str) -> Iterator[IO[str]]:
 
     Args:
         local_dir: The folder of the instance.
-        command: `up` or `serve`, for the message that a second one shows.
+        command: `up` or `serve`. A second supervisor names it in its error message.
     """
     local_dir.mkdir(parents=True, exist_ok=True)
     with (local_dir / "up.lock").open("a+") as file:
@@ -46,11 +46,13 @@ def only_one(local_dir: Path, command: str) -> Iterator[IO[str]]:
 def _held_by_another(lock: Path, content: list[str]) -> PipelineError:
     """Return the error for a held lock.
 
-    The owner runs, or it was killed and its processes are still running.
+    Either the owner is still running, or it was killed and its child processes still hold the lock. The two
+    cases have different messages.
     """
     owner, command = content if len(content) == 2 else ("unknown", "up")
     where = f"{lock.parent.name}/{lock.name}"
     holders = [str(pid) for pid in holders_of(lock) if pid != os.getpid()]
+    # If no holder is found, it is a process of another user, whose open files this process can't see.
     if owner in holders or not holders:
         return PipelineError(
             f"another `{command}` runs on this instance (process {owner}, {where}); stop it first, because "
@@ -59,5 +61,6 @@ def _held_by_another(lock: Path, content: list[str]) -> PipelineError:
     article = "an" if command == "up" else "a"
     return PipelineError(
         f"{article} `{command}` on this instance was killed (process {owner}, {where}) and its processes are "
-        f"being stopped; start again in a minute. If this goes on, stop them: kill {' '.join(holders)}"
+        f"being stopped; start again in a minute. If you see this error again after a minute, stop the "
+        f"processes: kill {' '.join(holders)}"
     )

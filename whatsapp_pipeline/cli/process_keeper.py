@@ -1,4 +1,4 @@
-"""A process that ends the processes of a supervisor that was killed.
+"""The clean-up process: it ends the processes of a supervisor that was killed.
 
 The supervisor starts `python -m whatsapp_pipeline.cli.process_keeper` beside its own processes. The
 supervisor writes to the standard input of this process: the id of each process that it starts, one per line,
@@ -7,7 +7,7 @@ a normal end no process is left. After SIGKILL, which the supervisor cannot hand
 processes that are left. Then it removes the folders that its arguments name.
 
 What belongs here: waiting for the end of the supervisor. What does not: ending a process and its descendants
-(process_families.py).
+(process_tree.py).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import shutil
 import sys
 from collections.abc import Iterable
 
-from whatsapp_pipeline.cli.process_families import end_family
+from whatsapp_pipeline.cli.process_tree import end_process_tree
 
 
 def keep_processes(lines: Iterable[str]) -> None:
-    """Read the ids until the supervisor ends, then end the processes that are left, the last one first."""
+    """Read ids until the supervisor ends, then end the processes that are left, the last started first."""
     for pid in reversed(left_over(lines)):
-        end_family(pid)
+        end_process_tree(pid)
 
 
 def left_over(lines: Iterable[str]) -> list[int]:

@@ -23,16 +23,21 @@ from whatsapp_pipeline.cli.supervisor import RestartPolicy
     type=click.IntRange(0, 50),
     default=5,
     show_default=True,
-    help="Largest number of restarts of one process within --minutes. After more, `serve` gives up.",
+    help="Largest number of restarts of one process within --minutes. If it ends once more, `serve` stops "
+    "all processes and ends with an error.",
 )
 @click.option(
-    "--minutes", type=click.IntRange(1, 1440), default=10, show_default=True, help="See --restarts."
+    "--minutes",
+    type=click.IntRange(1, 1440),
+    default=10,
+    show_default=True,
+    help="Length of the period for --restarts, in minutes.",
 )
 @click.option(
     "--log-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"Write the output of all processes to this file; at {LOG_MEGABYTES} MB it is rotated, and "
-    f"{LOG_FILES} old ones stay. [default: standard output and error]",
+    help=f"Write the output of all processes to this file. It is rotated at {LOG_MEGABYTES} MB, and the "
+    f"{LOG_FILES} newest rotated files are kept.  [default: standard output and error]",
 )
 def serve(
     port: int,
@@ -54,6 +59,6 @@ def serve(
         "serve",
         Places(host, port, webhook_port, console_port, health_port),
         development=False,
-        policy=RestartPolicy(most=restarts, period=60.0 * minutes),
+        policy=RestartPolicy(max_restarts=restarts, period=60.0 * minutes),
         log_file=log_file,
     )

@@ -24,7 +24,7 @@ from whatsapp_pipeline.assets.overview import overview_lines
 from whatsapp_pipeline.cli.console import why_not_served
 from whatsapp_pipeline.cli.database_option import current_url, require_free
 from whatsapp_pipeline.cli.health import HealthServer, Probe
-from whatsapp_pipeline.cli.instance_lock import only_one
+from whatsapp_pipeline.cli.instance_lock import instance_lock
 from whatsapp_pipeline.cli.output import say
 from whatsapp_pipeline.cli.rotated_log import RotatedLog
 from whatsapp_pipeline.cli.service_manager import notify
@@ -35,13 +35,13 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import as_log_line
 from whatsapp_pipeline.settings import Settings
 
-# The same name as in workspace.yaml: Dagster stores the state of schedules under it
+# The same name as in workspace.yaml: Dagster stores the state of schedules under this name.
 LOCATION = "whatsapp_pipeline"
 
 # Dagster's code server ends if nobody requests its health within this time, 30 s by default. It must survive
 # the sleep of a laptop, so the time is a month. The supervisor ends the code server together with the other
 # processes.
-CODE_SERVER_PATIENCE_SECONDS = 30 * 24 * 3600
+CODE_SERVER_HEARTBEAT_SECONDS = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Places:
 
 
 LOG_MEGABYTES, LOG_FILES = 50, 10
-"""The size at which the log file is rotated, and how many rotated files stay."""
+"""The size at which the log file is rotated, and the number of rotated files that are kept."""
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -101,46 +101,38 @@ def keep_running(
 
     Args:
         command: `up` or `serve`, for messages.
-        places: Where the processes listen.
-        development: Whether Dagster's UI and daemon are one process, as developers run them.
-        insecure_webhook: Whether the receiver accepts unsigned bodies.
-        policy: The pauses and the number of restarts of a process.
+        places: The addresses on which the processes listen.
+        development: If true, Dagster's UI and daemon are one process, as developers run them.
+        insecure_webhook: If true, the receiver accepts unsigned bodies.
+        policy: The pauses before restarts, and the largest number of restarts of a process.
         log_file: File for the output of all processes; None for the output of this process.
     """
     configured = settings.load_settings()
     as_json = configured.log_format == "json"  # then every line on the terminal must be a JSON log line
     receives = configured.whatsapp_enabled and (bool(configured.whatsapp_app_secrets) or insecure_webhook)
     with contextlib.ExitStack() as stack:
-        lock = stack.enter_context(only_one(configured.local_dir, command))
-        output = None
-        if log_file is not None:
-            output = stack.enter_context(RotatedLog(log_file, LOG_MEGABYTES * 1_000_000, LOG_FILES))
-            stack.enter_context(_errors_logged(output))
+        lock = stack.enter_context(instance_lock(configured.local_dir, command))
+        output = None if log_file is None else stack.enter_context(_log_file(log_file))
         # This process keeps the embedded server in use, so that the server keeps running when a child process
         # ends.
         database = pipeline_url(configured) if development else current_url(configured)
         _require_free_ports(places, receives=receives)
         dagster_url(configured)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))
-        services = _dagster_services(folder, places, development=development, as_json=as_json)
-        if receives:
-            services.append(_receiver(places, insecure=insecure_webhook))
-        else:
-            hint = ", or give --insecure-webhook" if development else ""
-            say(f"webhook receiver: not started (set WHATSAPP_APP_SECRET{hint})", err=as_json)
-        if reason := why_not_served(configured):
-            say(f"console: not started ({reason})", err=as_json)
-        else:
-            services.append(_console(places, prints_link=development))
         supervisor = Supervisor(
-            services,
+            [
+                *_dagster_services(folder, places, development=development, as_json=as_json),
+                *_optional_services(
+                    configured, places, development=development, receives=receives, insecure=insecure_webhook
+                ),
+            ],
             environment={**_environment(), "CONSOLE_URL": _console_url(configured, places)},
             policy=policy,
             inherited=[lock.fileno()],
             folder=folder,
             output=output.descriptor if output else None,
             say=partial(_say_and_log, output),
-            look_after=None if configured.database_url else partial(_look_after_server, configured, output),
+            on_check=None if configured.database_url else partial(_restart_server, configured, output),
         )
         if places.health_port is not None:
             probes = _probes(configured, places)
@@ -148,6 +140,24 @@ def keep_running(
             say(f"health: http://127.0.0.1:{places.health_port}", err=as_json)
         say(f"Dagster: http://{places.host}:{places.port}   (Ctrl-C stops everything)", err=as_json)
         supervisor.run(lambda: notify("READY=1"))
+
+
+def _optional_services(
+    configured: Settings, places: Places, *, development: bool, receives: bool, insecure: bool
+) -> list[Service]:
+    """Return the receiver and the console. If one of them can't be started, print the reason instead."""
+    as_json = configured.log_format == "json"
+    services = []
+    if receives:
+        services.append(_receiver(places, insecure=insecure))
+    else:
+        hint = ", or give --insecure-webhook" if development else ""
+        say(f"webhook receiver: not started (set WHATSAPP_APP_SECRET{hint})", err=as_json)
+    if reason := why_not_served(configured):
+        say(f"console: not started ({reason})", err=as_json)
+    else:
+        services.append(_console(places, prints_link=development))
+    return services
 
 
 def _say_and_log(output: RotatedLog | None, text: str) -> None:
@@ -163,19 +173,20 @@ def _log(output: RotatedLog, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _errors_logged(output: RotatedLog) -> Iterator[None]:
-    """Write an error that ends the block to the log file.
+def _log_file(path: Path) -> Iterator[RotatedLog]:
+    """Open the log file. A PipelineError that ends the block is written to it, too.
 
     The command line writes the error to standard error.
     """
-    try:
-        yield
-    except PipelineError as error:
-        _log(output, f"error: {error}")
-        raise
+    with RotatedLog(path, LOG_MEGABYTES * 1_000_000, LOG_FILES) as output:
+        try:
+            yield output
+        except PipelineError as error:
+            _log(output, f"error: {error}")
+            raise
 
 
-def _look_after_server(configured: Settings, output: RotatedLog | None) -> None:
+def _restart_server(configured: Settings, output: RotatedLog | None) -> None:
     """Restart the embedded server if it was killed. Clients connect again without further action."""
     try:
         if restart_if_ended(configured.local_dir):
@@ -195,7 +206,7 @@ def _require_free_ports(places: Places, *, receives: bool) -> None:
 
 def _environment() -> dict[str, str]:
     return {
-        # gRPC's own lines, for example about a connection that it repairs, have no format of ours.
+        # gRPC's own lines, for example about a connection that it repairs, are not in the format of the log.
         "GRPC_VERBOSITY": "ERROR",
         **os.environ,
         "DAGSTER_HOME": os.environ.get("DAGSTER_HOME", str(settings.PROJECT_ROOT)),
@@ -206,8 +217,7 @@ def _environment() -> dict[str, str]:
 
 
 def _dagster_services(folder: Path, places: Places, *, development: bool, as_json: bool) -> list[Service]:
-    """Return the services of Dagster: the code server, and the UI and daemon, which connect to it by a
-    socket.
+    """Return the services of Dagster: the code server, and the UI and daemon, which connect to its socket.
 
     The code server is a separate process without `--heartbeat`. The code server that `dagster dev` starts
     would end when the machine sleeps for 45 s, and the UI would not connect to the next one.
@@ -226,8 +236,8 @@ def _dagster_services(folder: Path, places: Places, *, development: bool, as_jso
     # instance's.
     beside = home if home.is_dir() else settings.PROJECT_ROOT
     loaded = ["--module-name", configured.definitions_module, "--location-name", LOCATION]
-    patience = ["--heartbeat-ttl", str(CODE_SERVER_PATIENCE_SECONDS), "--inject-env-vars-from-instance"]
-    code_server = [_program("dagster"), "code-server", "start", *loaded, "--socket", str(socket), *patience]
+    heartbeat = ["--heartbeat-ttl", str(CODE_SERVER_HEARTBEAT_SECONDS), "--inject-env-vars-from-instance"]
+    code_server = [_program("dagster"), "code-server", "start", *loaded, "--socket", str(socket), *heartbeat]
     ui = ["--workspace", str(workspace), "--port", str(places.port), "--host", places.host, *quiet]
     daemon = [_program("dagster-daemon"), "run", "--workspace", str(workspace), *quiet]
     first = ["dev"] if development else ["--dagster-log-level", "warning"]

@@ -1,8 +1,8 @@
 """A supervisor that keeps several processes running until a signal arrives, and then ends all of them.
 
 What belongs here: starting processes in order, restarting one that ended, giving up, and ending all of them.
-What does not: the list of processes (services.py), ending one with its descendants (process_families.py), and
-ending them after the supervisor was killed (process_keeper.py).
+What does not: the list of processes (services.py), ending a process with its descendants (process_tree.py),
+and ending them after the supervisor was killed (process_keeper.py).
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from types import FrameType
 from typing import Literal, TypeAlias
 
 from whatsapp_pipeline import settings
-from whatsapp_pipeline.cli.process_families import end_family, has_child
+from whatsapp_pipeline.cli.process_tree import end_process_tree, has_child
 from whatsapp_pipeline.errors import PipelineError
 
-_SECONDS_BETWEEN_LOOKS = 2.0
-_KEEPER = "the keeper"
+_CHECK_SECONDS = 2.0
+"""Seconds between two checks of what sends no event: `on_check`, and the child processes of services."""
+_KEEPER = "the clean-up process"
 _KEEPER_MODULE = f"{__package__}.process_keeper"
 
 
@@ -38,23 +39,25 @@ class RestartPolicy:
     Attributes:
         first_pause: Seconds before the first restart. Each further pause within the period is twice as long.
         longest_pause: The longest pause in seconds.
-        most: Largest number of restarts of a process within the period.
-        period: Seconds.
+        max_restarts: Largest number of restarts of a process within the period.
+        period: Length in seconds of the period, which ends at the current time.
     """
 
     first_pause: float = 0.5
     longest_pause: float = 60.0
-    most: int = 5
+    max_restarts: int = 5
     period: float = 600.0
 
     def pause(self, ends: Sequence[float]) -> float | None:
         """Return the pause before the next start, or None if the process ended too often.
 
         Args:
-            ends: Times in seconds at which the process ended. The last one is the current time.
+            ends: Times in seconds at which the process ended, the oldest first. The last is the current time.
         """
         recent = sum(1 for end in ends if end > ends[-1] - self.period)
-        return None if recent > self.most else min(self.longest_pause, self.first_pause * 2 ** (recent - 1))
+        if recent > self.max_restarts:
+            return None
+        return min(self.longest_pause, self.first_pause * 2.0 ** (recent - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,12 @@ class Service:
     """A process to keep running.
 
     Attributes:
-        name: What people call it.
+        name: The name in messages and in the health report.
         command: Program and arguments.
-        folder: Where it runs.
-        ready: A file that it makes; the next service starts when the file is there.
-        needs_child: Whether it is of no use once the process that it started has ended, as Dagster's code
-            server is: that process holds the definitions, and the code server starts no other one.
+        folder: The working directory of the process.
+        ready: A file that the process creates. The next service starts when the file exists.
+        needs_child: If true, the service is killed and started again when its child process has ended.
+            Dagster's code server needs this: its child has the definitions, and it starts no second child.
     """
 
     name: str
@@ -96,8 +99,11 @@ class GaveUpError(PipelineError):
 
 
 @dataclass
-class _Running:
-    """A service with its process, if it has one."""
+class _ServiceProcess:
+    """A service, its process if it has one, and its restarts.
+
+    `since` is in seconds since 1970. `ends` and `start_again_at` are in seconds of the monotonic clock.
+    """
 
     service: Service
     process: subprocess.Popen[bytes] | None = None
@@ -122,7 +128,7 @@ class Supervisor:
         inherited: Sequence[int] = (),
         output: int | None = None,
         say: Callable[[str], None] = lambda _: None,
-        look_after: Callable[[], None] | None = None,
+        on_check: Callable[[], None] | None = None,
         folder: Path | None = None,
     ) -> None:
         """Prepare the supervisor. No process is started yet.
@@ -130,24 +136,27 @@ class Supervisor:
         Args:
             services: In the order in which they start. They are ended in the opposite order.
             environment: The environment of each process.
-            policy: When to restart.
+            policy: The pauses before restarts, and the largest number of restarts.
             inherited: File descriptors that every process keeps open, such as the lock of the instance.
-            output: Where each process writes; the supervisor's own output when None.
+            output: File descriptor for the standard output and standard error of each service. None means
+                those of the supervisor.
             say: Receives a line when a process ended or was started again.
-            look_after: Called every two seconds, for what is not a process of the supervisor's own.
-            folder: Removed when all processes have ended, also after SIGKILL.
+            on_check: Called about every two seconds. It checks processes that are not services, such as the
+                embedded database server.
+            folder: A temporary folder. The clean-up process removes it when all services have ended, also if
+                the supervisor was killed.
         """
-        self._running = {service.name: _Running(service) for service in services}
+        self._services = {service.name: _ServiceProcess(service) for service in services}
         self._environment = dict(environment)
         self._policy = policy or RestartPolicy()
         self._inherited = tuple(inherited)
         self._output = output
         self._say = say
-        self._look_after = look_after
+        self._on_check = on_check
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._stopping = False
         removed = [] if folder is None else [str(folder)]
-        self._keeper = _Running(Service(_KEEPER, [sys.executable, "-m", _KEEPER_MODULE, *removed]))
+        self._keeper = _ServiceProcess(Service(_KEEPER, [sys.executable, "-m", _KEEPER_MODULE, *removed]))
         self._keeper_input = -1
 
     def run(self, on_started: Callable[[], None] = lambda: None) -> None:
@@ -158,12 +167,14 @@ class Supervisor:
         Returns after SIGINT or SIGTERM. Raises GaveUpError if a service can't be kept running. In both cases
         all processes have ended.
         """
-        before = {one: signal.signal(one, self._on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             self._start_keeper()
-            for running in self._running.values():
-                self._start(running)
-                self._wait_until_ready(running)
+            for service in self._services.values():
+                self._start(service)
+                self._wait_until_ready(service)
                 if self._stopping:
                     return
             on_started()
@@ -171,27 +182,27 @@ class Supervisor:
                 self._handle_next_event()
         finally:
             self._end_all()
-            for number, handler in before.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def states(self) -> list[ServiceState]:
         """Return the state of each service. Other threads may call this."""
         return [
             ServiceState(one.service.name, _state(one), _pid(one), one.restarts, one.since)
-            for one in self._running.values()
+            for one in self._services.values()
         ]
 
     def _on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
         self._events.put(("stop", None))  # a SimpleQueue may be used in a signal handler
 
-    def _start(self, running: _Running) -> None:
-        service = running.service
+    def _start(self, one: _ServiceProcess) -> None:
+        service = one.service
         if service.ready is not None:
             service.ready.unlink(missing_ok=True)
         # Each service gets a session of its own. So Ctrl-C reaches only this process, and a service can be
         # ended with its descendants.
-        running.process = subprocess.Popen(
+        one.process = subprocess.Popen(
             list(service.command),
             cwd=service.folder,
             env=self._environment,
@@ -201,9 +212,9 @@ class Supervisor:
             stdout=self._output,
             stderr=self._output,
         )
-        running.since, running.start_again_at = time.time(), None
-        self._report_to_keeper(running.process.pid)
-        self._watch(running.process)
+        one.since, one.start_again_at = time.time(), None
+        self._report_start(one.process.pid)
+        self._watch(one.process)
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         def wait() -> None:
@@ -212,45 +223,58 @@ class Supervisor:
 
         threading.Thread(target=wait, daemon=True).start()
 
-    def _wait_until_ready(self, running: _Running) -> None:
+    def _wait_until_ready(self, one: _ServiceProcess) -> None:
         """Wait for the ready file of a service. Raises GaveUpError if its process ends first."""
-        ready = running.service.ready
+        ready = one.service.ready
         while ready is not None and not ready.exists() and not self._stopping:
-            if running.process is None or running.process.poll() is not None:
-                raise GaveUpError(f"{running.service.name} ended while it started; its messages are above")
+            if one.process is None or one.process.poll() is not None:
+                raise GaveUpError(
+                    f"{one.service.name} ended before it was ready; read its last messages above or in the "
+                    "log file"
+                )
             time.sleep(0.1)  # polling, because the process that creates the file gives no signal
 
     def _handle_next_event(self) -> None:
-        """Wait until a process ends, a signal arrives or a restart is due, and handle this event."""
-        due = [one.start_again_at for one in self._running.values() if one.start_again_at is not None]
-        if self._look_after is not None or any(one.service.needs_child for one in self._running.values()):
-            due.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
+        """Wait for the end of a process, a signal, a due restart or the next check, and handle it."""
         try:
-            event, process = self._events.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
+            event, process = self._events.get(timeout=self._seconds_to_next_check())
         except queue.Empty:
-            if self._look_after is not None:
-                self._look_after()
-            for one in self._running.values():
-                if one.start_again_at is not None and one.start_again_at <= time.monotonic():
-                    self._start(one)
-                    self._say(f"{one.service.name} was started again (process {_pid(one)})")
-                self._kill_if_childless(one)
+            self._check()
             return
         if event == "ended" and not self._stopping:
-            for one in (*self._running.values(), self._keeper):
+            for one in (*self._services.values(), self._keeper):
                 if one.process is process:
                     self._plan_restart(one)
 
-    def _kill_if_childless(self, one: _Running) -> None:
+    def _seconds_to_next_check(self) -> float | None:
+        """Return the seconds until a restart or a check is due; None if neither is planned."""
+        due = [one.start_again_at for one in self._services.values() if one.start_again_at is not None]
+        if self._on_check is not None or any(one.service.needs_child for one in self._services.values()):
+            due.append(time.monotonic() + _CHECK_SECONDS)
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _check(self) -> None:
+        """Call `on_check`, start the services whose restart is due, and kill services without their child."""
+        if self._on_check is not None:
+            self._on_check()
+        for one in self._services.values():
+            if one.start_again_at is not None and one.start_again_at <= time.monotonic():
+                self._start(one)
+                self._say(f"{one.service.name} was started again (process {_pid(one)})")
+            self._kill_if_childless(one)
+
+    def _kill_if_childless(self, one: _ServiceProcess) -> None:
         """Kill a ready service whose child process has ended, so that both are started again."""
         service, process = one.service, one.process
         if not service.needs_child or process is None or (service.ready and not service.ready.exists()):
             return
         if not has_child(process.pid):
-            self._say(f"the process that {service.name} had started has ended")
+            self._say(
+                f"the child process of {service.name} ended; {service.name} is stopped and started again"
+            )
             process.kill()
 
-    def _plan_restart(self, one: _Running) -> None:
+    def _plan_restart(self, one: _ServiceProcess) -> None:
         """End the descendants of an ended process, and set the time of its restart, or raise GaveUpError."""
         process = one.process
         if process is None:
@@ -260,13 +284,14 @@ class Supervisor:
         how = _how_it_ended(process.returncode)
         one.process, one.since = None, time.time()
         if one is not self._keeper:
-            end_family(process.pid)
-            self._report_to_keeper(-process.pid)
+            end_process_tree(process.pid)
+            self._report_end(process.pid)
         if pause is None:
             raise GaveUpError(
-                f"{one.service.name} ended unexpectedly ({how}) after {self._policy.most} restarts within "
-                f"{self._policy.period / 60:g} minutes, so all processes were ended; its messages are "
-                f"above. After a new start, work in progress continues"
+                f"{one.service.name} ended {self._policy.max_restarts + 1} time(s) within "
+                f"{self._policy.period / 60:g} minutes (last: {how}). All services were stopped. Read the "
+                f"messages of {one.service.name} above or in the log file and fix the cause, then start "
+                "again; interrupted work continues"
             )
         one.restarts += 1
         if one is self._keeper:
@@ -277,9 +302,9 @@ class Supervisor:
         self._say(f"{one.service.name} ended ({how}); it is started again in {pause:g} s")
 
     def _start_keeper(self) -> None:
-        """Start the process that ends the others if this one is killed.
+        """Start the clean-up process, which ends all services if the supervisor is killed.
 
-        It receives the ids of the running processes.
+        The supervisor sends it the ids of the running processes.
         """
         if self._keeper_input >= 0:
             os.close(self._keeper_input)
@@ -289,35 +314,44 @@ class Supervisor:
             command, stdin=reads, start_new_session=True, pass_fds=self._inherited
         )
         os.close(reads)
-        for one in self._running.values():
+        for one in self._services.values():
             if one.process is not None:
-                self._report_to_keeper(one.process.pid)
+                self._report_start(one.process.pid)
         self._watch(self._keeper.process)
 
-    def _report_to_keeper(self, number: int) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the keeper ended; the next one receives all ids
+    def _report_start(self, pid: int) -> None:
+        """Report to the clean-up process that a process was started."""
+        self._write_to_keeper(pid)
+
+    def _report_end(self, pid: int) -> None:
+        """Report to the clean-up process that a process and its descendants have ended: a negative id."""
+        self._write_to_keeper(-pid)
+
+    def _write_to_keeper(self, number: int) -> None:
+        # If the clean-up process has ended, the pipe is broken. The next one receives all ids when it starts.
+        with contextlib.suppress(BrokenPipeError):
             os.write(self._keeper_input, f"{number}\n".encode())
 
     def _end_all(self) -> None:
-        # The last service is ended first: Dagster's daemon would log a traceback for each tick without a code
-        # server.
-        for one in reversed(self._running.values()):
+        # Services are ended in the opposite order of their start. So Dagster's daemon ends before the code
+        # server: without a code server, it would log a traceback for each tick.
+        for one in reversed(self._services.values()):
             if one.process is not None:
-                end_family(one.process.pid)
-                self._report_to_keeper(-one.process.pid)
+                end_process_tree(one.process.pid)
+                self._report_end(one.process.pid)
         if self._keeper_input >= 0:
             os.close(self._keeper_input)
         if self._keeper.process is not None:
             self._keeper.process.wait()
 
 
-def _state(one: _Running) -> State:
+def _state(one: _ServiceProcess) -> State:
     if one.process is None:
         return "restarting" if one.ends else "starting"
     return "running"
 
 
-def _pid(one: _Running) -> int | None:
+def _pid(one: _ServiceProcess) -> int | None:
     process = one.process  # another thread may set it to None
     return process.pid if process else None
 

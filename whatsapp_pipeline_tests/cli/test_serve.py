@@ -263,4 +263,6 @@ def test_the_log_file_says_why_it_gave_up(fresh_database_url: str, tmp_path: Pat
     if log_format:
         line = json.loads(last)
         last = f"{line['level']}: {line['message']}"
-    assert re.match(r"error: (daemon|web server) ended unexpectedly \(exit status 1\) after 0 restarts", last)
+    assert re.match(
+        r"error: (daemon|web server) ended 1 time\(s\) within 10 minutes \(last: exit status 1\)", last
+    )

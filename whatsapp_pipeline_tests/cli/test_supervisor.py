@@ -19,7 +19,7 @@ import pytest
 from whatsapp_pipeline.cli.process_keeper import left_over
 from whatsapp_pipeline.cli.supervisor import GaveUpError, RestartPolicy, Service, Supervisor
 
-AT_ONCE = RestartPolicy(first_pause=0.01, longest_pause=0.05, most=3, period=600)
+AT_ONCE = RestartPolicy(first_pause=0.01, longest_pause=0.05, max_restarts=3, period=600)
 
 # Says who it is through a pipe in the file system, starts a child, and lives on, or ends.
 _PARENT = """
@@ -77,7 +77,7 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
     ],
 )
 def test_pauses_grow_and_end(ends: list[float], pause: float | None) -> None:
-    assert RestartPolicy(first_pause=1, longest_pause=5, most=4, period=60).pause(ends) == pause
+    assert RestartPolicy(first_pause=1, longest_pause=5, max_restarts=4, period=60).pause(ends) == pause
 
 
 def test_what_is_killed_is_started_again_without_its_old_children(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_killed_is_started_again_without_its_old_children(tmp_path: Path
 def test_a_service_of_no_use_without_its_child_is_started_again_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("whatsapp_pipeline.cli.supervisor._SECONDS_BETWEEN_LOOKS", 0.05)
+    monkeypatch.setattr("whatsapp_pipeline.cli.supervisor._CHECK_SECONDS", 0.05)
     os.mkfifo(tmp_path / "pids")
     said: list[str] = []
     service = Service(
@@ -122,7 +122,7 @@ def test_a_service_of_no_use_without_its_child_is_started_again_with_it(
     with beside(kill_the_child):
         supervisor.run()
     assert all(is_gone(pid) for pids in seen for pid in pids)
-    assert said[0] == "the process that code server had started has ended"
+    assert said[0] == "the child process of code server ended; code server is stopped and started again"
     assert said[1] == "code server ended (signal SIGKILL); it is started again in 0.01 s"
 
 
@@ -139,7 +139,9 @@ def test_one_that_ends_again_and_again_is_named_and_leaves_nobody_behind(tmp_pat
     lasting = Service("console", [sys.executable, "-c", "import signal; signal.pause()"])
     supervisor = Supervisor([lasting, failing], environment=os.environ, policy=AT_ONCE)
     before = psutil.Process().children()  # another test's server may be among them
-    with pytest.raises(GaveUpError, match=r"daemon .*\(exit status 7\) after 3 restarts within 10 minutes"):
+    with pytest.raises(
+        GaveUpError, match=r"daemon ended 4 time\(s\) within 10 minutes \(last: exit status 7\)"
+    ):
         supervisor.run()
     orphans = [int(line) for line in starts.read_text().splitlines()]
     assert len(orphans) == 4  # the first start, and three more
@@ -152,7 +154,7 @@ def test_a_service_that_ends_before_it_was_ready_is_not_tried_again(tmp_path: Pa
         "code server", [sys.executable, "-c", "import sys; sys.exit(3)"], ready=tmp_path / "ready"
     )
     later = Service("daemon", [sys.executable, "-c", f"open({str(tmp_path / 'began')!r}, 'w')"])
-    with pytest.raises(GaveUpError, match="code server ended while it started"):
+    with pytest.raises(GaveUpError, match="code server ended before it was ready"):
         Supervisor([never, later], environment=os.environ).run()
     assert not (tmp_path / "began").exists()
 
@@ -184,7 +186,9 @@ def test_a_killed_keeper_is_replaced_and_knows_all_processes(tmp_path: Path) -> 
     with psutil.Popen(command, stdout=subprocess.PIPE, text=True) as process, killed_at_last(process):
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         _keeper_of(process).kill()
-        assert process.stdout.readline() == "the keeper ended (signal SIGKILL) and was started again\n"
+        assert (
+            process.stdout.readline() == "the clean-up process ended (signal SIGKILL) and was started again\n"
+        )
         second = _keeper_of(process)
         process.kill()
         process.wait()
@@ -227,7 +231,7 @@ def _keeper_of(process: psutil.Process) -> psutil.Process:
 def test_what_is_no_process_of_its_own_is_looked_after() -> None:
     looked = threading.Event()
     lasting = Service("console", [sys.executable, "-c", "import signal; signal.pause()"])
-    supervisor = Supervisor([lasting], environment=os.environ, look_after=looked.set)
+    supervisor = Supervisor([lasting], environment=os.environ, on_check=looked.set)
     with beside(lambda: assert_happens(looked)):
         supervisor.run()
 

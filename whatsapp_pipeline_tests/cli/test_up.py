@@ -17,8 +17,8 @@ import psutil
 import pytest
 import requests
 
-from whatsapp_pipeline.cli.instance_lock import only_one
-from whatsapp_pipeline.cli.process_families import holders_of
+from whatsapp_pipeline.cli.instance_lock import instance_lock
+from whatsapp_pipeline.cli.process_tree import holders_of
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import PROJECT_ROOT
 from whatsapp_pipeline.store.connection import connect
@@ -29,9 +29,9 @@ from whatsapp_pipeline_tests.processes import ended_at_last, free_port, wait_for
 _UP = """
 import os, sys
 from pathlib import Path
-from whatsapp_pipeline.cli.instance_lock import only_one
+from whatsapp_pipeline.cli.instance_lock import instance_lock
 from whatsapp_pipeline.cli.supervisor import Service, Supervisor
-with only_one(Path(sys.argv[1]), "up") as lock:
+with instance_lock(Path(sys.argv[1]), "up") as lock:
     child = Service("dagster", [sys.executable, "-c", sys.argv[2], sys.argv[3]])
     Supervisor([child], environment=os.environ, inherited=[lock.fileno()]).run()
 """
@@ -70,7 +70,7 @@ def test_a_killed_one_leaves_nobody_behind_and_holds_the_instance_until_then(tmp
 
 
 def _enter(local_dir: Path) -> None:
-    with only_one(local_dir, "up"):
+    with instance_lock(local_dir, "up"):
         pass
 
 

@@ -17,13 +17,15 @@ import psutil
 GRACE_SECONDS = 20
 
 
-def end_family(pid: int) -> None:
+def end_process_tree(pid: int) -> None:
     """Ask the leader of a session to stop, then end all of its descendants that are left.
+
+    A process that does not stop is killed: the leader after GRACE_SECONDS, a descendant after five seconds.
 
     Args:
         pid: Process id of the leader, which may have ended already. The session has the same id.
     """
-    family = _descendants(pid)
+    processes = _descendants(pid)
     with contextlib.suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
         leader.send_signal(signal.SIGINT)
@@ -31,12 +33,12 @@ def end_family(pid: int) -> None:
             leader.wait(GRACE_SECONDS)
         except psutil.TimeoutExpired:
             leader.kill()
-            family.append(leader)
-    for ask in (psutil.Process.terminate, psutil.Process.kill):
-        for one in family:
+            processes.append(leader)
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
-                ask(one)
-        _, family = psutil.wait_procs(family, timeout=5)
+                end(process)
+        _, processes = psutil.wait_procs(processes, timeout=5)
 
 
 def has_child(pid: int) -> bool:
@@ -53,7 +55,7 @@ def has_child(pid: int) -> bool:
 
 
 def holders_of(path: Path) -> list[int]:
-    """Return the ids of those processes of this user that have a file open."""
+    """Return the ids of the processes that have a file open. Only processes of this user are found."""
     target, found = str(path.resolve()), []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -63,12 +65,15 @@ def holders_of(path: Path) -> list[int]:
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
-    """Find the descendants of a process, and the members of its session, whose parents may have ended."""
-    family = []
+    """Return the descendants of a process.
+
+    Members of its session are returned, too, because the parent of a descendant may have ended.
+    """
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             if process.pid != pid and os.getsid(process.pid) == pid:
-                family.append(process)
+                found.append(process)
     with contextlib.suppress(psutil.NoSuchProcess):
-        family += [one for one in psutil.Process(pid).children(recursive=True) if one not in family]
-    return family
+        found += [one for one in psutil.Process(pid).children(recursive=True) if one not in found]
+    return found
