@@ -21,6 +21,7 @@ from whatsapp_pipeline.errors import PipelineError
 if TYPE_CHECKING:
     import dagster as dg
 
+    from whatsapp_pipeline.automation.backfill import Plan
     from whatsapp_pipeline.automation.launching import Ended, LaunchedRuns, Task
 
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--stale",
     is_flag=True,
-    help="Months whose files, contacts, orders, overrides, models or rules changed since.",
+    help="Months whose files, contacts, orders, overrides, models or rules changed after their last run.",
 )
 @click.option("--since", type=MONTH, help="Only this month and later ones.")
 @click.option("--archive", "archive_root", help="Folder or URL of the chats.  [default: CHAT_ARCHIVE]")
@@ -57,9 +58,9 @@ def backfill(
 ) -> None:
     """Run the months that are missing, failed or stale, with one run per range of months.
 
-    The runs are in this process, or with --launch in the Dagster that `up` or `serve` started. Without
-    --missing, --failed or --stale all three kinds are run. For older years, set FIRST_MONTH to their
-    first month. Exit status: 0 success, 1 a failure, 130 interrupted.
+    This process executes the runs or, with --launch, the Dagster that `up` or `serve` started. Without
+    --missing, --failed or --stale all three kinds are run. To run older years, set FIRST_MONTH to their first
+    month. Exit status: 0 success, 1 a failure, 130 interrupted.
     """
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Imported here because these modules are slow to import and only this command needs them.
@@ -73,14 +74,7 @@ def backfill(
     from whatsapp_pipeline.resources.sources import Archive
 
     first = MONTHS.get_first_partition_key()
-    if launch and archive_root:
-        raise click.UsageError(
-            "with --launch the runs read CHAT_ARCHIVE of that Dagster; leave out --archive"
-        )
-    if since and first and since < first:
-        raise PipelineError(
-            f"{since} is before the first month of this project, {first}; set FIRST_MONTH={since}"
-        )
+    _refuse_bad_options(launch, archive_root, since, first)
     chosen = dict(zip(KINDS, (missing, failed, stale), strict=True))
     kinds = [kind for kind, is_chosen in chosen.items() if is_chosen] or list(KINDS)
     archive, database = Archive(root=archive_root), Database()
@@ -89,18 +83,8 @@ def backfill(
     with headless.open_instance(ephemeral=False) as instance:
         with database.connect(dry_run=True) as conn:
             todo = plan(defs.resolve_asset_graph(), instance, conn, chats, kinds=kinds, since=since)
-        outside = [month for month in chats.months() if first and month < first]
-        if outside:
-            say(f"{len(outside)} months before {first} are left out; FIRST_MONTH={outside[0]} takes them in")
-        for month in todo.months:
-            say(f"{month}  {'; '.join(todo.reasons[month])}")
-        runs = [one if one == two else f"{one}..{two}" for one, two in todo.ranges]
-        say(
-            f"{len(todo.months)} months to run: {', '.join(runs)}"
-            if runs
-            else "no month is missing, failed or stale"
-        )
-        if dry_run or not runs:
+        _print_plan(todo, outside=[month for month in chats.months() if first and month < first])
+        if dry_run or not todo.months:
             return
         if launch:
             tasks = phases(todo, config, per_month=launch == "months")
@@ -108,6 +92,37 @@ def backfill(
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False, config=config)
     show(outcome, dry_run=False)
     raise SystemExit(outcome.exit_status)
+
+
+def _refuse_bad_options(
+    launch: str | None, archive_root: str | None, since: str | None, first: str | None
+) -> None:
+    """Raise an error for options that exclude each other, and for a month before the first month."""
+    if launch and archive_root:
+        raise click.UsageError(
+            "with --launch the runs read CHAT_ARCHIVE of that Dagster; leave out --archive"
+        )
+    if since and first and since < first:
+        raise PipelineError(
+            f"{since} is before the first month of this project, {first}; set FIRST_MONTH={since}"
+        )
+
+
+def _print_plan(todo: Plan, *, outside: Sequence[str]) -> None:
+    """Print the months to run with their reasons. `outside` are months before the project's first month."""
+    if outside:
+        say(
+            f"{len(outside)} months before FIRST_MONTH are not included; to include them, set "
+            f"FIRST_MONTH={outside[0]}"
+        )
+    for month in todo.months:
+        say(f"{month}  {'; '.join(todo.reasons[month])}")
+    runs = [first if first == last else f"{first}..{last}" for first, last in todo.ranges]
+    say(
+        f"{len(todo.months)} months to run: {', '.join(runs)}"
+        if runs
+        else "no month is missing, failed or stale"
+    )
 
 
 def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: Sequence[str]) -> int:
@@ -125,11 +140,11 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
         with _interrupts_set(stop):
             ended = _follow_all(runs, phases)
     except KeyboardInterrupt:
-        _name_launched(runs)
+        _print_launched(runs)
         return 130
     except PipelineError:
         if runs.waiting:
-            _name_launched(runs)
+            _print_launched(runs)
         raise
     outcome = outcome_of_launched(instance, [one.run_id for one in ended], months=months)
     show(outcome, dry_run=False)
@@ -177,7 +192,8 @@ def _follow_all(runs: LaunchedRuns, phases: Iterable[list[Task]]) -> list[Ended]
     return over
 
 
-def _name_launched(runs: LaunchedRuns) -> None:
+def _print_launched(runs: LaunchedRuns) -> None:
+    """Print the addresses of the runs that the command no longer waits for."""
     say("the launched runs continue; run the same command again to launch what is left")
     for run_id in runs.waiting:
         say(f"follow or cancel: {runs.address(run_id)}")

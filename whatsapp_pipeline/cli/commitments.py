@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import click
 
@@ -43,7 +43,7 @@ from whatsapp_pipeline.store.summaries.commitment_lists import CommitmentLine, C
     help="Largest number of commitments to list.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def commitments(  # one parameter per option
+def commitments(
     due: str | None,
     which: CommitmentList | None,
     quiet_days: int | None,
@@ -61,16 +61,12 @@ def commitments(  # one parameter per option
 
     if sum(given is not None for given in (due, which, quiet_days)) > 1:
         raise click.UsageError("give one of --due, --overdue, --broken and --quotes-without-answer")
-    today = clock.today()
-    chosen: CommitmentList = which or ("all" if contact else "open")
+    today = clock.today() if due is None else _due_day(due)
     if due is not None:
-        chosen = "due"
-        try:
-            today = today if due == "today" else datetime.strptime(due, "%Y-%m-%d").date()
-        except ValueError as error:
-            raise click.UsageError(f"--due {due}: expected `today` or a day as YYYY-MM-DD") from error
-    if quiet_days is not None:
-        chosen = "quotes"
+        which = "due"
+    elif quiet_days is not None:
+        which = "quotes"
+    chosen: CommitmentList = which or ("all" if contact else "open")
     configured = settings.load_settings()
     with open_database(configured) as conn:
         use_time_zone(conn, configured.zone)
@@ -97,6 +93,16 @@ def commitments(  # one parameter per option
             else "nothing found in the last 90 days; --contact lists all of one customer",
             err=True,
         )
+
+
+def _due_day(text: str) -> date:
+    """Return the day of --due. Any text other than `today` or a day is a usage error."""
+    if text == "today":
+        return clock.today()
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError as error:
+        raise click.UsageError(f"--due {text}: expected `today` or a day as YYYY-MM-DD") from error
 
 
 def _as_json(line: CommitmentLine) -> dict[str, object]:

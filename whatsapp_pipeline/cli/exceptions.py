@@ -13,7 +13,7 @@ import click
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json, say_lines
-from whatsapp_pipeline.cli.params import MONTH, Group
+from whatsapp_pipeline.cli.params import MONTH, Group, by_option
 from whatsapp_pipeline.errors import PipelineError
 
 
@@ -83,7 +83,7 @@ def list_exceptions_command(
 @click.option(
     "--reason", required=True, help="Reason; it is stored with the path and the name of the person."
 )
-@click.option("--by", help="Name of the person who decided.  [default: your login name on this machine]")
+@by_option("decided")
 def ignore_command(path: str, reason: str, by: str | None) -> None:
     """Ignore a file that is no chat: it is not read, and no check counts it."""
     from whatsapp_pipeline.store.chats import ignored

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from whatsapp_pipeline.domain.matching.offline import TitleDecision
     from whatsapp_pipeline.domain.matching.orders import Order, OrderDecision
 
-_EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+_INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 DECISION_COLUMNS = (
     "title",
     "id_contato",
@@ -48,21 +49,19 @@ DECISION_COLUMNS = (
     metavar="YYYY-MM-DD",
     help="The chat's date. With it, the order is searched for, too.",
 )
-@click.option("--contacts", type=_EXISTING, help="CSV: id,nome,fantasia,telefone,celular.")
-@click.option("--titles", type=_EXISTING, help="CSV: title,date[,header_phone].")
+@click.option("--contacts", type=_INPUT_FILE, help="CSV: id,nome,fantasia,telefone,celular.")
+@click.option("--titles", type=_INPUT_FILE, help="CSV: title,date[,header_phone].")
 @click.option(
     "--orders",
-    type=_EXISTING,
+    type=_INPUT_FILE,
     help="CSV: id,numero_ordem_servico,id_contato,data_emissao,data_conclusao,equipamento.",
 )
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="CSV file to write the decisions to."
-)
+@click.option("--out", type=_OUTPUT_FILE, help="CSV file to write the decisions to.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the name model's simulation.")
 @click.option(
     "--model",
     "model_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_OUTPUT_FILE,
     help="File for the fitted name model. If it exists, the model is read from it; otherwise the fitted "
     "model is written to it.",
 )
@@ -90,7 +89,7 @@ def link(
         raise click.UsageError("give a TITLE, or --contacts, --titles and --out")
 
 
-def _date(text: str, where: str) -> date:
+def _parse_date(text: str, where: str) -> date:
     try:
         return date.fromisoformat(text[:10])
     except ValueError:
@@ -133,7 +132,10 @@ def _decision_lines(decision: LinkDecision, names: dict[int, tuple[str, str]]) -
 
 def _waterfall(candidate: Candidate) -> Iterator[str]:
     yield from waterfall(candidate.evidence)
-    yield f"   → {candidate.confidence:.3f} among the other candidates and none of them ({candidate.method})"
+    yield (
+        f"   → {candidate.confidence:.3f} compared with the other candidates and with no contact "
+        f"({candidate.method})"
+    )
 
 
 def waterfall(evidence: Sequence[Feature]) -> Iterator[str]:
@@ -171,27 +173,29 @@ def _link_files(
     from whatsapp_pipeline.domain.matching.order_fitting import quarter_begin
 
     rows = [
-        ContactRow(_number(row, "id", contacts, line), *(row.get(c) or "" for c in ContactRow._fields[1:]))
-        for line, row in _read(contacts, ("id", "nome"))
+        ContactRow(
+            _parse_number(row, "id", contacts, line), *(row.get(c) or "" for c in ContactRow._fields[1:])
+        )
+        for line, row in _read_csv(contacts, ("id", "nome"))
     ]
     wanted = [
         TitleRow(
             row["title"],
-            _date(row["date"], f"{titles}:{line}") if row.get("date") else None,
+            _parse_date(row["date"], f"{titles}:{line}") if row.get("date") else None,
             row.get("header_phone") or "",
         )
-        for line, row in _read(titles, ("title",))
+        for line, row in _read_csv(titles, ("title",))
     ]
-    tables = Tables(rows, _orders(orders) if orders else (), settings.load_settings().default_area_code)
-    model = _model(tables.contacts, model_file, seed) if model_file is not None else None
+    tables = Tables(rows, _read_orders(orders) if orders else (), settings.load_settings().default_area_code)
+    model = _read_or_fit_model(tables.contacts, model_file, seed) if model_file is not None else None
     before = quarter_begin(clock.today())
     decisions = link_titles(tables, wanted, policy=Policy(), model=model, seed=seed, fit_orders_before=before)
-    _write(out, decisions)
+    _write_decisions(out, decisions)
     linked = sum(decision.contact.status == "linked" for decision in decisions)
     say(f"{len(decisions):,} titles, {linked:,} linked → {out}")
 
 
-def _read(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _read_csv(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a CSV in UTF-8 or Windows-1252, with commas or, as Excel in Brazil, semicolons."""
     data = path.read_bytes()
     try:
@@ -209,34 +213,34 @@ def _read(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, st
         yield reader.line_num, row
 
 
-def _number(row: dict[str, str], column: str, path: Path, line: int) -> int:
+def _parse_number(row: dict[str, str], column: str, path: Path, line: int) -> int:
     try:
         return int(row[column])
     except (TypeError, ValueError):
         raise PipelineError(f"{path}:{line}: {column} is no whole number") from None
 
 
-def _orders(path: Path) -> list[Order]:
+def _read_orders(path: Path) -> list[Order]:
     from whatsapp_pipeline.domain.matching.orders import Order
     from whatsapp_pipeline.domain.vocabulary import find_devices
 
     found = []
-    for line, row in _read(path, ("id", "numero_ordem_servico", "id_contato", "data_emissao")):
+    for line, row in _read_csv(path, ("id", "numero_ordem_servico", "id_contato", "data_emissao")):
         opened, closed = row.get("data_emissao"), row.get("data_conclusao")
         found.append(
             Order(
-                _number(row, "id", path, line),
+                _parse_number(row, "id", path, line),
                 (row["numero_ordem_servico"] or "").lstrip("0"),
-                _number(row, "id_contato", path, line) if row.get("id_contato") else None,
-                _date(opened, f"{path}:{line}") if opened else None,
-                _date(closed, f"{path}:{line}") if closed else None,
+                _parse_number(row, "id_contato", path, line) if row.get("id_contato") else None,
+                _parse_date(opened, f"{path}:{line}") if opened else None,
+                _parse_date(closed, f"{path}:{line}") if closed else None,
                 tuple(find_devices(row.get("equipamento") or "")),
             )
         )
     return found
 
 
-def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameModel:
+def _read_or_fit_model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameModel:
     from whatsapp_pipeline.domain.matching.names import ContactName, NameModel, fit_name_model
 
     if path.exists():
@@ -254,7 +258,7 @@ def _model(contacts: dict[int, tuple[str, str]], path: Path, seed: int) -> NameM
     return model
 
 
-def _write(path: Path, decisions: Sequence[TitleDecision]) -> None:
+def _write_decisions(path: Path, decisions: Sequence[TitleDecision]) -> None:
     """Write the decisions. For every status, `id_contato` and `confidence` are those of the best candidate.
 
     The file is readable only by its owner, and a spreadsheet interprets no cell as a formula.
@@ -286,7 +290,7 @@ def _decision_row(decision: TitleDecision) -> tuple[object, ...]:
 
 
 def _order_of(order: OrderDecision) -> int | str:
-    """Return the best order, or None if "no order" is more likely."""
+    """Return the id of the best order; '' if "no order" is more likely, for an empty cell."""
     if order.id_ordem_servico is not None:
         return order.id_ordem_servico
     best = order.candidates[0] if order.candidates else None

@@ -1,19 +1,23 @@
-"""Classes that several commands use: groups whose help has whole sentences, and the type of a month.
+"""Parts of several commands: groups whose help has whole sentences, the type of a month, and --by.
 
-What belongs here: classes for click. What does not: commands.
+What belongs here: classes and options for click. What does not: commands.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import click
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
 class Group(click.Group):
     """A group whose help shows the whole first sentence of each command.
 
-    Without it, click cuts the sentence at the end of the line.
+    click's own class cuts the sentence at the end of the line.
     """
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -40,3 +44,10 @@ class Month(click.ParamType[str]):
 
 
 MONTH = Month()
+
+
+def by_option(verb: str) -> Callable[[_Command], _Command]:
+    """Return the option --by, the name of the person who, for example, `decides`."""
+    return click.option(
+        "--by", help=f"Name of the person who {verb}.  [default: your login name on this machine]"
+    )

@@ -14,7 +14,7 @@ import click
 from whatsapp_pipeline import clock, settings
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json
-from whatsapp_pipeline.cli.params import MONTH, Group
+from whatsapp_pipeline.cli.params import MONTH, Group, by_option
 from whatsapp_pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def evaluate_command(name: str | None) -> None:
 @click.option(
     "--until", help=f"Last day on which the acceptance applies, YYYY-MM-DD.  [default: {_DAYS} days from now]"
 )
-@click.option("--by", help="Name of the person who accepts it.  [default: your login name on this machine]")
+@by_option("accepts it")
 def accept_command(name: str, month: str | None, reason: str, until: str | None, by: str | None) -> None:
     """Accept a check's fault in a month.
 
@@ -168,12 +168,10 @@ def shown_rules(conn: Connection) -> list[Rule]:
 
 
 def _checks(name: str | None, *, with_erp: bool | None = None) -> list[QaCheck]:
-    """Return the check of this name, or all checks without a name.
-
-    Raises BadParameter if no check has the name.
+    """Return the check of this name, or all checks if `name` is None.
 
     With `with_erp`, the checks of an ERP are included. With None, they are included if the settings name an
-    ERP.
+    ERP. Raises BadParameter if no check has the name.
     """
     from whatsapp_pipeline.definitions import chosen_checks
 

@@ -19,7 +19,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.archive import ChatArchive
 from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_lines
-from whatsapp_pipeline.cli.params import MONTH, Group
+from whatsapp_pipeline.cli.params import MONTH, Group, by_option
 from whatsapp_pipeline.cli.review_item import item_lines, scope_line
 from whatsapp_pipeline.cli.review_live import review_conversations
 from whatsapp_pipeline.cli.review_sample import judge_sample
@@ -44,7 +44,7 @@ _SAMPLE = 20
 @click.group(cls=Group, invoke_without_command=True)
 @click.option("--month", type=MONTH, help="The month to review.")
 @click.option("--limit", type=click.IntRange(1), help="Show no more than this number of items.")
-@click.option("--by", help="Name of the person who decides.  [default: your login name on this machine]")
+@by_option("decides")
 @click.option(
     "--sample",
     is_flag=True,
@@ -75,7 +75,7 @@ def review(
             review_conversations(conn, by=by or getpass.getuser(), limit=limit)
         return
     if month is None:
-        raise click.UsageError("give --month YYYY-MM, or --sample")
+        raise click.UsageError("give --month YYYY-MM, --sample or --live")
     with open_database(configured) as conn:
         reviewing = _ArchiveReview(conn, by or getpass.getuser(), archive=_archive())
         items = queue(conn, [month], reviewer=reviewing.by, limit=limit)
@@ -88,8 +88,8 @@ def review(
 @review.command("record")
 @click.argument("chat", type=int)
 @click.argument("verdict", type=click.Choice(["right", "wrong", "unsure"]))
-@click.option("--note", help="Your verdict on the link.")
-@click.option("--by", help="Name of the person who reviews.  [default: your login name on this machine]")
+@click.option("--note", help="Note that is stored with the verdict.")
+@by_option("reviews")
 def record_command(chat: int, verdict: decide.LinkVerdict, note: str | None, by: str | None) -> None:
     """Store a verdict on the link of a chat. CHAT is a number in the report's review sample.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,30 @@ from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
+    from whatsapp_pipeline.archive import ChatArchive
     from whatsapp_pipeline.automation.headless import Outcome
+
+
+def _sample_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --sample and --seed to a command, below `load_options`. They are stored in its `config`."""
+
+    @click.option(
+        "--sample",
+        type=click.IntRange(min=1),
+        help="Take only this number of files per month, a stratified sample.",
+    )
+    @click.option(
+        "--seed", default=0, show_default=True, help="Seed of the sample. The same seed takes the same files."
+    )
+    @functools.wraps(command)
+    def with_sample(
+        *args: object, sample: int | None, seed: int, config: AssetConfig, **kwargs: object
+    ) -> None:
+        if sample is not None:
+            config["chat_file_index"] |= {"sample": sample, "seed": seed}
+        command(*args, config=config, **kwargs)
+
+    return with_sample
 
 
 @click.command()
@@ -31,24 +55,17 @@ if TYPE_CHECKING:
 @click.option(
     "--months", "--month", default="all", show_default=True, help="2025-01..2025-03, 2025-01,2025-03 or all."
 )
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    help="Take only this number of files per month, a stratified sample.",
-)
-@click.option("--seed", default=0, show_default=True, help="Which sample.")
 @click.option("--dry-run", is_flag=True, help="Do everything in one transaction, and roll it back.")
 @click.option(
     "--names", is_flag=True, help="With --dry-run: show names in the examples. Otherwise they are masked."
 )
 @load_options
+@_sample_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable command line
+def run(
     archive_root: str | None,
     erp: str | None,
     months: str,
-    sample: int | None,
-    seed: int,
     dry_run: bool,
     names: bool,
     as_json: bool,
@@ -65,8 +82,6 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of a stable comman
     """
     if names and not dry_run:
         raise click.UsageError("--names goes with --dry-run")
-    if sample is not None:
-        config["chat_file_index"] |= {"sample": sample, "seed": seed}
     outcome = execute(archive_root, erp, months, config=config, dry_run=dry_run, show_names=names)
     if as_json:
         say_json(outcome.as_json())
@@ -91,7 +106,6 @@ def execute(
         say("loading Dagster …", err=True)
     os.environ.setdefault("DAGSTER_HOME", str(settings.PROJECT_ROOT))
     # Imported here because these modules are slow to import and only this command needs them.
-    from whatsapp_pipeline.assets.partitions import parse_months
     from whatsapp_pipeline.automation import headless
     from whatsapp_pipeline.definitions import build_defs
     from whatsapp_pipeline.resources.database import Database
@@ -100,15 +114,7 @@ def execute(
 
     archive = Archive(root=archive_root)
     chats = archive.open()
-    available = chats.months()
-    try:
-        chosen = parse_months(months, available)
-    except PipelineError as error:
-        raise click.BadParameter(str(error), param_hint="--months") from error
-    if not chosen:
-        raise PipelineError(
-            f"no months in {chats.url}: expected folders such as {chats.url}/2025/01 with .txt files"
-        )
+    chosen = _chosen_months(chats, months)
     database = Database()
     with contextlib.ExitStack() as stack:
         overrides: dict[str, object] = {"archive": archive, "database": database}
@@ -130,9 +136,31 @@ def execute(
         return outcome
 
 
+def _chosen_months(chats: ChatArchive, months: str) -> list[str]:
+    """Return the months of the archive that --months selects.
+
+    Raises PipelineError if the archive has no months.
+    """
+    from whatsapp_pipeline.assets.partitions import parse_months
+
+    try:
+        chosen = parse_months(months, chats.months())
+    except PipelineError as error:
+        raise click.BadParameter(str(error), param_hint="--months") from error
+    if not chosen:
+        raise PipelineError(
+            f"no months in {chats.url}: expected folders such as {chats.url}/2025/01 with .txt files"
+        )
+    return chosen
+
+
 @contextlib.contextmanager
 def _erp_source(erp: str, archive_root: str) -> Iterator[str]:
-    """Yield the source for `Erp`; for `sandbox`, serve the pages next to the archive, or the sample's."""
+    """Yield the source for `Erp`.
+
+    For `sandbox`, serve the saved pages in the folder `erp` next to the archive; without it, those of the
+    sample.
+    """
     if erp != "sandbox":
         yield erp
         return
