@@ -24,7 +24,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run:run", "Index, link, load and summarise an archive."),
     "up": ("up:up", "Serve Dagster's UI and daemon, the console and the webhook receiver."),
     "serve": ("serve:serve", "Like `up`, for a machine in production: restarts, health page, log file."),
-    "service": ("service:service", "Let systemd start `serve` with the machine."),
+    "service": ("service:service", "Install, inspect and remove the systemd unit that starts `serve`."),
     "console": (
         "console:console",
         "Serve the web console; manage its users, and list who looked at messages.",
@@ -39,7 +39,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("control:resume_command", "Let schedules and runs continue."),
     "checkpoint": ("control:checkpoint", "Show checkpoints between phases, and waive one."),
     "privacy": ("privacy:privacy", "Export or erase the data of one person."),
-    "grants": ("grants:grants", "Create the roles that read, analyse and write."),
+    "grants": ("grants:grants", "Create the database roles that limit what people and programs can read."),
     "backup": ("backup:backup", "Take and list backups of the database."),
     "restore": ("backup:restore_command", "Restore a backup into a database."),
     "parse": ("parse:parse", "Write the messages of chat exports as JSON lines; needs no database."),
@@ -107,7 +107,7 @@ class _LazyGroup(click.Group):
 @click.option("--verbose", is_flag=True, help="Log each file, chat and conversation too (LOG_LEVEL=debug).")
 @click.version_option(package_name="whatsapp-pipeline")
 def cli(debug: bool, verbose: bool) -> None:
-    """Chat files and webhooks in; linked, checked, searchable PostgreSQL data out."""
+    """Turn exported chats and webhooks into linked, checked, searchable data in PostgreSQL."""
     if verbose:
         os.environ["LOG_LEVEL"] = "debug"  # the processes that `up` starts inherit it
     from whatsapp_pipeline.settings import unknown_in_dotenv
@@ -120,7 +120,8 @@ def cli(debug: bool, verbose: bool) -> None:
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0 success, 1 failure, 2 wrong usage. An error is shown as one line.
+    Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted. An error is shown without a traceback,
+    except with --debug.
     """
     try:
         status = cli.main(standalone_mode=False) or 0
@@ -144,12 +145,12 @@ def main() -> None:
             _end_quietly()
         if "--debug" in sys.argv[1:]:
             raise
-        say(f"error: {_in_words(error)}", err=True)
+        say(f"error: {_describe_error(error)}", err=True)
         sys.exit(1)
 
 
-def _in_words(error: Exception) -> str:
-    """Return the first line of an unexpected error.
+def _describe_error(error: Exception) -> str:
+    """Return the first line of an unexpected error, and where to find more.
 
     Other lines are left out, because the DETAIL of a database server can contain a row.
     """

@@ -304,7 +304,7 @@ def token_revoke(name: str) -> None:
     type=click.IntRange(1, 1440),
     default=15,
     show_default=True,
-    help="How long the link is valid.",
+    help="Number of minutes for which the link is valid.",
 )
 @click.option(
     "--level",

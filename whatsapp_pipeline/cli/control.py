@@ -45,8 +45,8 @@ def checkpoint_list() -> None:
         months = gates.loaded_months(conn)
         for name in _CHECKPOINTS.choices:
             reason = unmet(conn, name, months)
-            counts = "counts" if name in configured.checkpoints else "off"
-            say(f"{name:<18} {counts:<7} {'holds' if reason is None else reason}")
+            state = "enabled" if name in configured.checkpoints else "off"
+            say(f"{name:<18} {state:<7} {'met' if reason is None else reason}")
         for waiver in gates.waivers(conn):
             say(
                 f"waived: {waiver.checkpoint} {waiver.month or 'all months'} by {waiver.made_by} "

@@ -32,7 +32,7 @@ def erp() -> None:
 )
 @click.option(
     "--code",
-    help="The code, or the redirect address that contains it, of a page that an earlier call printed.  "
+    help="The code, or the redirect address that contains it, from the page that an earlier call printed.  "
     "[default: the command prints a page and asks for the address]",
 )
 def authorize(redirect_uri: str, code: str | None) -> None:

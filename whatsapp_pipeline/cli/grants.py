@@ -15,9 +15,10 @@ def grants(only_print: bool) -> None:
     """Create the roles of people, of the pipeline and of the console, with their rights.
 
     whatsapp_reader sees summaries and metrics but no messages. whatsapp_analyst also reads messages, and
-    whatsapp_reviewer also decides links. whatsapp_writer runs the pipeline. The console logs people in as
-    whatsapp_console. If the role of this connection may not create roles, the command prints the SQL for an
-    administrator and ends with exit status 1.
+    whatsapp_reviewer also decides links. whatsapp_manager manages only tenants and business numbers.
+    whatsapp_writer runs the pipeline. The console uses whatsapp_console to log people in. If the role of this
+    connection may not create roles, the command prints the SQL for an administrator and ends with exit status
+    1.
     """
     from whatsapp_pipeline.store import grants as roles
 
@@ -33,7 +34,8 @@ def grants(only_print: bool) -> None:
         say(f"{statement};")
     if not only_print:
         say(
-            "error: this role may not create roles or grant rights; have an administrator run the SQL above",
+            "error: this role may not create roles or grant rights; ask an administrator to run the SQL "
+            "above",
             err=True,
         )
         raise SystemExit(1)

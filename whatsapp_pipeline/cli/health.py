@@ -1,7 +1,7 @@
 """The health of the processes that `serve` runs: a page for people, and JSON for a monitoring probe.
 
-What belongs here: asking the processes whether they work, and serving their answers. What does not: the page
-itself (templates/health.html), and restarting a process (supervisor.py).
+What belongs here: requests that show whether the processes work, and serving the results. What does not: the
+page itself (templates/health.html), and restarting a process (supervisor.py).
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Health:
 
     Attributes:
         name: The service, or `database`.
-        ok: Whether it works.
-        problem: What does not work; empty if the part works.
-        pid: Its process, if it is one of ours and runs.
-        restarts: How often it was started again.
-        since: When its process started or ended.
+        ok: True if the part works.
+        problem: The reason why the part does not work; empty if it works.
+        pid: Process id, if the part is a service that runs.
+        restarts: Number of restarts of the service.
+        since: Time of the last start or end of the service's process.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Health:
 
 
 def examine(states: Sequence[ServiceState], probes: Mapping[str, Probe], database: str) -> list[Health]:
-    """Ask every part at the same time.
+    """Return the health of every part. All parts are requested at the same time.
 
     A part that does not answer within some seconds is reported as not working.
     """
@@ -121,11 +121,14 @@ def _code_location_problem(data: Any) -> str:  # noqa: ANN401  # GraphQL's answe
 def _daemon_problem(data: Any) -> str:  # noqa: ANN401  # GraphQL's answer
     daemons = data["instance"]["daemonHealth"]["allDaemonStatuses"]
     silent = sorted(one["daemonType"].lower() for one in daemons if one["required"] and not one["healthy"])
-    return f"no recent sign of life of: {', '.join(silent)}" if silent else ""
+    return f"no recent heartbeat of: {', '.join(silent)}" if silent else ""
 
 
 class HealthServer:
-    """Serves the page on loopback, in a thread: `/` for people, `/health` as JSON; 503 when a part fails."""
+    """Serves the page on loopback, in a thread: `/` for people and `/health` as JSON.
+
+    The status is 503 if a part does not work.
+    """
 
     def __init__(
         self,
@@ -185,4 +188,4 @@ class _HealthHandler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name in the base class
-        """Write nothing: a probe asks every few seconds."""
+        """Write nothing, because a monitoring probe may send a request every few seconds."""

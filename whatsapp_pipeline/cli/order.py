@@ -41,8 +41,7 @@ from whatsapp_pipeline.templates.render import certainty, counted
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def order(number: str, count: int, as_json: bool) -> None:
-    """Show a service order, its sessions with the method of each link, and the messages of all sessions by
-    time.
+    """Show a service order, its linked sessions, and their messages sorted by time.
 
     NUMBER is the order's id or its numero_ordem_servico. If several orders have that number, they are listed,
     and you choose at the terminal.

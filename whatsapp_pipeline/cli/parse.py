@@ -38,8 +38,8 @@ from whatsapp_pipeline.steps.progress import Progress
 _FORMATS = [name for name in get_args(FormatName) if name != "unknown"]
 # A damaged file may have one finding per line. So the list of findings is cut, but the counts are complete.
 _FINDINGS_SHOWN = 100
-# Maximum number of other files that are read to find the order of day and month.
-_MOST_LOOKED_AT = 200
+# Maximum number of files that are read to find the order of day and month of one file.
+_MAX_FILES_FOR_ORDER = 200
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -133,8 +133,8 @@ def _parse_file(path: str, options: Callable[..., ParseOptions], out: BinaryIO) 
 
 
 def _order_near(paths: Sequence[str], number: int) -> DateOrder | None:
-    """Return the order of day and month for a file, from the files next to it in the command line."""
-    near = sorted(range(len(paths)), key=lambda other: abs(other - number))[:_MOST_LOOKED_AT]
+    """Return the order of day and month for a file, from itself and the nearest files in the command line."""
+    near = sorted(range(len(paths)), key=lambda other: abs(other - number))[:_MAX_FILES_FOR_ORDER]
     return nearest_order([_order_in(paths[other])] for other in near)
 
 
@@ -156,9 +156,9 @@ def _order_in(path: str) -> DateOrder | None:
 def _windows(
     source: ChatSource, path: str, options: Callable[..., ParseOptions]
 ) -> Iterator[tuple[int, Window]]:
-    """Yield the chunks of a file's transcripts.
+    """Yield the chunks of a file's transcripts, as (number, chunk).
 
-    Each comes with the number that the chunk's chat 0 has in the file.
+    The number is the one that the chunk's chat 0 has in the file, from 1.
     """
     first_chat = 1
     for member, stream in source.streams():

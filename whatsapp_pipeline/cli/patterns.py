@@ -27,8 +27,8 @@ _WEEKDAYS = ("segunda", "terça", "quarta", "quinta", "sexta", "sábado", "domin
 def patterns(days: int, limit: int, as_json: bool) -> None:
     """Show patterns over all customers.
 
-    The patterns are the hours and weekdays in which customers write, devices with several orders, and
-    customers who wrote nothing more after a quote.
+    The patterns are the weekdays and hours in which customers begin conversations, devices with several
+    orders, and customers who wrote nothing more after a quote.
     """
     from whatsapp_pipeline.domain.summaries.wording import say_date, say_money
     from whatsapp_pipeline.store.summaries import contact_patterns as store

@@ -179,8 +179,9 @@ def apply_erasures_command() -> None:
 def privacy_status_command(as_json: bool) -> None:
     """Show which hosts keep copies of personal data, and which erasures each has not confirmed.
 
-    Exports that may contain erased people are listed, too. The exit status is 1 while there is such an
-    export, or while a host has not confirmed an erasure.
+    Outdated files are listed, too: files that may contain erased people, or months that retention deleted.
+    The exit status is 1 if a file other than a backup may contain erased people, or if a host has not
+    confirmed an erasure.
     """
     from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
 
@@ -244,7 +245,7 @@ def forget_host_command(host: str, yes: bool) -> None:
             click.confirm(f"Forget {host}? The pipeline will no longer erase copies on its disk", abort=True)
         for known in found:
             forget_host(conn, known.id)
-        # The registered files may belong to another host of this name, so they are kept.
+        # If another host has the same name, the registered files may belong to it, so they are kept.
         if sum(known.name == name for known in hosts) <= 1:
             forget_files_of(conn, name)
     say(f"{host}: forgotten")
@@ -264,10 +265,9 @@ def reapply() -> None:
 def clean_backups_command() -> None:
     """Rewrite every kept backup without the people on the list of erased people.
 
-    Without this, `restore` erases them.
-
-    Each backup is restored into a scratch database of the server. The people are erased there, and the
-    database is dumped again.
+    If a backup was not rewritten, `restore` erases these people after it has loaded the backup. To rewrite a
+    backup, the command restores it into a scratch database of the server, erases the people there, and dumps
+    the database again.
     """
     from whatsapp_pipeline.backups import backup_options
     from whatsapp_pipeline.steps.operations import privacy as step

@@ -1,4 +1,4 @@
-"""Printing the QA table at the end of `run` and `demo`, with one line per asset and month."""
+"""Printing the QA table at the end of `run`, `demo` and `backfill`, with one line per asset and month."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def reparse(
 
     configured = settings.load_settings()
     with open_database(configured) as conn:
-        months, files = _remember(conn, options, path, month)
+        months, files = _store_options(conn, options, path, month)
         counts = _read_again(conn, months, Archive(root=root).open(), configured)
     say(
         f"stored for {files} file(s) of {', '.join(months)}; "
@@ -71,7 +71,7 @@ def reparse(
     say(f"to link these months again, run `whatsapp-pipeline run --months {','.join(months)} …`")
 
 
-def _remember(
+def _store_options(
     conn: Connection, options: dict[str, object], path: str | None, month: str | None
 ) -> tuple[list[str], int]:
     from whatsapp_pipeline.store.chats.parse_options import set_parse_options

@@ -77,19 +77,22 @@ def order_label(candidate: dict[str, Any]) -> str:
 
 def scope_line(offer: ScopeOffer) -> str:
     """Return the target of a decision as text, with the number of chats and messages."""
-    what = {
-        "chat": "this chat alone",
+    chats = {
+        "chat": "this chat only",
         "phone": f"every chat of the phone {offer.target}",
         "title": "EVERY chat with this title, whatever its phone",
     }[offer.scope]
     months = ", ".join(offer.months[:6]) + (" …" if len(offer.months) > 6 else "")
     linked = [
-        f"{chats} now linked to contact {contact}"
-        for contact, chats in offer.linked_now
+        f"{count} now linked to contact {contact}"
+        for contact, count in offer.linked_now
         if contact is not None
     ]
     moved = f" ({', '.join(linked[:3])})" if linked else ""
-    return f"   about {what}: {offer.chats} chat(s){moved}, {offer.messages:,} messages, {months}"
+    return (
+        f"   the decision will apply to {chats}: {offer.chats} chat(s){moved}, "
+        f"{offer.messages:,} messages, {months}"
+    )
 
 
 def effect_line(effect: ScopeEffect) -> str:
@@ -100,7 +103,7 @@ def effect_line(effect: ScopeEffect) -> str:
     if effect.pending:
         parts.append(f"{effect.pending} other(s) would be pending until the rules decide again")
     more = "".join(f"; {part}" for part in parts)
-    return f"   would hold for {effect.chats} chat(s), {effect.messages:,} messages{more}"
+    return f"   the decision would apply to {effect.chats} chat(s), {effect.messages:,} messages{more}"
 
 
 def effect_lines(outcome: DecisionOutcome) -> list[str]:
@@ -108,10 +111,10 @@ def effect_lines(outcome: DecisionOutcome) -> list[str]:
     lines = []
     if outcome.outranked:
         lines.append(
-            f"{len(outcome.outranked)} of them are not decided by it: another decision or link is in force"
+            f"{len(outcome.outranked)} chat(s) are not changed: another decision or link is in force"
         )
     if outcome.pending:
-        lines.append(f"{len(outcome.pending)} of them are pending until the rules decide again")
+        lines.append(f"{len(outcome.pending)} chat(s) are pending until the rules decide again")
     return lines
 
 

@@ -33,7 +33,7 @@ _SHOWN = 3
 
 def review_conversations(conn: Connection, *, by: str, limit: int | None) -> None:
     """Ask about each waiting conversation. Each decision is stored at once, and is in force at once."""
-    reviewing = _LiveReview(conn, by, since=newest_decision(conn))
+    reviewing = _LiveReview(conn, by, newest_seen_id=newest_decision(conn))
     items = live_queue(conn, reviewer=by, limit=limit)
     if items:
         reviewing.step_through(items)
@@ -43,14 +43,18 @@ def review_conversations(conn: Connection, *, by: str, limit: int | None) -> Non
 
 @dataclass
 class _LiveReview(ReviewSession):
-    """A review session about live conversations. `since` is the newest decision when the queue was read."""
+    """A review session about live conversations.
 
-    since: int = 0
+    `newest_seen_id` is the id of the newest decision when the queue was read. Later decisions of other people
+    are not replaced. In an item about a live conversation, `id_chat_file` has the id of the conversation.
+    """
+
+    newest_seen_id: int = 0
 
     def show(self, item: ReviewItem) -> bool:
         try:
             decide.refuse_if_decided_live(
-                self.conn, item.id_chat_file, item.session_number, since=self.since, own=self.made
+                self.conn, item.id_chat_file, item.session_number, since=self.newest_seen_id, own=self.made
             )
         except decide.AlreadyDecidedError as error:
             say(f"   {error}")
@@ -60,32 +64,32 @@ class _LiveReview(ReviewSession):
         return True
 
     def targets(self, item: ReviewItem) -> Sequence[Target]:
-        own = live_links.live_target(self.conn, item.id_chat_file)
-        if own is None:
+        target = live_links.live_target(self.conn, item.id_chat_file)
+        if target is None:
             return []
         offers: dict[str, ScopeOffer] = {}
         if item.session_number is None:
             offers = {one.scope: one for one in decide.live_scope_offers(self.conn, item.id_chat_file)}
         of_conversation = Target(
-            "   about this conversation alone",
-            partial(self._decide, item, "conversation", own),
+            "   the decision will apply to this conversation only",
+            partial(self._decide, item, "conversation", target),
             offers.get("chat"),
         )
         if item.phone_key is None or item.session_number is not None:
             return [of_conversation]
         of_phone = Target(
-            "   about every chat and conversation of this phone",
+            "   the decision will apply to every chat and live conversation of this phone",
             partial(self._decide, item, "phone", item.phone_key),
             offers.get("phone"),
         )
         return [of_phone, of_conversation]
 
     def _decide(self, item: ReviewItem, kind: str, target: str, answer: ReviewAnswer) -> DecisionOutcome:
-        what = "contact" if item.session_number is None else "order"
+        subject = "contact" if item.session_number is None else "order"
         wanted = NewOverride(
             kind,
             target,
-            what if answer.chosen is not None else f"no_{what}",
+            subject if answer.chosen is not None else f"no_{subject}",
             answer.chosen,
             answer.reason,
             self.by,
@@ -97,7 +101,7 @@ class _LiveReview(ReviewSession):
             wanted,
             conversation=item.id_chat_file,
             session=item.session_number,
-            since=self.since,
+            since=self.newest_seen_id,
             own=self.made,
         )
 

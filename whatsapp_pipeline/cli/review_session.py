@@ -46,7 +46,11 @@ _ORDER_HELP = (
 
 
 class ReviewAnswer(NamedTuple):
-    """A reviewer's answer: the contact or order, or None with the kind of nobody."""
+    """A reviewer's answer.
+
+    `chosen` is the id of a contact or order; None for no contact or no order. `nobody` says who wrote if
+    there is no contact.
+    """
 
     chosen: int | None
     nobody: NobodyKind | None
@@ -91,7 +95,7 @@ class ReviewSession(ABC):
         """Hide the item from this reviewer until a time."""
 
     def step_through(self, items: Sequence[ReviewItem]) -> None:
-        """Ask about each item until the reviewer quits, then link the changed months again."""
+        """Ask about each item until the reviewer quits, then link the months of changed links again."""
         for number, item in enumerate(items, 1):
             say(f"\n[{number}/{len(items)}]")
             if self.show(item) and not self._ask(item):

@@ -19,7 +19,7 @@ class RotatedLog:
 
     Only a line that is longer than the maximum size of a file is divided.
 
-    `log` becomes `log.1`, `log.1` becomes `log.2`, and so on. Only its owner can read the file.
+    `log` becomes `log.1`, `log.1` becomes `log.2`, and so on. Only the owner of the files can read them.
     """
 
     def __init__(self, path: Path, most_bytes: int, keep: int) -> None:
@@ -27,8 +27,8 @@ class RotatedLog:
 
         Args:
             path: The file. Its folder is created if it does not exist.
-            most_bytes: The size at which it is rotated.
-            keep: How many rotated files stay.
+            most_bytes: The size in bytes at which the file is rotated.
+            keep: Number of rotated files that are kept.
         """
         self._path, self._most_bytes, self._keep = path, most_bytes, keep
         path.parent.mkdir(parents=True, exist_ok=True)

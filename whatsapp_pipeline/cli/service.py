@@ -1,4 +1,4 @@
-"""`service`: install, inspect and remove the systemd unit that starts `serve` with the machine."""
+"""`service`: install, inspect and remove the systemd unit that starts `serve`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SYSTEM = click.option(
 
 @click.group(cls=Group)
 def service() -> None:
-    """Install, inspect and remove the systemd unit that starts `serve` with the machine."""
+    """Install, inspect and remove the systemd unit that starts `serve`."""
 
 
 @service.command(context_settings={"ignore_unknown_options": True})
@@ -94,9 +94,8 @@ def _refuse_bad_options(options: tuple[str, ...]) -> None:
 def status(of_system: bool, health_port: int | None) -> None:
     """Show whether the unit is installed and runs, and whether all services work.
 
-    Otherwise the exit status is 1.
-
-    The health page of a `serve` that was started by hand is requested, too.
+    The health page is requested even if `serve` was started by hand. Exit status: 0 if the unit runs and all
+    services work, otherwise 1.
     """
     unit = Unit(of_system, None)
     found = properties(unit)

@@ -29,7 +29,7 @@ class Unit:
     """A unit of the whole machine, or of one user.
 
     Attributes:
-        of_system: Whether it is a unit of the machine, which systemd starts although nobody is logged in.
+        of_system: True for a unit of the machine, which systemd starts even if nobody is logged in.
         user: The user that a unit of the machine runs as; None for a unit of a user.
         arguments: The options of `serve`.
     """
@@ -60,7 +60,7 @@ class Unit:
             "[Unit]",
             "Description=WhatsApp Pipeline: Dagster, console and webhook receiver",
             *(network if self.of_system else []),
-            # It goes on trying: the database may start later, or be down for hours.
+            # systemd restarts `serve` without a limit: the database may start later, or be down for hours.
             "StartLimitIntervalSec=0",
             "",
             "[Service]",

@@ -110,7 +110,9 @@ def account_disable(phone_number_id: str) -> None:
 
     with _database() as conn:
         if not accounts.disable_account(conn, phone_number_id):
-            raise PipelineError(f"there is no account {phone_number_id}; `webhook account list` shows them")
+            raise PipelineError(
+                f"there is no business number {phone_number_id}; `webhook account list` shows all"
+            )
     say(f"{phone_number_id}: disabled; its deliveries are parked until it is added again")
 
 

@@ -225,8 +225,8 @@ def test_review_decides_with_one_key_and_links_again(fresh: Connection, run: Run
     assert result.exit_code == 0, result.output
     assert "2 decision(s) stored, 2025-01 linked again" in result.output
     assert "file: 2025/01/Lima.txt" in result.output
-    assert "about every chat of the phone 4199990001: 1 chat(s)" in result.output
-    assert "about this chat alone: 1 chat(s)" in result.output
+    assert "the decision will apply to every chat of the phone 4199990001: 1 chat(s)" in result.output
+    assert "the decision will apply to this chat only: 1 chat(s)" in result.output
     rows = fresh.execute(
         "SELECT target_kind, decision, id_contato, nobody_kind, made_by, reason FROM link_overrides"
         " ORDER BY target_kind"
@@ -246,8 +246,11 @@ def test_review_decides_on_a_title_only_when_that_is_chosen(fresh: Connection, r
     add_chat(fresh, "Lima", path="2025/01/again.txt")
     link_month(fresh, "2025-01", LinkOptions(), log=LOG)
     result = run("--month", "2025-01", "--limit", "2", command=review, keys="stt2all of them\n")
-    assert "about EVERY chat with this title, whatever its phone: 2 chat(s)" in result.output
-    assert "about this chat alone: 1 chat(s)" in result.output
+    assert (
+        "the decision will apply to EVERY chat with this title, whatever its phone: 2 chat(s)"
+        in result.output
+    )
+    assert "the decision will apply to this chat only: 1 chat(s)" in result.output
     made = run("--month", "2025-01", command=review, keys="t2all of them\n")
     assert "1 decision(s) stored" in made.output
     assert fresh.execute("SELECT target_kind, target FROM link_overrides").fetchall()[-1] == ("title", "lima")
@@ -261,10 +264,10 @@ def test_review_says_what_would_move_before_it_asks_for_the_reason(fresh: Connec
         make_decision(fresh, ChatDecision(chat, "contact", 1, "x", "ana", "chat"))
     result = run("--month", "2025-01", "--limit", "2", command=review, keys="st2all of them\n")
     assert (
-        "about EVERY chat with this title, whatever its phone: 3 chat(s) (2 now linked to contact 1)"
-        in result.output
+        "the decision will apply to EVERY chat with this title, whatever its phone: 3 chat(s) "
+        "(2 now linked to contact 1)" in result.output
     )
-    said = "would hold for 1 chat(s), 0 messages; 2 other(s) keep another decision"
+    said = "the decision would apply to 1 chat(s), 0 messages; 2 other(s) keep another decision"
     assert said in result.output
     assert result.output.index(said) < result.output.index("why [")
     assert "stored as override 3: contact 2" in result.output
@@ -467,7 +470,7 @@ def test_review_decides_on_live_conversations(fresh: Connection, run: Run) -> No
     # The phone's first candidate for the conversation; order 30500 by its number for the session in doubt.
     result = run("--live", "--by", "maria", command=review, keys="t1é a Ana\no30500\nfoi esta\n")
     assert result.exit_code == 0, result.output
-    assert "about this conversation alone" in result.output
+    assert "the decision will apply to this conversation only" in result.output
     assert "| 2026-03-02 09:00 customer oi" in result.output
     assert "2 decision(s) stored" in result.output
     assert _live(fresh)[0][2:] == ("manual", "override")
