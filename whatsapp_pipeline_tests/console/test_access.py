@@ -564,6 +564,8 @@ def test_more_passwords_than_may_wait_are_sent_away(console: RunningConsole, mar
         ("/\\evil.example", "/"),
         ("https://evil.example", "/"),
         ("/a\nb", "/"),
+        (f"/search?q={'a' * 2000}", f"/search?q={'a' * 2000}"),
+        (f"/search?q={'a' * 2000}\nb", "/"),
         ("", "/"),
     ],
 )
