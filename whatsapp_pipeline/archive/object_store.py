@@ -73,8 +73,9 @@ def open_store(url: str) -> UPath:
     if scheme in ("s3", "s3a"):
         from fsspec.config import conf
 
-        # The connection pool has room for twice the number of parallel requests. By default botocore retries
-        # a request once, because its retries are slow. This module retries, too.
+        # The connection pool has room for twice the number of parallel requests. botocore retries a request
+        # only once, because its retries are slow, and this module retries, too. Settings of fsspec take
+        # precedence.
         configured = dict(conf.get(scheme, {}).get("config_kwargs", {}))
         configured.setdefault("max_pool_connections", 2 * IN_FLIGHT)
         configured.setdefault("retries", {"mode": "standard", "total_max_attempts": 2})
@@ -132,7 +133,7 @@ class ObjectStore:
         return io.BytesIO(body) if body is not None else self.open_large(path)
 
     def small_body(self, path: str, stopped: threading.Event) -> bytes | None:
-        """Return the content of an object; None if it is larger than SMALL_BYTES.
+        """Return the content of an object, or None if it is larger than SMALL_BYTES.
 
         Raises UnreadableFileError.
         """

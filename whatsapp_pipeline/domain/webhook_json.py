@@ -53,7 +53,7 @@ def loads(body: bytes) -> object:
     Raises UnreadableBodyError for anything that is not one JSON document.
     """
     text = body.decode("utf-8-sig", errors="replace")
-    # With fewer brackets, no value is nested too deep. Counting is faster than `_replace_deep`.
+    # With at most MAX_DEPTH brackets, no value is nested too deep. Counting is faster than `_replace_deep`.
     if text.count("[") + text.count("{") > MAX_DEPTH:
         text = _replace_deep(text)
     try:
@@ -100,7 +100,7 @@ def clean_text(text: str) -> str:
 
 
 def id_text(value: object) -> str | None:
-    """Read an identifier that was sent as a string or an integer; None for any other value.
+    """Read an identifier that was sent as a string or an integer. Return None for any other value.
 
     An identifier that is too long for an index is replaced by its SHA-256, so that it stays unique.
     """

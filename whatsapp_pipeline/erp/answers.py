@@ -44,7 +44,7 @@ class ErpAnswer:
 
     @property
     def v2_error(self) -> str | None:
-        """Error code of API v2; "?" for an error without a code, None for an answer that is no error."""
+        """The error code of API v2: "?" for an error without a code, None if the answer is no error."""
         retorno = self.body.get("retorno") if self.body else None
         if not isinstance(retorno, Mapping) or str(retorno.get("status", "")).lower() != "erro":
             return None
@@ -57,7 +57,7 @@ class ErpAnswer:
 
     @property
     def is_limit(self) -> bool:
-        """True when the ERP received too many requests: HTTP 429, or "API bloqueada" of API v2."""
+        """Whether the ERP received too many requests: HTTP 429, or a rate limit of API v2."""
         return self.status == 429 or self.v2_error in _V2_LIMITS
 
     @property

@@ -478,7 +478,7 @@ def delete_months_before(conn: Connection, month: str) -> int:
 
     The findings and check results of these months are deleted, too.
     """
-    duplicates.lock(conn)  # before any row lock, as loading does
+    duplicates.lock(conn)  # take this lock before any row lock, as loading does
     rows = conn.execute("DELETE FROM chat_files WHERE month < %s RETURNING chat_key", (month,)).fetchall()
     conn.execute("DELETE FROM exceptions WHERE month < %s", (month,))
     qa_results.forget_months_before(conn, month)

@@ -389,8 +389,8 @@ def erase_listed_people(conn: Connection, is_erased: NameTest) -> Erased:
 def cleaned_body(body: bytes, is_person: NameTest) -> bytes | None:
     """Return a body without the person, or None if the body does not name the person.
 
-    A body that can't be read and contains one of their numbers, in any written form, becomes `{}`, because
-    its items can't be separated.
+    A body that can't be read and contains one of the person's numbers, in any written form, becomes `{}`,
+    because its items can't be separated.
     """
     try:
         payload = loads(body)
