@@ -1,7 +1,7 @@
 """`privacy files|delete-exports`: the registered files with people's data, on all hosts.
 
-What belongs here: listing these files and deleting outdated exports of this host. What does not: erasing a
-person (privacy.py).
+What belongs here: listing these files and deleting outdated exports of this host and of SHARED_DIR. What does
+not: erasing a person (privacy.py).
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ def privacy_files_command(as_json: bool) -> None:
 @click.command()
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def delete_exports_command(yes: bool) -> None:
-    """Delete the exports on this host that may contain erased people, or months that retention deleted.
+    """Delete the exports that may contain erased people, or months that retention deleted.
 
-    A file that was changed after its export is kept and listed.
+    The command deletes the exports of this host and of SHARED_DIR. A file that was changed after its export
+    is kept and listed.
     """
     from whatsapp_pipeline.steps.operations.data_files import delete_export, outdated_exports
 

@@ -134,7 +134,7 @@ class Supervisor:
         """Prepare the supervisor. No process is started yet.
 
         Args:
-            services: In the order in which they start. They are ended in the opposite order.
+            services: The services in the order of their start. They are ended in the opposite order.
             environment: The environment of each process.
             policy: The pauses before restarts, and the largest number of restarts.
             inherited: File descriptors that every process keeps open, such as the lock of the instance.

@@ -64,7 +64,10 @@ def _start_applying_erasures(configured: settings.Settings) -> None:
 
 
 def _receiver_url() -> str:
-    """Return the database's URL without connecting: deliveries are accepted while the database is down."""
+    """Return the database's URL.
+
+    With DATABASE_URL, this does not connect: deliveries are accepted while the database is down.
+    """
     configured = settings.load_settings()
     return pipeline_url(configured) if configured.database_url else current_url(configured)
 
@@ -173,15 +176,21 @@ def inbox_status_command(as_json: bool) -> None:
 
 @webhook.command()
 def drain() -> None:
-    """Move the deliveries of the spool into the inbox. A running receiver does this without the command."""
+    """Move the deliveries of the spool into the inbox. A running receiver does this without the command.
+
+    Deliveries that arrive while the command runs may stay in the spool.
+    """
     from whatsapp_pipeline.webhook import spool
     from whatsapp_pipeline.webhook.drainer import drain_now
 
     directory = spool.spool_directory(settings.load_settings())
     with _database() as conn:
         if not drain_now(directory, conn):
-            raise PipelineError(f"the spool {directory} is not empty after 10 s; see `webhook status`")
-    say("the spool is empty")
+            raise PipelineError(
+                f"not all deliveries in the spool {directory} could be moved within 10 s; see "
+                "`webhook status`"
+            )
+    say("all deliveries of the spool were moved into the inbox")
 
 
 @webhook.command()
@@ -219,7 +228,7 @@ def answers() -> None:
 
 @answers.command("list")
 def answers_list() -> None:
-    """List the latest questions that failed, or that wait for a retry, with the reason."""
+    """List the latest questions that failed, expired or wait for a retry, with the reason."""
     from whatsapp_pipeline.store.conversations.assistant import failed_questions
 
     with _database() as conn:
@@ -227,7 +236,7 @@ def answers_list() -> None:
     for message_id, state, attempts, reason in rows:
         say(f"message {message_id}\t{state}\t{attempts} attempts\t{reason}")
     if not rows:
-        say("no question failed or waits for a retry", err=True)
+        say("no question failed, expired or waits for a retry", err=True)
 
 
 @answers.command()

@@ -41,8 +41,8 @@ def parse_ref(text: str) -> tuple[str, int]:
 class FoundWords:
     """The state of "find in this conversation".
 
-    `current` is the number of the shown hit, from 1. `previous` and `next` are the addresses of the other
-    hits.
+    `current` is the number of the shown hit, from 1; it is 0 without hits. `previous` and `next` are the
+    addresses of the hits before and after it. `is_capped` is true if there may be more hits than `total`.
     """
 
     words: str
@@ -71,7 +71,7 @@ class Conversation:
     jump: date | None
     hidden: dict[str, str] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
-    """The refs of the messages whose attachment is in the archive."""
+    """The refs of the messages whose attachment may be in the archive."""
 
     @property
     def start(self) -> str:
@@ -123,7 +123,7 @@ def read_conversation(
 
 
 def _with_file(page: Page, messages: Iterable[StreamMessage]) -> frozenset[str]:
-    """Return the refs of the messages whose attachment is in the archive."""
+    """Return the refs of the messages whose attachment is in the archive, or may be in it for a bucket."""
     return frozenset(
         message.ref
         for message in messages
