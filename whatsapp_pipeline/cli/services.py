@@ -151,13 +151,20 @@ def _optional_services(
     if receives:
         services.append(_receiver(places, insecure=insecure))
     else:
-        hint = ", or give --insecure-webhook" if development else ""
-        say(f"webhook receiver: not started (set WHATSAPP_APP_SECRET{hint})", err=as_json)
+        why = why_no_receiver(configured, development=development)
+        say(f"webhook receiver: not started ({why})", err=as_json)
     if reason := why_not_served(configured):
         say(f"console: not started ({reason})", err=as_json)
     else:
         services.append(_console(places, prints_link=development))
     return services
+
+
+def why_no_receiver(configured: Settings, *, development: bool) -> str:
+    """Return why the receiver is not started, and what would start it."""
+    if not configured.whatsapp_enabled:
+        return "WHATSAPP_ENABLED is false"
+    return "set WHATSAPP_APP_SECRET" + (", or give --insecure-webhook" if development else "")
 
 
 def _say_and_log(output: RotatedLog | None, text: str) -> None:

@@ -22,10 +22,10 @@ import pytest
 import requests
 
 from whatsapp_pipeline.cli.health import HealthServer, Probe
-from whatsapp_pipeline.cli.services import Places, _dagster_services
+from whatsapp_pipeline.cli.services import Places, _dagster_services, why_no_receiver
 from whatsapp_pipeline.cli.supervisor import ServiceState
 from whatsapp_pipeline.cli.systemd_unit import NAME
-from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.settings import PROJECT_ROOT, Settings
 from whatsapp_pipeline_tests.console.running import drop_roles
 from whatsapp_pipeline_tests.processes import free_port, wait_for
 
@@ -266,3 +266,17 @@ def test_the_log_file_says_why_it_gave_up(fresh_database_url: str, tmp_path: Pat
     assert re.match(
         r"error: (daemon|web server) ended 1 time\(s\) within 10 minutes \(last: exit status 1\)", last
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "development", "reason"),
+    [
+        (Settings(), True, "set WHATSAPP_APP_SECRET, or give --insecure-webhook"),
+        (Settings(), False, "set WHATSAPP_APP_SECRET"),
+        (Settings(whatsapp_enabled=False), True, "WHATSAPP_ENABLED is false"),
+    ],
+)
+def test_the_reason_why_no_receiver_runs_names_the_setting(
+    settings: Settings, development: bool, reason: str
+) -> None:
+    assert why_no_receiver(settings, development=development) == reason
