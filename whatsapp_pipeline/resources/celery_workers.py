@@ -69,8 +69,8 @@ _REDIS_BROKER = {
     # A worker waits for tasks without a time-out. Kombu closes its connection after two missed heartbeats.
     "health_check_interval": _OVERDUE_SECONDS,
 }
-# Seconds to wait for the answers of all workers, and to use these answers for all runs of one health check.
-_ANSWER_SECONDS = 3.0
+_ANSWER_SECONDS = 3.0  # time to wait for the answers of all workers
+# Seconds during which these answers are used for the other runs of the same health check.
 _SAME_CHECK_SECONDS = 2.0
 # After this number of consecutive health checks without a worker that has the run, the run counts as lost.
 # After the first such check, a worker may still connect again.

@@ -1,7 +1,8 @@
 """Reading archive files, for both chat_file_index and chat_messages.
 
-What belongs here: the options of a file, the numbers of its chats, the end of each file, and a hash by which
-the caller sees whether the file was already read in the same way. What does not: using the messages.
+What belongs here: the options of a file, the numbers of its chats, and the end of each file. The
+module also computes a hash, by which a caller sees whether a file was already read in the same way. What does
+not: using the messages.
 """
 
 from __future__ import annotations

@@ -264,8 +264,8 @@ def sync_contacts(
 ) -> SyncReport:
     """Write the ERP's contacts to `contatos`: all contacts, or those changed since the last pass.
 
-    All contacts are read with `full`, if no pass over this source was complete, if a full pass was
-    interrupted, or if an incremental pass had no rows. Saved pages are read completely, or not at all if
+    All contacts are read with `full`, before the first complete pass over this source, after an interrupted
+    full pass, and after an incremental pass without rows. Saved pages are read completely, or not at all if
     nothing can have changed. With `backup_dir`, each page is saved before it is loaded. After a
     PipelineError, the next call resumes.
     """
