@@ -253,7 +253,7 @@ def test_a_broker_that_stays_away_fails_the_launch_after_some_time(
 ) -> None:
     from kombu.exceptions import OperationalError
 
-    monkeypatch.setattr("whatsapp_pipeline.resources.celery_workers._BROKER_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("whatsapp_pipeline.resources.celery_workers._BROKER_RETRY_SECONDS", 1.0)
     cluster.end_broker()
 
     def launch() -> str:
