@@ -144,8 +144,7 @@ CHECKS = [
         asset="contact_links",
         description="Chats with a flag, for example if title, header phones, name and order number point to "
         "different contacts.",
-        how_to_fix="Decide with `whatsapp-pipeline review --month MONTH` or `whatsapp-pipeline override "
-        "add`.",
+        how_to_fix="Decide the chats with `whatsapp-pipeline review --month MONTH`.",
         tolerated=0.10,
     ),
     QaCheck(
