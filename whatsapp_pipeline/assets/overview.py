@@ -23,8 +23,9 @@ Chat exports and webhooks become linked, checked, searchable rows in PostgreSQL.
    `normalized_contacts` makes phones comparable.
 2. **Chats, month by month**: `chat_file_index` lists the exports, `contact_links` finds each chat's
    customer, `order_links` its service orders, `chat_messages` stores every message.
-3. **Live**: `conversations` has the messages that the webhook received. 4. **Customers**:
-`customer_summaries` summarises the messages of each customer, and `commitments` lists promises.
+3. **Live**: `conversations` has the messages that the webhook received.
+4. **Customers**: `customer_summaries` summarises the messages of each customer, and `commitments` lists
+   promises.
 
 *Materialize* months on the asset `chat_messages`, or let the schedules do it. A red check names the rows and
 the way to correct them. `qa_report` is the page to read every morning.
