@@ -63,7 +63,9 @@ def _summarise(cluster: RunningCluster) -> None:
         runs = cluster.runs(instance)
         runs.launch([Task("contacts", ""), Task("summaries", "")])
         ended = [one.run_id for one in runs.follow()]
-        show(outcome_of_launched(instance, ended, months=[]), dry_run=False)
+        # `make up` would open the Dagster and the database of this machine, which this cluster never uses.
+        outcome = outcome_of_launched(instance, ended, months=[])
+        show(outcome, dry_run=False, dagster="`python -m bench.cluster.show --stay`, its Dagster")
 
 
 def _print(line: str) -> None:

@@ -147,7 +147,7 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
             _print_launched(runs)
         raise
     outcome = outcome_of_launched(instance, [one.run_id for one in ended], months=months)
-    show(outcome, dry_run=False)
+    show(outcome, dry_run=False, dagster=settings.load_settings().dagster_ui_url)
     return 0 if all(one.ok for one in ended) and outcome.paused is None else 1
 
 

@@ -11,8 +11,11 @@ from whatsapp_pipeline.store.operations.dry_run_diff import Change
 _NOT_LINKED = ("proposed", "ambiguous", "unmatched", "group")
 
 
-def show(outcome: Outcome, *, dry_run: bool) -> None:
-    """Print the table, the failed checks, the errors, and where to find more."""
+def show(outcome: Outcome, *, dry_run: bool, dagster: str = "`make up`") -> None:
+    """Print the table, the failed checks, the errors, and where to find more.
+
+    `dagster` says how the user opens the Dagster whose pages show these runs.
+    """
     months = {asset for asset, _ in outcome.by_month}
     lines = [
         _line(outcome, asset, "all", counts)
@@ -26,7 +29,7 @@ def show(outcome: Outcome, *, dry_run: bool) -> None:
         print_table([heads, *lines], right=range(2, 5))
     failed = [check for check in outcome.checks if not check.passed]
     if failed:
-        say("\nChecks with findings (rows and how to fix them: `make up`, the asset's Checks tab):")
+        say(f"\nChecks with findings (rows and how to fix them: {dagster}, the asset's Checks tab):")
         for check in failed:
             word = "BLOCKING" if check.blocks else check.severity.lower()
             say(f"  {word:<8} {check.asset}.{check.name}: {check.description}")

@@ -146,6 +146,9 @@ def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     )
     assert _table(output, "chat_messages") == [(month, _messages(served, month)) for month in MONTHS]
     assert [month for month, _ in _table(output, "normalized_contacts")] == ["all"]
+    if "Checks with findings" in output:
+        assert f"how to fix them: {served.environment['DAGSTER_UI_URL']}, the asset's Checks tab" in output
+    assert "make up" not in output, "it opens the Dagster of this machine, which has none of these runs"
     assert not re.search(r" \d{3,}/\d{3,} ", output), "a check counts once, and not once for each run"
     runs = served.runs()
     assert sorted(run.tags[PARTITION] for run in runs if run.job_name == "monthly_chats") == list(MONTHS)
