@@ -34,6 +34,7 @@ from whatsapp_pipeline.settings import (
     load_settings,
     variable_of,
 )
+from whatsapp_pipeline_tests.deploy_problems import COMPOSE_FILES, interpolated
 
 DEPLOY = PROJECT_ROOT / "deploy"
 INSTANCES = ("celery", "docker", "kubernetes")
@@ -248,7 +249,7 @@ def test_the_variables_of_compose_are_settings() -> None:
 
 def test_the_variables_that_the_guide_names_are_real() -> None:
     guide = (PROJECT_ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-    compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    compose = "".join((DEPLOY / name).read_text(encoding="utf-8") for name in COMPOSE_FILES)
     named = set(re.findall(r"(?<![$\w])[A-Z]+(?:_[A-Z]+)+\b", guide))
     known = {variable_of(name) for name in Settings.model_fields} | set(file_variables())
     of_compose = set(re.findall(r"\$\{(\w+)", compose))
@@ -264,14 +265,6 @@ def _console_config(environment: dict[str, str], command: list[str]) -> ConsoleC
     return console_config(settings, host=host, port=int(port))
 
 
-def _interpolated(value: str, given: dict[str, str]) -> str:
-    """Return a value of compose.yaml with `given` and its own defaults, the innermost name first."""
-    name = re.compile(r"\$\{(\w+)(?::-([^${}]*)|:\?[^${}]*)?\}")
-    while (found := name.search(value)) is not None:
-        value = value.replace(found[0], given.get(found[1]) or found[2] or "")
-    return value
-
-
 def test_the_console_of_compose_starts_with_its_required_variables_and_not_without() -> None:
     service = _yaml(DEPLOY / "compose.yaml")["services"]["console"]
     required = {"CONSOLE_HOSTS": "console.example.com", "CONSOLE_PROXIES": "172.30.77.1"}
@@ -280,18 +273,18 @@ def test_the_console_of_compose_starts_with_its_required_variables_and_not_witho
     config = _console_config({**variables, **required}, service["command"])
     assert config.hosts[0] == "console.example.com"
     (subnet,) = _yaml(DEPLOY / "compose.yaml")["networks"]["default"]["ipam"]["config"]
-    network = ipaddress.ip_network(_interpolated(subnet["subnet"], {}))
+    network = ipaddress.ip_network(interpolated(subnet["subnet"], {}))
     # Docker gives the host the first address of the network.
     assert config.is_trusted_proxy(str(next(network.hosts())))
     # Each role makes links to the console and to Dagster, and the console answers to the name in them.
     for name in ROLES:
         written = _yaml(DEPLOY / "compose.yaml")["services"][name]["environment"]
-        filled = {variable: _interpolated(value, required) for variable, value in written.items()}
+        filled = {variable: interpolated(value, required) for variable, value in written.items()}
         addresses = from_mapping(filled)
         assert urlsplit(addresses.console_url).hostname in config.hosts[:1], name
         assert addresses.dagster_ui_url == "http://127.0.0.1:3000", name
     chosen = {**required, "CONSOLE_URL": "https://console.example.com:8443"}
-    assert _interpolated(variables["CONSOLE_URL"], chosen) == chosen["CONSOLE_URL"]
+    assert interpolated(variables["CONSOLE_URL"], chosen) == chosen["CONSOLE_URL"]
     assert set(variables) >= set(_yaml(DEPLOY / "compose.yaml")["x-role"]["environment"])
     with pytest.raises(SettingError, match="CONSOLE_PROXIES"):
         _console_config(variables, service["command"])
