@@ -20,7 +20,7 @@ from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import ConfigurableClassData
 from whatsapp_pipeline.databases import dagster_url, pipeline_url, sqlalchemy_url
 from whatsapp_pipeline.resources.daemon_lock import hold_daemon_lock, is_daemon
-from whatsapp_pipeline.resources.run_hosts import refuse_unshared_runs
+from whatsapp_pipeline.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.store.connection import with_lost_host_limits
 

@@ -22,7 +22,7 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
-from whatsapp_pipeline.resources.run_hosts import refuse_unshared_runs
+from whatsapp_pipeline.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
 from whatsapp_pipeline.steps.operations.current_code import why_not_current

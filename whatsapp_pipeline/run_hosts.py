@@ -1,8 +1,8 @@
 """Refusing runs on other hosts if the settings are for one host only.
 
 What belongs here: detecting, from `dagster.yaml` or inside a run, that each run has its own container or pod.
-What does not: Celery workers, whose broker is a setting (celery_workers.py), and the settings of several
-hosts (settings.py).
+What does not: Celery workers, whose broker is a setting (resources/celery_workers.py), and the settings of
+several hosts (settings.py).
 """
 
 from __future__ import annotations
