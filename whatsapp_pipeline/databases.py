@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from whatsapp_pipeline.embedded import DAGSTER_DATABASE, PIPELINE_DATABASE, server_url, tcp_url
 from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect, describe
 from whatsapp_pipeline.store.server_databases import create_database, role_rights
@@ -21,8 +22,10 @@ from whatsapp_pipeline.store.server_databases import create_database, role_right
 def pipeline_url(settings: Settings) -> str:
     """Return the URL of the pipeline's database. Without DATABASE_URL, start or join the embedded server.
 
-    Raises SettingError for PIPELINE_SCHEMA without DATABASE_URL: the setting would have no effect.
+    Raises SettingError for PIPELINE_SCHEMA without DATABASE_URL, because the setting would have no effect,
+    and for settings of one host if each run has its own host.
     """
+    refuse_unshared_runs(settings)
     if not settings.database_url:
         _refuse_embedded_server(settings)
         if settings.pipeline_schema:

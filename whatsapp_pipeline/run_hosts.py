@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import yaml
-
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 
@@ -50,8 +48,16 @@ def _container_launcher() -> str | None:
     """Return module and class of a launcher of containers in this process's dagster.yaml."""
     home = os.environ.get("DAGSTER_HOME")
     try:
-        read = yaml.safe_load((Path(home) / "dagster.yaml").read_text(encoding="utf-8")) if home else None
-    except (OSError, yaml.YAMLError):  # Dagster itself reports the error in the file
+        text = (Path(home) / "dagster.yaml").read_text(encoding="utf-8") if home else ""
+    except (OSError, UnicodeDecodeError):  # Dagster itself reports the error in the file
+        return None
+    if not any(package in text for package in _CONTAINERS):
+        return None
+    import yaml  # here, because most commands need no YAML
+
+    try:
+        read = yaml.safe_load(text)
+    except yaml.YAMLError:
         return None
     launcher = (read if isinstance(read, dict) else {}).get("run_launcher")
     if not isinstance(launcher, dict) or str(launcher.get("module")).partition(".")[0] not in _CONTAINERS:

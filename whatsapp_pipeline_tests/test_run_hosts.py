@@ -9,10 +9,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.errors import SettingError
+from whatsapp_pipeline.privacy_key import find_or_make
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.settings import PROJECT_ROOT
+from whatsapp_pipeline.store.connection import connect
 
 _STORAGE = {
     "custom": {
@@ -89,3 +93,25 @@ def test_a_run_in_a_container_is_refused_before_it_writes(
     monkeypatch.setenv("SEVERAL_HOSTS", "1")
     with Database().connect(dry_run=True) as conn:
         assert conn.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "command", ["migrate", "status", "privacy erase --contact 1 --yes", "webhook serve --insecure", "db url"]
+)
+def test_a_command_beside_a_launcher_of_containers_writes_nothing_and_makes_no_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, fresh_database_url: str, command: str
+) -> None:
+    _configure(home, "docker.yaml")
+    monkeypatch.setenv("PRIVACY_KEY", "")
+    monkeypatch.setenv("PIPELINE_LOCAL_DIR", str(home / "local"))
+    monkeypatch.setenv("WHATSAPP_ENABLED", "true")
+    with connect(fresh_database_url) as conn:
+        conn.execute("INSERT INTO contatos (id, nome) VALUES (1, 'Ana')")
+    result = CliRunner().invoke(cli, command.split())
+    assert "run_launcher in dagster.yaml is dagster_docker.DockerRunLauncher" in str(result.exception)
+    assert "set SEVERAL_HOSTS=1" in str(result.exception)
+    with pytest.raises(SettingError, match="PRIVACY_KEY"):
+        find_or_make()
+    assert not list(home.rglob("privacy.*"))
+    with connect(fresh_database_url) as conn:
+        assert conn.execute("SELECT nome FROM contatos").fetchall() == [("Ana",)]
