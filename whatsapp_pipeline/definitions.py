@@ -29,12 +29,14 @@ from whatsapp_pipeline.checks import links as link_checks
 from whatsapp_pipeline.checks import operations as operation_checks
 from whatsapp_pipeline.checks import qa
 from whatsapp_pipeline.checks import summaries as summary_checks
+from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.resources import table_frames
 from whatsapp_pipeline.resources.asset_values import PipelineDefinitions
 from whatsapp_pipeline.resources.database import Database
 from whatsapp_pipeline.resources.rule_book import RuleBook
 from whatsapp_pipeline.resources.sources import Archive, Erp
 from whatsapp_pipeline.resources.webhook_inbox import WebhookInbox
+from whatsapp_pipeline.steps.operations.current_code import refuse_other_code
 
 QA_CHECKS = [
     *contact_checks.CHECKS,
@@ -60,9 +62,15 @@ def build_defs(
         resource_overrides: Resources by name that replace those of the settings.
         with_erp: If true, tiny_contacts and tiny_orders are part of the graph. With None, they are part of it
             if the settings or `resource_overrides` name an ERP.
+
+    Raises:
+        PipelineError: Several hosts use the database, and its code or schema is not that of this process.
     """
     overrides = dict(resource_overrides or {})
     configured = settings.load_settings()
+    if configured.several_hosts and configured.database_url:
+        # The definitions can be loaded without a database, for example while an image is built.
+        refuse_other_code(pipeline_url(configured), configured, needs_answer=False)
     if with_erp is None:
         with_erp = "erp" in overrides or configured.erp_source is not None
     return PipelineDefinitions(

@@ -7,10 +7,11 @@ import subprocess
 import click
 
 from whatsapp_pipeline import settings
+from whatsapp_pipeline.cli.database_option import open_database
 from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.text_table import print_table
 from whatsapp_pipeline.databases import missing_dagster_database, pipeline_url
-from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.privacy_key import require_common_key
 from whatsapp_pipeline.store.connection import connect, describe
 
 
@@ -37,6 +38,7 @@ def migrate_command() -> None:
 
     configured = settings.load_settings()
     url = pipeline_url(configured)
+    require_common_key(configured)
     missing = pending_migrations(url)
     refuse_unfit_database(url, configured.pipeline_schema)
     if configured.backup_before_write and missing:
@@ -63,13 +65,9 @@ def migrate_command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status_command(as_json: bool) -> None:
     """Show rows per table, and per month: files, links, messages, exceptions."""
-    from whatsapp_pipeline.store.migrate import pending_migrations
     from whatsapp_pipeline.store.operations import status as numbers
 
-    url = pipeline_url(settings.load_settings())
-    if pending_migrations(url):
-        raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
-    with connect(url) as conn:
+    with open_database(settings.load_settings()) as conn:
         tables, months = numbers.table_counts(conn), numbers.months(conn)
         elsewhere = numbers.exceptions_elsewhere(conn)
     if as_json:

@@ -1,4 +1,4 @@
-"""Checks for several commands: the database has the current schema, and a port is free."""
+"""Checks for several commands: the database has the current schema and code, and a port is free."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from whatsapp_pipeline.store.migrate import pending_migrations
 
 
 def migrated_url(configured: Settings) -> str:
-    """Return the URL of the settings' database; raises PipelineError if its schema is not current."""
+    """Return the URL of the settings' database.
+
+    Raises PipelineError if its schema is not current, or if several hosts use it and its code is not that of
+    this process.
+    """
+    from whatsapp_pipeline.steps.operations.current_code import refuse_other_code
+
     url = pipeline_url(configured)
     if pending_migrations(url):
         raise PipelineError(f"{describe(url)} is not migrated; run `whatsapp-pipeline migrate`")
+    refuse_other_code(url, configured)
     return url
 
 

@@ -115,7 +115,8 @@ def keep_running(
         output = None if log_file is None else stack.enter_context(_log_file(log_file))
         # This process keeps the embedded server in use, so that the server keeps running when a child process
         # ends.
-        database = pipeline_url(configured) if development else current_url(configured)
+        migrates_itself = development and not configured.several_hosts
+        database = pipeline_url(configured) if migrates_itself else current_url(configured)
         _require_free_ports(places, receives=receives)
         dagster_url(configured)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whatsapp-pipeline-")))

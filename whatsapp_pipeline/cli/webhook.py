@@ -16,6 +16,7 @@ from whatsapp_pipeline.cli.output import say, say_json
 from whatsapp_pipeline.cli.params import Group
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
+from whatsapp_pipeline.privacy_key import require_common_key
 from whatsapp_pipeline.store.connection import Connection, connect
 
 
@@ -45,9 +46,17 @@ def serve_command(host: str, port: int, insecure: bool) -> None:
         return
     config = receiver.config_from(configured, insecure=insecure)
     require_free(host, port, "--port")
+    require_common_key(configured)
     if configured.several_hosts:
         _start_applying_erasures(configured)
-    receiver.serve_receiver(config, _receiver_url, host=host, port=port, say=lambda text: say(text, err=True))
+    receiver.serve_receiver(
+        config,
+        _receiver_url,
+        host=host,
+        port=port,
+        say=lambda text: say(text, err=True),
+        refusal=_why_not_drained if configured.several_hosts else None,
+    )
 
 
 def _start_applying_erasures(configured: settings.Settings) -> None:
@@ -61,6 +70,13 @@ def _start_applying_erasures(configured: settings.Settings) -> None:
     options = {"register": True, "stop": threading.Event(), "log": log}
     # A daemon thread may end at any time: an erasure that is not confirmed is applied again.
     threading.Thread(target=keep_applying, args=arguments, kwargs=options, daemon=True).start()
+
+
+def _why_not_drained() -> str | None:
+    """Return why the receiver must leave deliveries in the spool; None if it is current."""
+    from whatsapp_pipeline.steps.operations.current_code import why_not_current
+
+    return why_not_current(pipeline_url(settings.load_settings()))
 
 
 def _receiver_url() -> str:

@@ -31,6 +31,7 @@ from whatsapp_pipeline.dagster_private import CheckRunHealthResult, Configurable
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.privacy_key import require_common_key
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.steps.operations.local_erasures import keep_applying
 
@@ -129,6 +130,10 @@ class CurrentCodeTask(Task):  # type: ignore[misc]  # Celery is not typed
 
 def _refuse_to_start(**_: object) -> None:
     """End a worker that must take no run before it connects to the broker."""
+    try:
+        require_common_key(settings.load_settings())
+    except SettingError as error:
+        raise SystemExit(f"this worker takes no run: {error}") from None
     if problem := worker_problem():
         raise SystemExit(f"this worker takes no run: {problem}")
 

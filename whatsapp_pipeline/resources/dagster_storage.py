@@ -10,7 +10,9 @@ the server spent 9 of its 11.5 seconds on them. So the storages share connection
 from __future__ import annotations
 
 import os
+import sys
 import weakref
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -19,8 +21,10 @@ from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage
 from whatsapp_pipeline import settings
 from whatsapp_pipeline.dagster_private import ConfigurableClassData
 from whatsapp_pipeline.databases import dagster_url, pipeline_url, sqlalchemy_url
+from whatsapp_pipeline.privacy_key import require_common_key
 from whatsapp_pipeline.resources.daemon_lock import hold_daemon_lock, is_daemon
 from whatsapp_pipeline.run_hosts import refuse_unshared_runs
+from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.current_code import why_not_current
 from whatsapp_pipeline.store.connection import with_lost_host_limits
 
@@ -36,6 +40,21 @@ def _forget_connections() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_connections)
+
+
+def _is_webserver() -> bool:
+    """Return whether this process is `dagster-webserver`, also if it was started as a module."""
+    path = Path(sys.argv[0])
+    return path.name == "dagster-webserver" or path.parent.name == "dagster_webserver"
+
+
+def _end_unless_current(configured: Settings, refusal: str) -> None:
+    """Raise SystemExit with one line if, with several hosts, this process may not work on the database."""
+    if not configured.several_hosts:
+        return
+    require_common_key(configured)
+    if problem := why_not_current(pipeline_url(configured)):
+        raise SystemExit(f"{refusal}: {problem}")
 
 
 class _RunStorage(PostgresRunStorage):
@@ -60,16 +79,18 @@ class PipelineDagsterStorage(DagsterPostgresStorage):
     ) -> PipelineDagsterStorage:
         """Build the storage. Dagster calls this method.
 
-        Every daemon opens the storage, however it was started. So a second daemon is ended here, and settings
-        for one host are refused here if runs are on other hosts.
+        Every daemon and webserver opens the storage, however it was started. So a second daemon is ended
+        here, and a daemon or webserver with other code. Settings for one host are refused here if runs are on
+        other hosts.
         """
         configured = settings.load_settings()
         refuse_unshared_runs(configured)
         url = dagster_url(configured)
         if is_daemon():
             hold_daemon_lock(url)
-            if configured.several_hosts and (problem := why_not_current(pipeline_url(configured))):
-                raise SystemExit(f"this daemon launches no run: {problem}")
+            _end_unless_current(configured, "this daemon launches no run")
+        elif _is_webserver():
+            _end_unless_current(configured, "this webserver serves nothing")
         storage = cls(postgres_url=sqlalchemy_url(with_lost_host_limits(url)), inst_data=inst_data)
         storage._share_connections()
         return storage

@@ -22,10 +22,11 @@ from whatsapp_pipeline.backups import backup_options
 from whatsapp_pipeline.databases import pipeline_url
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
+from whatsapp_pipeline.privacy_key import require_common_key
 from whatsapp_pipeline.run_hosts import refuse_unshared_runs
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations.backup import before_first_write
-from whatsapp_pipeline.steps.operations.current_code import why_not_current
+from whatsapp_pipeline.steps.operations.current_code import refuse_other_code
 from whatsapp_pipeline.steps.operations.local_erasures import apply_erasures
 from whatsapp_pipeline.steps.operations.privacy import recall_erasures
 from whatsapp_pipeline.store.connection import Connection, connect
@@ -40,6 +41,7 @@ def _ready_url(url: str | None, configured: Settings) -> str:
     """Return the database's URL. Once per process, check its schema and apply the list of erased people."""
     refuse_unshared_runs(configured)  # Dagster's own storage, which the chart uses, does not check this
     resolved = url or pipeline_url(configured)
+    require_common_key(configured)
     if missing := pending_migrations(resolved):
         if url or configured.database_url:
             raise PipelineError(
@@ -47,8 +49,7 @@ def _ready_url(url: str | None, configured: Settings) -> str:
                 "run `whatsapp-pipeline migrate`"
             )
         migrate(resolved)  # no other program uses the embedded server
-    if configured.several_hosts and (problem := why_not_current(resolved)):
-        raise PipelineError(f"nothing was done: {problem}")
+    refuse_other_code(resolved, configured)
     log = logging.getLogger("whatsapp_pipeline.privacy")
     recall_erasures(resolved, configured, log=log)
     if configured.several_hosts:

@@ -39,6 +39,8 @@ _READ_BYTES = 2 * 2**20  # bytes per read, and so the approximate size of one tr
 _IDLE_SECONDS = 0.2
 _UNMIGRATED = "the database is not migrated; run `whatsapp-pipeline migrate`"
 _LONGEST_PAUSE = 5.0
+# Seconds between two checks that the database has the code of this process.
+_CHECK_SECONDS = 15.0
 # After this time a segment is made final, so that it can be deleted even if the receiver is busy
 _OPEN_SECONDS = 5.0
 
@@ -58,6 +60,10 @@ def ownership(directory: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+class DrainRefusedError(PipelineError):
+    """Nothing may be drained now, because the database has other code than this process."""
+
+
 @dataclass(slots=True)
 class DrainState:
     """The drainer's counts and its last problems, for /health and the status command."""
@@ -72,12 +78,25 @@ class DrainState:
 
 
 class Drainer:
-    """Drains one spool directory. `seal` asks this process's writer to make its segment final."""
+    """Drains one spool directory.
 
-    def __init__(self, directory: Path, url: str, *, seal: Callable[[], object] | None = None) -> None:
+    `seal` asks this process's writer to make its segment final. `refusal` returns why nothing may be drained
+    now, or None.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        url: str,
+        *,
+        seal: Callable[[], object] | None = None,
+        refusal: Callable[[], str | None] | None = None,
+    ) -> None:
         self._directory = directory
         self._url = url
         self._seal = seal
+        self._refusal = refusal
+        self._next_check = 0.0
         self._schema_problem: str | None = None
         self.state = DrainState()
 
@@ -105,6 +124,7 @@ class Drainer:
                     self._warn_about_schema()
                     limit_statements(conn, 30)
                     while not stop.is_set():
+                        self._check_refusal()
                         drained = self.drain(conn)
                         self._recovered()
                         pause = _IDLE_SECONDS
@@ -129,14 +149,23 @@ class Drainer:
             )
         self._schema_problem = problem
 
+    def _check_refusal(self) -> None:
+        """Raise DrainRefusedError if nothing may be drained now."""
+        if self._refusal is None or time.monotonic() < self._next_check:
+            return
+        if reason := self._refusal():
+            raise DrainRefusedError(reason)
+        self._next_check = time.monotonic() + _CHECK_SECONDS
+
     def _failed(self, error: Exception) -> None:
+        reason = str(error) if isinstance(error, DrainRefusedError) else type(error).__name__
         if self.state.last_error is None:  # warn once per outage, not once per attempt
             _LOG.warning(
                 "the spool cannot be drained now (%s); the drainer tries again",
-                type(error).__name__,
-                extra=fields(reason=type(error).__name__),
+                reason,
+                extra=fields(reason=reason),
             )
-        self.state.last_error = type(error).__name__
+        self.state.last_error = reason
 
     def _recovered(self) -> None:
         if self.state.last_error is not None:

@@ -25,7 +25,7 @@ from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.store.connection import connect
-from whatsapp_pipeline.webhook.drainer import CORRUPT, Drainer, damaged, drain_now
+from whatsapp_pipeline.webhook.drainer import CORRUPT, Drainer, DrainRefusedError, damaged, drain_now
 from whatsapp_pipeline.webhook.http_limits import (
     HEALTH_PATH,
     HeldBytes,
@@ -264,13 +264,17 @@ def serve_receiver(
     host: str,
     port: int,
     say: Callable[[str], None],
+    refusal: Callable[[], str | None] | None = None,
 ) -> None:
-    """Serve until the process is interrupted. Raises SpoolError if the spool is not writable."""
+    """Serve until the process is interrupted. Raises SpoolError if the spool is not writable.
+
+    While `refusal` returns a reason, deliveries stay in the spool.
+    """
     import uvicorn
 
     url = database_url()
-    writer = open_spool(config.spool_dir, url)
-    drainer = Drainer(config.spool_dir, url, seal=writer.seal)
+    writer = open_spool(config.spool_dir, url, refusal=refusal)
+    drainer = Drainer(config.spool_dir, url, seal=writer.seal, refusal=refusal)
     load = HttpLoad()
     app = create_receiver_app(config, writer, drainer, load)
     if config.insecure:
@@ -288,8 +292,8 @@ def serve_receiver(
     )
 
 
-def open_spool(directory: Path, url: str) -> SpoolWriter:
-    """Open the spool. If it has no room, drain it into the database first.
+def open_spool(directory: Path, url: str, *, refusal: Callable[[], str | None] | None = None) -> SpoolWriter:
+    """Open the spool. If it has no room, drain it into the database first, unless `refusal` has a reason.
 
     Raises SpoolError when the spool still cannot be written.
     """
@@ -302,6 +306,8 @@ def open_spool(directory: Path, url: str) -> SpoolWriter:
             "%s; emptying the spool into the database first", error, extra=fields(reason=type(error).__name__)
         )
         try:
+            if refusal is not None and (reason := refusal()):
+                raise DrainRefusedError(reason)
             with connect(url, application_name="whatsapp-pipeline webhook drainer") as conn:
                 drain_now(directory, conn, wait_seconds=60)
         except (psycopg.Error, PipelineError, OSError) as second:

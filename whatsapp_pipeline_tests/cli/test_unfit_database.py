@@ -20,7 +20,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.settings import from_mapping
 from whatsapp_pipeline.store.connection import connect
 from whatsapp_pipeline.store.migrate import migrate
-from whatsapp_pipeline.store.operations import adoption
+from whatsapp_pipeline.store.operations import adoption, deployed_code
 from whatsapp_pipeline_tests.conftest import create_database, drop_database
 
 # Commands that neither read nor write the pipeline's tables, and why.
@@ -118,6 +118,56 @@ def test_every_command_says_that_the_database_is_not_migrated(
     assert "[y/N]" not in result.output  # nobody is asked anything before
     with connect(unmigrated_url) as conn:
         assert conn.execute("SELECT count(*) FROM pg_class WHERE relname = 'chat_files'").fetchone() == (0,)
+
+
+@pytest.fixture(scope="module")
+def other_code_url(admin_url: str) -> Iterator[str]:
+    """A database that another version of the code migrated. No command may write there."""
+    name = f"test_{uuid4().hex[:12]}"
+    url = create_database(admin_url, name, "template0")
+    migrate(url)
+    with connect(url) as conn:
+        deployed_code.record(conn, "0" * 40, "0.2.0")
+    yield url
+    drop_database(admin_url, name)
+
+
+def _one_of_several_hosts(url: str, folder: Path) -> dict[str, str]:
+    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    return {
+        "DATABASE_URL": url,
+        "CONSOLE_LINK_KEYS": "k1:" + "s" * 40,
+        "CHAT_ARCHIVE": str(folder),
+        "PIPELINE_LOCAL_DIR": str(folder),
+        "DAGSTER_HOME": str(folder),
+        "SEVERAL_HOSTS": "1",
+        "PRIVACY_KEY": "k" * 32,
+    }
+
+
+@pytest.mark.parametrize("command", sorted({*_commands(cli)} - {*_WITHOUT_TABLES} | {"up"}))
+def test_every_command_on_one_of_several_hosts_says_that_its_code_is_not_the_databases(
+    command: str, other_code_url: str, tmp_path: Path
+) -> None:
+    words = [*command.split(), *_ARGUMENTS.get(command, "").split()]
+    result = CliRunner().invoke(cli, words, env=_one_of_several_hosts(other_code_url, tmp_path))
+    assert result.exit_code == 1, result.output
+    assert "nothing was done: this process runs code " in str(result.exception), result.output
+    assert "(version 0.2.0 of " in str(result.exception)
+    assert "[y/N]" not in result.output
+    with connect(other_code_url) as conn:
+        assert [code.code_hash for code in deployed_code.history(conn)] == ["0" * 40]
+
+
+def test_migrate_help_and_the_address_of_the_database_work_with_any_code(
+    fresh_database_url: str, tmp_path: Path
+) -> None:
+    with connect(fresh_database_url) as conn:
+        deployed_code.record(conn, "0" * 40, "0.2.0")
+    environment = _one_of_several_hosts(fresh_database_url, tmp_path)
+    for command in ("db url", "--help", "status --help", "webhook serve --help", "migrate", "status"):
+        result = CliRunner().invoke(cli, command.split(), env=environment)
+        assert result.exit_code == 0, (command, result.exception)
 
 
 def test_the_commands_without_tables_are_commands() -> None:

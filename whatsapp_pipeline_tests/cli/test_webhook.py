@@ -15,8 +15,10 @@ import pytest
 import requests
 
 from whatsapp_pipeline.sandbox.assistant_server import AssistantSandbox, Habit, serving_assistant
+from whatsapp_pipeline.steps.operations.current_code import record_deployment
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.migrate import migrate
+from whatsapp_pipeline.store.operations import deployed_code
 from whatsapp_pipeline.webhook.receiver import PATH
 from whatsapp_pipeline_tests.processes import free_port, wait_for
 from whatsapp_pipeline_tests.webhook.deliveries import clear, delivery, one, put, text
@@ -105,6 +107,55 @@ def test_it_says_that_the_database_is_not_migrated_and_keeps_what_comes_until_it
     finally:
         receiver.send_signal(signal.SIGINT)
         receiver.communicate(timeout=60)
+
+
+def test_with_other_code_than_the_databases_it_says_so_and_keeps_what_comes_in_the_spool(
+    fresh_database_url: str, environment: dict[str, str]
+) -> None:
+    one_of_several = {
+        **environment,
+        "DATABASE_URL": fresh_database_url,
+        "SEVERAL_HOSTS": "1",
+        "PRIVACY_KEY": "k" * 32,
+    }
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    with connect(fresh_database_url) as conn:
+        deployed_code.record(conn, "0" * 40, "0.2.0")
+        receiver = subprocess.Popen(
+            [*COMMAND, "serve", "--insecure", "--port", str(port)],
+            env=one_of_several,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert receiver.stderr is not None
+        try:
+            _wait_for(base)
+            taken = requests.post(base + PATH, data=json.dumps(delivery(text("w1", "oi"))), timeout=60)
+            assert taken.json() == {"ok": True}
+            for line in receiver.stderr:
+                if "the spool cannot be drained now (this process runs code " in line:
+                    break
+            else:
+                pytest.fail("it ended without a word about its code")
+            health = requests.get(f"{base}/health", timeout=60).json()
+            assert health["ok"]
+            assert "which never migrated the database (version 0.2.0 of " in health["waiting"]
+            assert one(conn, "SELECT count(*) FROM webhook_inbox") == 0
+            record_deployment(fresh_database_url)
+            _wait_for_deliveries(conn, 1)
+        finally:
+            receiver.send_signal(signal.SIGINT)
+            receiver.communicate(timeout=60)
+
+
+def test_one_of_several_hosts_needs_the_key_of_all_before_it_takes_deliveries(
+    environment: dict[str, str],
+) -> None:
+    result = webhook({**environment, "SEVERAL_HOSTS": "1", "PRIVACY_KEY": ""}, "serve", "--insecure")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: SEVERAL_HOSTS=1 needs PRIVACY_KEY: ")
+    assert "make a key with `openssl rand -hex 32`" in result.stderr
 
 
 def _wait_for(base: str) -> None:

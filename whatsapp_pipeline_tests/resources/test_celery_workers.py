@@ -305,6 +305,16 @@ def test_a_worker_with_other_code_takes_no_run_and_another_does(cluster: Cluster
     assert cluster.run(waiting).status is _STATE.SUCCESS
 
 
+def test_a_worker_without_the_key_of_all_hosts_ends_with_one_line(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRIVACY_KEY", "")
+    with cluster.worker() as worker:
+        assert worker.wait(60) == 1
+    said = "this worker takes no run: SEVERAL_HOSTS=1 needs PRIVACY_KEY: "
+    assert cluster.log().strip().splitlines()[-1].startswith(said)
+
+
 def test_runs_on_celery_need_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     from whatsapp_pipeline.resources.celery_workers import app_options
 

@@ -29,6 +29,7 @@ from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.logs import fields
 from whatsapp_pipeline.settings import Settings
 from whatsapp_pipeline.steps.operations import local_copies
+from whatsapp_pipeline.steps.operations.current_code import refuse_other_code
 from whatsapp_pipeline.steps.operations.data_files import forget_missing_files
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.locks import named_lock
@@ -123,11 +124,13 @@ def keep_applying(
 ) -> None:
     """Apply erasures every INTERVAL_SECONDS until `stop` is set.
 
-    A failed attempt is logged if its reason differs from that of the previous attempt.
+    While the database has other code, nothing is applied or confirmed, because this code may not know all
+    files. A failed attempt is logged if its reason differs from that of the previous attempt.
     """
     problem: str | None = None
     while True:
         try:
+            refuse_other_code(url, settings)
             with connect(url, application_name="whatsapp-pipeline erasures") as conn:
                 apply_erasures(conn, settings, register=register, log=log)
             problem = None
