@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import dagster as dg
 from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
+from dagster_postgres.utils import DagsterPostgresException
 from gql.transport.exceptions import TransportError
+from sqlalchemy.exc import SQLAlchemyError
 
+from whatsapp_pipeline import clock
 from whatsapp_pipeline.automation.backfill import Plan
 from whatsapp_pipeline.automation.run_status import ENDED
 from whatsapp_pipeline.errors import PipelineError
@@ -29,11 +33,21 @@ from whatsapp_pipeline.run_tags import (
     months_in_words,
 )
 
+T = TypeVar("T")
+
 _POLL_SECONDS = 1.0
 # Seconds after which a failed run counts as not retried. Dagster decides about a retry only after the
 # failure.
 _DECISION_SECONDS = 10.0
 _REQUEST_SECONDS = 60  # the webserver may have to start the code server first
+# Seconds during which a question to Dagster's database is repeated. A restart of its server takes less time.
+_RETRY_SECONDS = 60.0
+_RETRY_PAUSE_SECONDS = 2.0
+# A daemon writes its heartbeat every 30 s. Without one for this time, no daemon starts the runs in the queue.
+_SILENT_SECONDS = 120.0
+_HEARTBEAT_CHECK_SECONDS = 15.0
+# Dagster's name of the daemon that starts runs from the queue.
+_QUEUE_DAEMON = "QUEUED_RUN_COORDINATOR"
 # Dagster's tags of a failed run: whether its daemon starts another attempt, and the id of that run.
 _WILL_RETRY = "dagster/will_retry"
 _RETRIED_BY = "dagster/auto_retry_run_id"
@@ -98,11 +112,22 @@ class LaunchedRuns:
     """Runs that were put into the queue of an instance through its webserver at `url`.
 
     When `stop` is set, `launch` and `follow` raise KeyboardInterrupt before their next step. So this object
-    knows every run that the webserver has accepted.
+    knows every run that the webserver has accepted. `say` gets a line when Dagster's database or its daemon
+    does not answer.
     """
 
-    def __init__(self, instance: dg.DagsterInstance, url: str, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        url: str,
+        stop: threading.Event | None = None,
+        *,
+        say: Callable[[str], object] | None = None,
+    ) -> None:
         self._stop = stop or threading.Event()
+        self._say = say or (lambda text: None)
+        self._next_heartbeat_check = 0.0
+        self._is_daemon_missing = False
         self._instance = instance
         self._url = url.rstrip("/")
         scheme, _, rest = self._url.partition("://")
@@ -150,13 +175,12 @@ class LaunchedRuns:
         """Yield the runs in the order in which they end, until all have ended.
 
         A run that Dagster retries ends with its last attempt. Raises PipelineError for a run that is not in
-        the instance.
+        the instance, and if Dagster's database does not answer for a minute.
         """
         while self._tasks:
             self._raise_if_stopped()
-            found = {
-                run.run_id: run for run in self._instance.get_runs(dg.RunsFilter(run_ids=list(self._tasks)))
-            }
+            wanted = dg.RunsFilter(run_ids=list(self._tasks))
+            found = {run.run_id: run for run in self.ask(partial(self._instance.get_runs, wanted))}
             if lost := self._tasks.keys() - found.keys():
                 raise PipelineError(
                     f"{self.address(min(lost))} is not in this project's instance of Dagster: the run was "
@@ -175,8 +199,56 @@ class LaunchedRuns:
                     continue  # without that tag the daemon has not launched the next attempt yet
                 changed = True
                 yield Ended(self._tasks.pop(run_id), run_id, run.status)
+            if any(run.status is dg.DagsterRunStatus.QUEUED for run in found.values()):
+                self._look_for_daemon()
             if not changed:
                 self._stop.wait(_POLL_SECONDS)  # Dagster has no signal for the end of a run
+
+    def ask(self, read: Callable[[], T]) -> T:
+        """Return what `read` finds in Dagster's database. Repeat it for a minute if there is no answer.
+
+        Raises PipelineError after that minute.
+        """
+        deadline: float | None = None
+        while True:
+            self._raise_if_stopped()
+            try:
+                return read()
+            except (SQLAlchemyError, DagsterPostgresException) as error:
+                cause = error.__cause__ if isinstance(error, DagsterPostgresException) else error
+                name = type(cause or error).__name__
+                if deadline is None:
+                    deadline = time.monotonic() + _RETRY_SECONDS
+                    self._say(
+                        f"Dagster's database does not answer ({name}); asking again for "
+                        f"{_RETRY_SECONDS:g} s. The runs continue"
+                    )
+                elif time.monotonic() > deadline:
+                    raise PipelineError(
+                        f"Dagster's database has not answered for {_RETRY_SECONDS:g} s ({name}); check "
+                        "DATABASE_URL or DAGSTER_DATABASE_URL"
+                    ) from None
+            self._stop.wait(_RETRY_PAUSE_SECONDS)  # a server gives no signal when it is back
+
+    def _look_for_daemon(self) -> None:
+        """Report once if no daemon starts the queued runs, and once more if one does again."""
+        if time.monotonic() < self._next_heartbeat_check:
+            return
+        self._next_heartbeat_check = time.monotonic() + _HEARTBEAT_CHECK_SECONDS
+        beat = self.ask(self._instance.get_daemon_heartbeats).get(_QUEUE_DAEMON)
+        silent = None if beat is None else clock.now().timestamp() - beat.timestamp
+        is_missing = silent is None or silent > _SILENT_SECONDS
+        if is_missing and not self._is_daemon_missing:
+            since = (
+                "there is no sign of one" if silent is None else f"the last sign of one is {silent:.0f} s old"
+            )
+            self._say(
+                f"runs wait in the queue, and no Dagster daemon starts them ({since}); start one with "
+                "`whatsapp-pipeline up` or `dagster-daemon run`"
+            )
+        elif self._is_daemon_missing and not is_missing:
+            self._say("a Dagster daemon runs again")
+        self._is_daemon_missing = is_missing
 
     def _raise_if_stopped(self) -> None:
         if self._stop.is_set():

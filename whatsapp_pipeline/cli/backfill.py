@@ -135,18 +135,21 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
     from whatsapp_pipeline.cli.qa_table import show
 
     stop = threading.Event()
-    runs = LaunchedRuns(instance, settings.load_settings().dagster_ui_url, stop)
+    runs = LaunchedRuns(
+        instance, settings.load_settings().dagster_ui_url, stop, say=lambda text: say(text, err=True)
+    )
     try:
         with _interrupts_set(stop):
             ended = _follow_all(runs, phases)
+            run_ids = [one.run_id for one in ended]
+            outcome = runs.ask(lambda: outcome_of_launched(instance, run_ids, months=months))
     except KeyboardInterrupt:
         _print_launched(runs)
         return 130
-    except PipelineError:
+    except Exception:
         if runs.waiting:
             _print_launched(runs)
         raise
-    outcome = outcome_of_launched(instance, [one.run_id for one in ended], months=months)
     show(outcome, dry_run=False, dagster=settings.load_settings().dagster_ui_url)
     return 0 if all(one.ok for one in ended) and outcome.paused is None else 1
 

@@ -13,13 +13,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from uuid import uuid4
 
 import dagster as dg
+import psycopg
 import pytest
 import requests
+from psycopg.conninfo import make_conninfo
 
+from whatsapp_pipeline.automation import launching
 from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
+from whatsapp_pipeline.cli.backfill import _launch
 from whatsapp_pipeline.errors import PipelineError
 from whatsapp_pipeline.run_tags import PARTITION, RANGE_END, RANGE_START
 from whatsapp_pipeline.settings import PROJECT_ROOT
@@ -46,6 +51,22 @@ class Served:
     environment: dict[str, str]
     archive: Path
     database_url: str
+    programs: dict[str, subprocess.Popen[bytes]]
+    log: IO[str]
+
+    def run_program(self, name: str, *options: str) -> None:
+        """Start the webserver or the daemon."""
+        self.programs[name] = subprocess.Popen(
+            [str(Path(sys.executable).parent / name), *options, "-w", str(PROJECT_ROOT / "workspace.yaml")],
+            env=self.environment,
+            stdout=self.log,
+            stderr=self.log,
+        )
+
+    def end_program(self, name: str) -> None:
+        process = self.programs.pop(name)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -94,20 +115,13 @@ def served(admin_url: str, prepared: Prepared, tmp_path_factory: pytest.TempPath
         "CHAT_ARCHIVE": str(home / "archive"),
         "PIPELINE_LOCAL_DIR": str(home / "local"),
     }
-    workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
-    tools = Path(sys.executable).parent
     with ExitStack() as stack, (home / "dagster.log").open("w") as log:
-        for command in (["dagster-webserver", "-p", str(port)], ["dagster-daemon", "run"]):
-            process = subprocess.Popen(
-                [str(tools / command[0]), *command[1:], *workspace],
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
-            stack.callback(process.wait, 60)
-            stack.callback(process.send_signal, signal.SIGINT)
+        made = Served(environment, home / "archive", url, {}, log)
+        for name, *options in (["dagster-webserver", "-p", str(port)], ["dagster-daemon", "run"]):
+            made.run_program(name, *options)
+            stack.callback(made.end_program, name)
         _wait_until_loaded(environment["DAGSTER_UI_URL"])
-        yield Served(environment, home / "archive", url)
+        yield made
     drop_database(admin_url, name)
     drop_database(admin_url, f"{name}_dagster")
 
@@ -206,6 +220,96 @@ def test_a_run_that_the_instance_does_not_hold_is_named(served: Served) -> None:
         runs.launch([Task("contacts", "", assets=("normalized_contacts",))])
         with pytest.raises(PipelineError, match="DAGSTER_UI_URL is the address of another instance"):
             list(runs.follow())
+
+
+@pytest.fixture
+def follower(served: Served, admin_url: str) -> Iterator[Follower]:
+    role = f"follower_{uuid4().hex[:8]}"
+    with psycopg.connect(admin_url, autocommit=True) as conn:
+        conn.execute(f"CREATE ROLE {role} LOGIN SUPERUSER".encode())
+        yield Follower(role, make_conninfo(served.environment["DAGSTER_DATABASE_URL"], user=role), conn)
+        conn.execute(f"DROP ROLE {role}".encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A login to Dagster's database. Without it, the database is away for this login alone."""
+
+    role: str
+    url: str
+    conn: psycopg.Connection[object]
+
+    def end(self) -> None:
+        self.conn.execute(f"ALTER ROLE {self.role} NOLOGIN".encode())
+        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = %s"
+        self.conn.execute(ended, (self.role,))
+
+    def come_back(self) -> None:
+        self.conn.execute(f"ALTER ROLE {self.role} LOGIN".encode())
+
+
+def _read_until(process: subprocess.Popen[str], words: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if words in line:
+            return
+    pytest.fail(f"it ended without {words!r}")
+
+
+def test_a_database_that_is_away_for_seconds_ends_nothing(served: Served, follower: Follower) -> None:
+    served.change_files("2025-01")
+    served.environment["DAGSTER_DATABASE_URL"], kept = (
+        follower.url,
+        served.environment["DAGSTER_DATABASE_URL"],
+    )
+    process = served.start("--launch", "months")
+    served.environment["DAGSTER_DATABASE_URL"] = kept
+    _read_until(process, "contacts: 1 run in the queue")
+    follower.end()
+    _read_until(process, "Dagster's database does not answer (OperationalError); asking again for 60 s")
+    follower.come_back()
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    assert re.search(r"^\d of \d  monthly_chats 2025-01  success$", output, re.MULTILINE)
+
+
+def test_a_database_that_stays_away_names_the_run_that_goes_on(
+    served: Served,
+    follower: Follower,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(launching, "_RETRY_SECONDS", 0.1)
+    monkeypatch.setenv("DAGSTER_DATABASE_URL", follower.url)
+    monkeypatch.setenv("DAGSTER_UI_URL", served.environment["DAGSTER_UI_URL"])
+
+    def phases() -> Iterator[list[Task]]:
+        follower.end()
+        yield [Task("contacts", "", assets=("normalized_contacts",))]
+
+    with dg.DagsterInstance.from_config(served.environment["DAGSTER_HOME"]) as instance:
+        with pytest.raises(
+            PipelineError, match=r"has not answered for 0\.1 s \(OperationalError\); check DATA"
+        ):
+            _launch(instance, phases(), ["2025-01"])
+        follower.come_back()
+        assert f"follow or cancel: {served.environment['DAGSTER_UI_URL']}/runs/" in capsys.readouterr().out
+
+
+def test_without_a_daemon_it_says_that_nothing_starts_the_runs(served: Served) -> None:
+    served.change_files("2025-01")
+    served.end_program("dagster-daemon")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DAGSTER_DATABASE_URL", served.environment["DAGSTER_DATABASE_URL"])
+        with dg.DagsterInstance.from_config(served.environment["DAGSTER_HOME"]) as instance:
+            instance.wipe_daemon_heartbeats()
+    process = served.start("--launch", "months")
+    _read_until(
+        process, "runs wait in the queue, and no Dagster daemon starts them (there is no sign of one)"
+    )
+    served.run_program("dagster-daemon", "run")
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
 
 
 def test_without_a_dagster_it_says_how_to_start_one(served: Served) -> None:
