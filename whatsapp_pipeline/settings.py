@@ -30,6 +30,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -490,6 +491,16 @@ class Settings(BaseModel):
         example="info",
     )
 
+    @field_validator("celery_result_backend")
+    @classmethod
+    def _refuse_rpc(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and value.get_secret_value().partition(":")[0].lower() == "rpc":
+            raise ValueError(
+                "rpc:// forgets the state of a task when its worker ends; set an address such as "
+                "redis://broker:6379/1"
+            )
+        return value
+
     @property
     def erp_source(self) -> str | None:
         """The ERP to read; None if other programs fill the tables.
@@ -558,7 +569,8 @@ def _describe_error(error: ValidationError, values: Mapping[str, str]) -> str:
     first = error.errors()[0]
     variable = str(first["loc"][0])
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{variable}={values[variable]!r}: {reason}"
+    is_secret = any(variable_of(n) == variable and _is_secret(f) for n, f in Settings.model_fields.items())
+    return f"{variable}: {reason}" if is_secret else f"{variable}={values[variable]!r}: {reason}"
 
 
 @cache

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from whatsapp_pipeline import private_files
+from whatsapp_pipeline.errors import SettingError
 from whatsapp_pipeline.settings import Settings
 
 
@@ -88,14 +89,17 @@ class LocalFolder:
 
 
 class StoreFolder:
-    """A prefix of an object store."""
+    """A prefix of an object store. Errors name the setting that has its address, if one is given."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, setting: str | None = None) -> None:
         # Imported here, because most commands need no storage library.
         from whatsapp_pipeline.archive.object_store import WritableStore, open_store
 
-        self._root = open_store(url)
-        self._store = WritableStore(self._root)
+        try:
+            self._root = open_store(url)
+        except SettingError as error:
+            raise SettingError(f"{setting}: {error}" if setting else str(error)) from None
+        self._store = WritableStore(self._root, setting=setting)
         self.address = url
 
     def names(self, pattern: str = "*") -> list[str]:
@@ -146,7 +150,9 @@ def shared_folder(settings: Settings, name: str = "") -> FileFolder | None:
     if settings.shared_dir is None:
         return None
     if "://" in settings.shared_dir:
-        return StoreFolder("/".join(filter(None, (settings.shared_dir.rstrip("/"), name))))
+        return StoreFolder(
+            "/".join(filter(None, (settings.shared_dir.rstrip("/"), name))), setting="SHARED_DIR"
+        )
     return LocalFolder(Path(settings.shared_dir) / name)
 
 

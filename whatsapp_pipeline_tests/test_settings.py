@@ -65,6 +65,16 @@ def test_secrets_are_not_in_the_repr() -> None:
     assert "hush" not in repr(settings)
 
 
+def test_a_result_backend_that_forgets_is_refused_without_its_password() -> None:
+    for address in ("rpc://", "rpc://user:hush@broker"):
+        with pytest.raises(SettingError) as refused:
+            from_mapping({"CELERY_RESULT_BACKEND": address})
+        assert str(refused.value) == (
+            "CELERY_RESULT_BACKEND: rpc:// forgets the state of a task when its worker ends; set an address "
+            "such as redis://broker:6379/1"
+        )
+
+
 def test_the_example_file_is_made_from_the_settings() -> None:
     """`python -m whatsapp_pipeline.settings > .env.example` makes it again."""
     assert (PROJECT_ROOT / ".env.example").read_text() == example_file()

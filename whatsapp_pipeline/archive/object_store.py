@@ -105,10 +105,13 @@ class ObjectStore:
 
     _consequence = "nothing was recorded about the files that were not read"
 
-    def __init__(self, root: UPath, *, retry_seconds: float | None = None) -> None:
+    def __init__(
+        self, root: UPath, *, setting: str | None = None, retry_seconds: float | None = None
+    ) -> None:
+        """Prepare access to the objects under `root`. Errors name the setting that has its address."""
         self._fs: Any = root.fs
         self._base = root.path
-        self._name = str(root)
+        self._name = f"{setting}={root}" if setting else str(root)
         self._retry_seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
 
     def entries(self, folder: str) -> list[dict[str, Any]]:
@@ -190,10 +193,16 @@ class ObjectStore:
 
     def _unavailable(self, error: Exception, consequence: str | None = None) -> StoreUnavailableError:
         name = type(error).__name__
+        consequence = consequence or self._consequence
+        if is_transient(error) and (answer := _error_answer(error)):
+            return StoreUnavailableError(
+                f"the object store of {self._name} answered each request with {answer} for "
+                f"{self._retry_seconds:g} s; {consequence}. See the store's own log, and run again"
+            )
         if is_transient(error):
             return StoreUnavailableError(
                 f"the object store of {self._name} did not answer for {self._retry_seconds:g} s ({name}); "
-                f"{consequence or self._consequence}. Run again when it answers"
+                f"{consequence}. Run again when it answers"
             )
         return StoreUnavailableError(
             f"the object store of {self._name} refuses the request ({name}); check its address and the "
@@ -278,6 +287,24 @@ def is_transient(error: BaseException) -> bool:
     # The library that raised an error is already loaded, so nothing is imported here.
     kinds = (getattr(sys.modules.get(module), name, None) for module, name in _TRANSIENT)
     return any(kind is not None and isinstance(error, kind) for kind in kinds)
+
+
+def _error_answer(error: BaseException) -> str | None:
+    """Return the status and code of the store's last answer, such as `500 InternalError`; None without one.
+
+    Only these two are taken from the answer, because its message may quote a key.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        response = getattr(cause, "response", None)  # of botocore's ClientError
+        if isinstance(response, dict):
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            code = str(response.get("Error", {}).get("Code", ""))
+            # If the body has no code, botocore uses the status as the code.
+            words = [str(status), *([code] if code.isalpha() else [])]
+            return " ".join(words) if isinstance(status, int) else None
+        cause = cause.__cause__
+    return None
 
 
 class _RetryingFile(io.RawIOBase):

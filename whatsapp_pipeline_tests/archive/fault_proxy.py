@@ -16,10 +16,14 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
-Fault = Literal["reset", "slow_down", "truncate"] | None
+Fault = Literal["reset", "slow_down", "internal", "truncate"] | None
 _BUSY = (
     b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code>'
     b"<Message>Please reduce your request rate.</Message></Error>"
+)
+_FAILED = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code>'
+    b"<Message>We encountered an internal error.</Message></Error>"
 )
 _TOGETHER_SECONDS = 60.0
 
@@ -139,9 +143,10 @@ class FaultProxy:
                 await asyncio.sleep(self.delay)
             if fault == "reset":
                 return False
-            if fault == "slow_down":
-                length = f"Content-Length: {len(_BUSY)}\r\nContent-Type: application/xml\r\n\r\n".encode()
-                out.write(b"HTTP/1.1 503 Slow Down\r\n" + length + (_BUSY if method != "HEAD" else b""))
+            if fault in ("slow_down", "internal"):
+                status, said = (b"503 Slow Down", _BUSY) if fault == "slow_down" else (b"500 Failed", _FAILED)
+                length = f"Content-Length: {len(said)}\r\nContent-Type: application/xml\r\n\r\n".encode()
+                out.write(b"HTTP/1.1 " + status + b"\r\n" + length + (said if method != "HEAD" else b""))
                 await out.drain()
                 return True
             upward.write(head + body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from whatsapp_pipeline.cli import cli
 from whatsapp_pipeline.erp.listing_page import ListingPage
 from whatsapp_pipeline.errors import PipelineError, SettingError
 from whatsapp_pipeline.sandbox.erp_server import serving
-from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder
+from whatsapp_pipeline.shared_folder import FileFolder, LocalFolder, StoreFolder, kept_folder
 from whatsapp_pipeline.steps.contacts.erp_backup import PageBackup, remove_old_passes
 from whatsapp_pipeline.store.connection import Connection, connect
 from whatsapp_pipeline.store.operations.erasure_queue import erasure_hosts
@@ -63,6 +64,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> FileFolder:
         return LocalFolder(tmp_path / "shared")
     request.getfixturevalue("proxy")
     return StoreFolder(f"s3://{BUCKET}/{uuid4().hex}/")
+
+
+def _always(fault: Fault, _: Request) -> Fault:
+    return fault
 
 
 def test_a_folder_is_the_same_on_a_disk_and_in_a_store(folder: FileFolder) -> None:
@@ -111,8 +116,20 @@ def test_a_busy_store_is_asked_again_and_an_absent_one_is_named(
     assert folder.read("a") == b"1"
     monkeypatch.setattr(object_store, "RETRY_SECONDS", 0.1)
     proxy.fault = lambda _: "slow_down"
-    absent = StoreFolder(folder.address)
-    with pytest.raises(StoreUnavailableError, match=r"did not answer for 0\.1 s .* may be missing"):
+    configured = settings.from_mapping({"SHARED_DIR": folder.address})
+    answers: dict[Fault, str] = {"slow_down": "503 SlowDown", "internal": "500 InternalError"}
+    for fault, answer in answers.items():
+        proxy.fault = partial(_always, fault)
+        absent = kept_folder(configured, "")
+        words = (
+            f"the object store of SHARED_DIR={folder.address} answered each request with {answer} for 0.1 s; "
+        )
+        with pytest.raises(StoreUnavailableError, match=f"{words}.* may be missing"):
+            absent.write("a", "2")
+    proxy.fault = lambda _: "reset"
+    absent = kept_folder(configured, "")
+    words = f"the object store of SHARED_DIR={folder.address} did not answer for 0.1 s "
+    with pytest.raises(StoreUnavailableError, match=f"{words}.* may be missing"):
         absent.write("a", "2")
     proxy.fault = lambda _: None
     assert folder.read("a") == b"1"
@@ -146,6 +163,9 @@ def test_an_upload_that_fails_after_a_long_time_is_repeated(
 def test_an_address_without_a_library_says_what_to_install() -> None:
     with pytest.raises(SettingError, match="fsspec does not support addresses that begin with nowhere://"):
         StoreFolder("nowhere://bucket/state")
+    configured = settings.from_mapping({"SHARED_DIR": "nowhere://bucket/state"})
+    with pytest.raises(SettingError, match=r"^SHARED_DIR: fsspec does not support addresses that begin"):
+        kept_folder(configured, "reports")
 
 
 class Cluster:
