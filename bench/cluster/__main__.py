@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import psutil
@@ -83,8 +84,18 @@ def _workers(cluster: RunningCluster, count: int, variables: Mapping[str, str]) 
             cluster.workers.pop(name).kill()
 
 
-def _load(cluster: RunningCluster, instance: dg.DagsterInstance, months: Sequence[str]) -> Load:
-    """Load every month in a run of its own, and measure."""
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """Return the largest number of spans, as (begin, end), that overlap at one time."""
+    changes = sorted(change for begin, end in spans for change in ((end, -1), (begin, 1)))
+    return max(accumulate((by for _, by in changes), initial=0))
+
+
+def _load(cluster: RunningCluster, instance: dg.DagsterInstance, months: Sequence[str], workers: int) -> Load:
+    """Load every month in a run of its own on the workers, and measure.
+
+    Raises ClusterError if more runs than workers were launched at once. One of them would have waited in
+    Celery's queue, and the wait would count as overhead.
+    """
     from whatsapp_pipeline.automation.launching import Task
     from whatsapp_pipeline.run_tags import PARTITION
 
@@ -99,14 +110,18 @@ def _load(cluster: RunningCluster, instance: dg.DagsterInstance, months: Sequenc
     if failed := [one.task.months for one in ended if not one.ok]:
         raise ClusterError(f"these months failed: {', '.join(failed)}")
     overheads, work = [], []
+    spans = []
     for one in ended:
         stats = instance.get_run_stats(one.run_id)
         steps = instance.get_run_step_stats(one.run_id)
         worked = sum(step.end_time - step.start_time for step in steps if step.end_time and step.start_time)
         assert stats.end_time is not None
         assert stats.launch_time is not None
+        spans.append((stats.launch_time, stats.end_time))
         overheads.append(stats.end_time - stats.launch_time - worked)
         work.append(worked)
+    if (most := most_at_once(spans)) > workers:
+        raise ClusterError(f"{most} runs were launched at once for {workers} workers, so one waited")
     return Load(seconds, overheads, work, cluster.database.cpu_seconds() - server, busy)
 
 
@@ -131,8 +146,9 @@ def _compare(
         first: float | None = None
         for count in options.workers:
             _forget_months(cluster)
+            cluster.limit_runs(count)
             with _workers(cluster, count, variables):
-                load = _load(cluster, instance, months)
+                load = _load(cluster, instance, months, count)
             first = first or load.seconds
             words = f"{name}: {count} {'worker' if count == 1 else 'workers'}"
             note = f"cores {load.busy:.0%} busy"
@@ -152,7 +168,7 @@ def _bench(options: argparse.Namespace) -> None:
     folder = Isolation.of_this_process().folder
     root = write_months(folder / "sample", files=options.files, months=months)
     pages = folder / "sample" / "erp"
-    cluster_options = ClusterOptions(months[0], pages, workers=0, most_runs=max(options.workers), serves=())
+    cluster_options = ClusterOptions(months[0], pages, workers=0, most_runs=1, serves=())
     with running_cluster(cluster_options) as cluster, cluster.instance() as instance:
         cluster.store.open().upload(root, PREFIX)
         with _workers(cluster, 1, {}):
@@ -163,8 +179,9 @@ def _bench(options: argparse.Namespace) -> None:
     notes = [
         f"{options.files:,} files in {options.months} months; the delay of the store is "
         f"{1000 * options.delay:g} ms for each request. The ratio is to one worker with the same archive.",
-        "A run's overhead is the time from its launch to its end in which no step works: the wait for a free",
-        "worker, starting Python, loading the definitions, and Dagster's own writing.",
+        "A run's overhead is the time from its launch to its end in which no step works: starting Python,",
+        "loading the definitions, and Dagster's own writing. No more runs than workers are launched at once,",
+        "so it contains no wait for a worker.",
         f"All hosts share {psutil.cpu_count()} cores, with the store, the broker and the server. So this",
         "shows what a run costs and what the server pays for it. It can't show what 4 hosts with cores of",
         "their own do, nor the server's disk when several of them write at once.",

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from bench.cluster.hosts import ClusterError
 from bench.cluster.isolation import is_inside, run_isolated
 from bench.cluster.servers import missing_servers
+from whatsapp_pipeline.errors import PipelineError
 
 
 def run_in_cluster(module: str, work: Callable[[], object], *, plain: bool) -> int:
@@ -25,7 +26,7 @@ def run_in_cluster(module: str, work: Callable[[], object], *, plain: bool) -> i
         return run_isolated(module, sys.argv[1:], plain=plain)
     try:
         return 1 if work() else 0
-    except ClusterError as error:
+    except (ClusterError, PipelineError) as error:
         raise SystemExit(f"error: {error}") from None
     except KeyboardInterrupt:
         return 130

@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ class ClusterOptions:
     Attributes:
         first_month: FIRST_MONTH of every host.
         workers: How many workers are started at first.
-        most_runs: How many runs the daemon lets execute at once; None for as many as workers.
+        most_runs: How many runs the daemon lets execute at once; None for as many as `workers`.
         poll_seconds: How often the daemon looks for lost runs; None for what deploy/dagster/celery.yaml has.
         lost_host_seconds: When both ends of a database connection give up a host that is cut off; None for
             the pipeline's own limits, a minute.
@@ -167,6 +167,12 @@ class RunningCluster:
         """Start Dagster's daemon on a host."""
         workspace = str(self.prepare(name).disk / "workspace.yaml")
         return self.start_role(name, ["dagster-daemon", "run", "--workspace", workspace])
+
+    def limit_runs(self, most: int) -> None:
+        """Let the daemon execute at most this many runs at once from now on. It is started again."""
+        self.options = replace(self.options, most_runs=most)
+        self.network.stop(["daemon"], _STOP_SECONDS)
+        self.start_daemon("daemon")
 
     def start_worker(
         self, name: str, more: Mapping[str, str] | None = None, *, cwd: Path = PROJECT_ROOT

@@ -48,9 +48,11 @@ def _disturb(drill: ClusterDrill, faults: dict[str, Callable[[ClusterDrill], See
 def _compare(drill: ClusterDrill, reference: str) -> int:
     """Print how the end of the cluster differs from that of one machine; return how many faults it has."""
     wrong = 0
-    behind = drill.cluster.command("backfill", "--dry-run").strip().splitlines()[-1]
+    *reasons, behind = drill.cluster.command("backfill", "--dry-run").strip().splitlines()
     wrong += behind != "no month is missing, failed or stale"
     _print_row("every month materialized", behind)
+    for reason in reasons:
+        _print_row("", reason)
     hanging = drill.hanging()
     wrong += bool(hanging)
     _print_row("no run hangs", ", ".join(hanging) or "none is under way")

@@ -164,7 +164,7 @@ class ClusterDrill:
             return ""
         logs = self.instance.all_logs(run.run_id, of_type=dagster.DagsterEventType.RUN_FAILURE)
         words = logs[-1].message if logs else ""
-        for known in ("no worker had the run's task in 2 looks", "taking longer than"):
+        for known in ("no worker had the run's task in 2 checks", "taking longer than"):
             if known in words:
                 return known
         return words.partition("\n")[0][:60]

@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+from upath import UPath
+
+from whatsapp_pipeline.archive.object_store import WritableStore
 
 KEY, SECRET = "tester", "a-secret-of-the-tests"
 BUCKET = "archive"
@@ -42,11 +45,15 @@ class ObjectServer:
     fs: Any
 
     def upload(self, root: Path, prefix: str) -> None:
-        """Put every file below a folder into the bucket."""
+        """Put every file below a folder into the bucket. A request that fails is retried, as a run's is.
+
+        Raises StoreUnavailableError if the store does not take an object.
+        """
+        store = WritableStore(UPath(f"s3://{BUCKET}", **self.fs.storage_options))
         files = [path for path in sorted(root.rglob("*")) if path.is_file()]
 
         def put(path: Path) -> None:
-            self.put(f"{prefix}/{path.relative_to(root).as_posix()}", path.read_bytes())
+            store.write(f"{BUCKET}/{prefix}/{path.relative_to(root).as_posix()}", path.read_bytes())
 
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(put, files))
@@ -104,7 +111,9 @@ def store_command(folder: Path, ports: Sequence[int], address: str = "127.0.0.1"
     command = [program, "-logtostderr=true", "server", f"-dir={data}", f"-ip={address}"]
     command += [f"-ip.bind={address}", *options, "-s3", f"-s3.config={config}"]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
-    return [*command, "-volume.max=3", "-master.volumeSizeLimitMB=256"]
+    # About a minute after its start, the filer stores its own log, in up to 7 volumes. A bucket takes its
+    # volumes from the same limit. With a low limit, a first object that comes later could not be stored.
+    return [*command, "-volume.max=100", "-master.volumeSizeLimitMB=256"]
 
 
 def open_object_server(port: int, address: str = "127.0.0.1") -> ObjectServer:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,11 +39,14 @@ def _processes_of(folder: Path) -> list[str]:
     return found
 
 
-def test_a_month_whose_worker_is_killed_is_loaded_by_another_and_nothing_is_left() -> None:
+@pytest.mark.parametrize("options", [(), ("--plain",)], ids=["namespaces", "plain processes"])
+def test_a_month_whose_worker_is_killed_is_loaded_by_another_and_nothing_is_left(
+    options: Sequence[str],
+) -> None:
     # A short path: names of sockets have a limit.
     with tempfile.TemporaryDirectory(prefix="wc") as name:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bench.drill.cluster", "--smallest"],
+            [sys.executable, "-m", "bench.drill.cluster", "--smallest", *options],
             cwd=PROJECT_ROOT,
             env={**os.environ, "TMPDIR": name},
             stdout=subprocess.PIPE,
@@ -56,7 +60,12 @@ def test_a_month_whose_worker_is_killed_is_loaded_by_another_and_nothing_is_left
                 process.send_signal(signal.SIGINT)  # then it stops its cluster itself
                 printed, _ = process.communicate(timeout=100)
         assert process.returncode == 0, printed
-        assert re.search(r"^kill -9 a worker, .*failure → success.* ok$", printed, re.MULTILINE), printed
+        if options:
+            assert "each role is a plain process on loopback (as asked)" in printed
+        reason = r"\(no worker had the run's task in 2 checks\)"
+        assert re.search(rf"^kill -9 a worker, .*failure → success {reason}.* ok$", printed, re.MULTILINE), (
+            printed
+        )
         assert re.search(
             r"^every month materialized +no month is missing, failed or stale$", printed, re.MULTILINE
         ), printed

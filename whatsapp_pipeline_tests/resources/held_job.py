@@ -16,7 +16,8 @@ class Held(dg.Config):
 
 @dg.op
 def hold(config: Held) -> None:
-    """Write `began`, then wait until `goes_on` exists."""
+    """Print a line, write `began`, then wait until `goes_on` exists."""
+    print("the step began")  # noqa: T201  # a test looks for it among the logs of the run
     Path(config.began).touch()
     deadline = time.monotonic() + 60
     while not Path(config.goes_on).exists():

@@ -72,8 +72,8 @@ class Cluster:
         self.broker = _start_broker(self.port)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[str]]:
-        """Run a worker; its log is in `worker.log` of the home."""
+    def worker(self, name: str = "worker") -> Iterator[subprocess.Popen[str]]:
+        """Run a worker; its log is in the home."""
         command = [
             sys.executable,
             "-m",
@@ -83,13 +83,14 @@ class Cluster:
             "worker",
         ]
         command += ["--queues", "dagster", "--concurrency", "1", "--loglevel", "INFO", "--without-gossip"]
-        with (self.home / "worker.log").open("w") as log:
+        command += ["--hostname", f"{name}@tests"]
+        with (self.home / f"{name}.log").open("w") as log:
             process = subprocess.Popen(command, cwd=PROJECT_ROOT, stdout=log, stderr=log, text=True)
         with ended_at_last(process):
             yield process
 
-    def log(self) -> str:
-        return (self.home / "worker.log").read_text(errors="replace")
+    def log(self, name: str = "worker") -> str:
+        return (self.home / f"{name}.log").read_text(errors="replace")
 
     def launch(self, name: str) -> str:
         """Put a run of the job that waits for a file into the queue, and return its id."""
@@ -271,6 +272,66 @@ def test_the_options_of_redis_are_not_given_to_another_broker(monkeypatch: pytes
         monkeypatch.setenv("CELERY_BROKER_URL", broker)
         monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://broker:6379/1")
         assert ("broker_transport_options" in app_options()["config_source"]) is given
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        # With either of the first two, the run of a killed worker ends as "duplicate run ignored".
+        ("task_acks_late", False),
+        ("task_reject_on_worker_lost", False),
+        # With another value, a run waits for a busy worker while another worker has nothing to do.
+        ("worker_prefetch_multiplier", 1),
+        ("worker_disable_prefetch", True),
+        # Otherwise a run keeps the settings and the memory of the runs before it.
+        ("worker_max_tasks_per_child", 1),
+        # With True, what a run prints is not among Dagster's logs of the run.
+        ("worker_redirect_stdouts", False),
+        # rpc:// forgets the result of a worker that ended.
+        ("result_backend", "redis://broker:6379/1"),
+        ("broker_url", "redis://broker:6379/0"),
+        ("task_default_queue", "dagster"),
+    ],
+)
+def test_the_launcher_and_the_workers_have_the_options_that_runs_need(
+    option: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from whatsapp_pipeline.resources.celery_workers import PipelineCeleryLauncher, make_worker_app
+
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://broker:6379/0")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://broker:6379/1")
+    launcher = PipelineCeleryLauncher.from_config_value(None, {})
+    assert {"worker": make_worker_app().conf[option], "launcher": launcher.celery.conf[option]} == {
+        "worker": value,
+        "launcher": value,
+    }
+
+
+def test_a_busy_worker_leaves_the_next_run_to_another_and_what_runs_print_is_kept(cluster: Cluster) -> None:
+    with cluster.worker("busy"):
+        first = cluster.launch("first")
+        wait_for(lambda: cluster.began("first"), 60)
+        second = cluster.launch("second")
+        with cluster.worker("free"):
+            wait_for(lambda: cluster.began("second"), 60)
+            for name in ("first", "second"):
+                cluster.go_on(name)
+            wait_for(lambda: cluster.run(first).is_finished and cluster.run(second).is_finished, 60)
+    assert [cluster.run(run).status for run in (first, second)] == [_STATE.SUCCESS] * 2
+    for run in (first, second):
+        assert "the step began" in _printed(cluster, run)
+
+
+def _printed(cluster: Cluster, run_id: str) -> str:
+    """Return what the run's steps printed, from Dagster's compute logs."""
+    captured = cluster.instance.all_logs(run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+    manager = cluster.instance.compute_log_manager
+    printed = b""
+    for entry in captured:
+        assert entry.dagster_event is not None
+        key = [run_id, "compute_logs", entry.dagster_event.logs_captured_data.file_key]
+        printed += manager.get_log_data(key).stdout or b""
+    return printed.decode()
 
 
 def test_the_task_of_a_run_that_was_sent_twice_is_executed_once(cluster: Cluster) -> None:
