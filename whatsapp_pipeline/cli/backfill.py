@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from whatsapp_pipeline.automation.backfill import Plan
+    from whatsapp_pipeline.automation.headless import Outcome
     from whatsapp_pipeline.automation.launching import Ended, LaunchedRuns, Task
+
+# With --launch: how often months that the launched runs left stale are launched again. One repetition fits
+# the models to all months, the next links the months that the others left behind. More are needed only while
+# the archive or the ERP changes.
+_MAX_REPEATS = 3
 
 
 @click.command()
@@ -42,8 +49,8 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="ranges",
     help="Put the runs into the queue of the Dagster at DAGSTER_UI_URL and wait for them: one run per "
-    "range of months, or with `--launch months` one per month. At the end the command prints their "
-    "results. Ctrl-C ends only the command; the runs continue.",
+    "range of months, or with `--launch months` one per month. It launches months that these runs leave "
+    "stale again, and at the end it prints all results. Ctrl-C ends only the command; the runs continue.",
 )
 @load_options
 def backfill(
@@ -81,14 +88,19 @@ def backfill(
     defs = build_defs({"archive": archive, "database": database})
     chats = archive.open()
     with headless.open_instance(ephemeral=False) as instance:
-        with database.connect(dry_run=True) as conn:
-            todo = plan(defs.resolve_asset_graph(), instance, conn, chats, kinds=kinds, since=since)
+
+        def plan_now() -> Plan:
+            with database.connect(dry_run=True) as conn:
+                graph = defs.resolve_asset_graph()
+                return plan(graph, instance, conn, archive.open(), kinds=kinds, since=since)
+
+        todo = plan_now()
         _print_plan(todo, outside=[month for month in chats.months() if first and month < first])
         if dry_run or not todo.months:
             return
         if launch:
-            tasks = phases(todo, config, per_month=launch == "months")
-            raise SystemExit(_launch(instance, tasks, todo.months))
+            tasks_of = partial(phases, config=config, per_month=launch == "months")
+            raise SystemExit(_launch(instance, todo, tasks_of, plan_now))
         outcome = headless.run_chain(defs, instance, months=todo.months, with_erp=False, config=config)
     show(outcome, dry_run=False)
     raise SystemExit(outcome.exit_status)
@@ -125,12 +137,17 @@ def _print_plan(todo: Plan, *, outside: Sequence[str]) -> None:
     )
 
 
-def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: Sequence[str]) -> int:
-    """Launch the tasks of each phase, wait for them, print their results, and return the exit status.
+def _launch(
+    instance: dg.DagsterInstance,
+    todo: Plan,
+    tasks_of: Callable[[Plan], Iterable[list[Task]]],
+    plan_now: Callable[[], Plan],
+) -> int:
+    """Launch the tasks of a plan, wait for them, print their results, and return the exit status.
 
-    After a failed run nothing more is launched, because later phases need its results.
+    Months that the first runs left stale are launched again. After a failed run nothing more is launched,
+    because later phases need its results.
     """
-    from whatsapp_pipeline.automation.headless import outcome_of_launched
     from whatsapp_pipeline.automation.launching import LaunchedRuns
     from whatsapp_pipeline.cli.qa_table import show
 
@@ -140,9 +157,7 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
     )
     try:
         with _interrupts_set(stop):
-            ended = _follow_all(runs, phases)
-            run_ids = [one.run_id for one in ended]
-            outcome = runs.ask(lambda: outcome_of_launched(instance, run_ids, months=months))
+            outcome, is_ok = _follow_until_current(instance, runs, todo, tasks_of, plan_now)
     except KeyboardInterrupt:
         _print_launched(runs)
         return 130
@@ -151,7 +166,42 @@ def _launch(instance: dg.DagsterInstance, phases: Iterable[list[Task]], months: 
             _print_launched(runs)
         raise
     show(outcome, dry_run=False, dagster=settings.load_settings().dagster_ui_url)
-    return 0 if all(one.ok for one in ended) and outcome.paused is None else 1
+    return 0 if is_ok else 1
+
+
+def _follow_until_current(
+    instance: dg.DagsterInstance,
+    runs: LaunchedRuns,
+    todo: Plan,
+    tasks_of: Callable[[Plan], Iterable[list[Task]]],
+    plan_now: Callable[[], Plan],
+) -> tuple[Outcome, bool]:
+    """Launch the tasks of the plan, and of the plans after them, until no month needs a run.
+
+    Return the reports of all runs, and whether all succeeded. A run fits a model when enough months are
+    loaded. Months that were linked before it, or beside it by another run, are stale then.
+    """
+    from whatsapp_pipeline.automation.headless import outcome_of_launched
+
+    months = todo.months
+    over: list[Ended] = []
+    for again in range(1 + _MAX_REPEATS):
+        if again:
+            say("\nMonths that became stale during these runs, for example because of a new model:")
+            _print_plan(todo, outside=())
+        over += _follow_all(runs, tasks_of(todo))
+        is_ok = all(one.ok for one in over)
+        collect = partial(outcome_of_launched, instance, [one.run_id for one in over], months=months)
+        outcome = runs.ask(collect)
+        if not is_ok or outcome.paused is not None:
+            return outcome, False
+        todo = runs.ask(plan_now)
+        months = sorted({*months, *todo.months})
+        if not todo.months:
+            return outcome, True
+    _print_plan(todo, outside=())
+    say("to launch these months, run the same command again")
+    return outcome, True
 
 
 @contextmanager

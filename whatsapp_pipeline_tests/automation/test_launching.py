@@ -23,6 +23,7 @@ import requests
 from psycopg.conninfo import make_conninfo
 
 from whatsapp_pipeline.automation import launching
+from whatsapp_pipeline.automation.backfill import Plan
 from whatsapp_pipeline.automation.launching import LaunchedRuns, Task
 from whatsapp_pipeline.cli.backfill import _launch
 from whatsapp_pipeline.errors import PipelineError
@@ -40,6 +41,20 @@ _COMMAND = [sys.executable, "-c", "from whatsapp_pipeline.cli import main; main(
 _REFUSED = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
 CREATE TRIGGER refused BEFORE UPDATE ON chat_files EXECUTE FUNCTION refuse();
+"""
+# The run of a month that has changed files stores a newer model, as when it fits one.
+_REFITTED = """
+CREATE TABLE refitted ();
+CREATE FUNCTION refit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF NOT EXISTS (SELECT FROM refitted) THEN
+    INSERT INTO refitted DEFAULT VALUES;
+    INSERT INTO link_models (kind, version, seed, contacts, overrides, model, reliability)
+    SELECT kind, version, seed, contacts, overrides, model, reliability FROM link_models
+    WHERE kind = 'names' ORDER BY id DESC LIMIT 1;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER refitted AFTER UPDATE ON chat_files FOR EACH STATEMENT EXECUTE FUNCTION refit();
 """
 _LOCATION = "{workspaceOrError{... on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"
 
@@ -178,6 +193,25 @@ def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     assert served.backfill("--dry-run")[1].rstrip().endswith("no month is missing, failed or stale")
 
 
+def test_months_that_a_model_of_another_run_made_stale_are_launched_again(served: Served) -> None:
+    assert served.backfill("--launch", "months")[0] == 0  # every month is current
+    served.change_files("2025-02")
+    with connect(served.database_url) as conn:
+        conn.execute(_REFITTED)
+        try:
+            status, output = served.backfill("--launch", "months")
+        finally:
+            conn.execute("DROP TRIGGER refitted ON chat_files")
+    assert status == 0, output
+    # No title of 2025-03 has a name, so its links depend on no model of names.
+    first, _, again = output.partition("Months that became stale during these runs")
+    assert "monthly_chats: 1 run in the queue" in first
+    assert re.findall(r"^(\S+)  a new model was fitted$", again, re.MULTILINE) == ["2025-01"]
+    assert "monthly_chats: 1 run in the queue" in again
+    assert [month for month, _ in _table(again, "contact_links")] == ["2025-01", "2025-02"]
+    assert served.backfill("--dry-run")[1].rstrip().endswith("no month is missing, failed or stale")
+
+
 def test_ctrl_c_leaves_the_run_in_the_queue_and_says_where_it_is(served: Served) -> None:
     served.change_files("2025-01")
     before = {run.run_id for run in served.runs()}
@@ -283,7 +317,7 @@ def test_a_database_that_stays_away_names_the_run_that_goes_on(
     monkeypatch.setenv("DAGSTER_DATABASE_URL", follower.url)
     monkeypatch.setenv("DAGSTER_UI_URL", served.environment["DAGSTER_UI_URL"])
 
-    def phases() -> Iterator[list[Task]]:
+    def tasks_of(_: Plan) -> Iterator[list[Task]]:
         follower.end()
         yield [Task("contacts", "", assets=("normalized_contacts",))]
 
@@ -291,7 +325,7 @@ def test_a_database_that_stays_away_names_the_run_that_goes_on(
         with pytest.raises(
             PipelineError, match=r"has not answered for 0\.1 s \(OperationalError\); check DATA"
         ):
-            _launch(instance, phases(), ["2025-01"])
+            _launch(instance, Plan({"2025-01": ["files: 1 changed"]}), tasks_of, plan_now=Plan)
         follower.come_back()
         assert f"follow or cancel: {served.environment['DAGSTER_UI_URL']}/runs/" in capsys.readouterr().out
 
