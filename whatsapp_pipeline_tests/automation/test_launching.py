@@ -195,6 +195,7 @@ def test_months_go_through_the_queue_and_are_followed(served: Served) -> None:
     assert served.backfill("--dry-run")[1].rstrip().endswith("no month is missing, failed or stale")
 
 
+@pytest.mark.long
 def test_months_that_a_model_of_another_run_made_stale_are_launched_again(served: Served) -> None:
     assert served.backfill("--launch", "months")[0] == 0  # every month is current
     served.change_files("2025-02")
@@ -309,6 +310,7 @@ def test_a_database_that_is_away_for_seconds_ends_nothing(served: Served, follow
     assert re.search(r"^\d of \d  monthly_chats 2025-01  success$", output, re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_database_that_stays_away_names_the_run_that_goes_on(
     served: Served,
     follower: Follower,
