@@ -98,7 +98,7 @@ class Case(NamedTuple):
         return None if brings is not None and brings[0].at > said.at else said
 
     @property
-    def told(self) -> frozenset[str]:
+    def mentioned_topics(self) -> frozenset[str]:
         """The topics of the sentences about commitments."""
         found = frozenset[str]().union(*(_TOLD[one.said.mention.kind] for one in self.commitments))
         return found | _TOLD["pickup_agreed"] if self.brings or self.collected else found

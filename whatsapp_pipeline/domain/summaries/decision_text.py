@@ -221,7 +221,10 @@ def _pickups_of(case: Case) -> list[Commitment]:
 
 
 def _is_to_come(pickup: Commitment, case: Case) -> bool:
-    """Return whether nothing later speaks against a visit; one without a day is only told when just said."""
+    """Return whether no later message contradicts a visit.
+
+    A visit without a day counts for an hour after the message that agrees to it.
+    """
     if pickup.due_on is None:
         return case.last_at - pickup.said.at <= SAID_LAST
     return day_holds(pickup, case)

@@ -42,14 +42,14 @@ _NO_EVENT = frozenset({"parou", "sou", "vou", "estou", "meu", "seu"})
 
 
 def _is_other_thing(verb: str, article: str, after: Sequence[str]) -> bool:
-    """Return whether the words before a device tell what happened to it meanwhile, and no fault follows."""
+    """Return whether the words before a device say what happened to it, and no fault follows."""
     if article in {"o", "a"}:
         return bool(_HARMED.match(verb))
     is_event = article in {"um", "uma"} and _HAPPENED.match(verb) and verb not in _NO_EVENT
     return bool(is_event) and not any(map(_STATES.match, after[:3]))
 
 
-def is_owner_s(forms: Sequence[str], start: int) -> bool:
+def only_names_owner(forms: Sequence[str], start: int) -> bool:
     """Return whether a vehicle only says whose somebody or something is: "o morador do carro"."""
     if start < 2 or forms[start - 1] not in {"do", "da", "dos", "das"}:
         return False

@@ -206,7 +206,7 @@ class _Named(NamedTuple):
 
 def _named(
     terms: Sequence[CaseTerm],
-    told: Collection[str],
+    mentioned: Collection[str],
     fewest: int,
     questions: Collection[str],
     corrects: Said | None,
@@ -251,7 +251,7 @@ def _named(
         one
         for one in topics
         if one["name"] in _TOPIC_WORDS
-        and one["name"] not in told
+        and one["name"] not in mentioned
         and one["evidence"] in questions
         and one["messages"] >= (2 if one["name"] in _DOUBTFUL else fewest)
     ]
@@ -267,7 +267,7 @@ def _named(
 
 def matter(
     terms: Sequence[CaseTerm],
-    told: Collection[str] = frozenset(),
+    mentioned: Collection[str] = frozenset(),
     *,
     fewest: int = 1,
     questions: Collection[str] = frozenset(),
@@ -276,12 +276,12 @@ def matter(
     """Return the device and its fault as the customer described them, otherwise the topics of the customer's
     questions.
 
-    `told` are topics that other sentences are about. A topic needs `fewest` messages, because one message
-    alone is more easily misread, and the latest of them is among `questions`. `remarks` holds the messages in
-    which the customer corrects what they wrote, or wants to buy something or an invoice, and the one in which
-    the shop names the device.
+    `mentioned` are topics that other sentences are about. A topic needs `fewest` messages, because one
+    message alone is more easily misread, and the latest of them is among `questions`. `remarks` holds the
+    messages in which the customer corrects what they wrote, or wants to buy something or an invoice, and the
+    one in which the shop names the device.
     """
-    named = _named(terms, told, fewest, questions, remarks.get("said_corrects"))
+    named = _named(terms, mentioned, fewest, questions, remarks.get("said_corrects"))
     shops = remarks.get("said_shops")
     if shops is not None and not named.symptoms and all(it["evidence"] == shops.ref for it in named.devices):
         return _claim("O cliente procurou um produto para comprar", shops.ref)

@@ -30,13 +30,13 @@ def named_day(case: Case) -> tuple[str, Said] | None:
     if found is None:
         return None
     said, on, at = found
-    if on in _told_days(case):
+    if on in _mentioned_days(case):
         return None
     clock = f", às {at:%H:%M}" if at is not None else ""
     return f"a próxima data que a loja citou é {say_date(on)}{clock}", said
 
 
-def _told_days(case: Case) -> Collection[date | None]:
+def _mentioned_days(case: Case) -> Collection[date | None]:
     """Return the days of commitments, which have sentences of their own."""
     kinds = {"deadline_promised", "pickup_agreed"}
     return {

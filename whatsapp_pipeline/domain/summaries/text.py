@@ -354,9 +354,9 @@ def compose(facts: Facts) -> list[Claim]:
     if not nothing_said:
         # Beside an offer, the hours and the address are asked for a visit.
         remarks = {kind: said for kind, said in remarks.items() if kind not in _ASKED_OF_SHOP}
-    about = matter(facts.case, case.told, fewest=_TOPIC_MESSAGES, questions=questions, remarks=remarks) or (
-        matter(facts.case, questions=questions, remarks={}) if nothing_said else None
-    )
+    about = matter(
+        facts.case, case.mentioned_topics, fewest=_TOPIC_MESSAGES, questions=questions, remarks=remarks
+    ) or (matter(facts.case, questions=questions, remarks={}) if nothing_said else None)
     if about is not None:
         kept.insert(0, about)
     if sum(claim["kind"] != "replies" for claim in kept) >= _FEWEST_SENTENCES:

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whatsapp_pipeline.domain.summaries.device_frames import is_brought, is_owner_s
+from whatsapp_pipeline.domain.summaries.device_frames import is_brought, only_names_owner
 from whatsapp_pipeline.domain.summaries.patterns import Matcher, Pattern, parse_pattern, tokenize
 from whatsapp_pipeline.domain.vocabulary import DEVICES
 from whatsapp_pipeline.errors import PipelineError
@@ -190,7 +190,7 @@ class TopicReader:
             if name == "videogame" and has_controller:
                 continue
             if name in _VEHICLES and all(
-                _belongs(forms, start, ends) or is_owner_s(forms, start) for start, _ in places
+                _belongs(forms, start, ends) or only_names_owner(forms, start) for start, _ in places
             ):
                 continue
             devices.add(number)
